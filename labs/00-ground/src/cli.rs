@@ -1,0 +1,61 @@
+//! The door: the flags that every lab has, and the end of every program.
+//!
+//! This is the only place of the crate that looks at flags, the environment or the terminal; from
+//! here on it is a [`Look`].
+
+use std::{
+    io::{self, IsTerminal, Write},
+    process::ExitCode,
+};
+
+use crate::{Look, Narrator, Result};
+
+/// The flags that every lab has.
+#[derive(Debug, Clone, Copy, Default, clap::Args)]
+pub struct Flags {
+    /// Print what would be done, step by step, and do nothing
+    #[arg(long, global = true)]
+    pub explain: bool,
+    /// Print events as JSON, one a line
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// Wait for Enter between the steps of the demonstration
+    #[arg(long, global = true)]
+    pub pause: bool,
+}
+
+impl Flags {
+    /// How to tell the story on `stream`, with colours only on a terminal and unless `NO_COLOR` is
+    /// set (<https://no-color.org>).
+    fn look(self, stream: &impl IsTerminal) -> Look {
+        let no_color = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+        let Self { explain, json, pause } = self;
+        Look { explain, json, pause, colour: !json && !no_color && stream.is_terminal() }
+    }
+}
+
+/// Runs a lab's `main` with a narrator on standard output; an error goes to standard error and
+/// becomes the exit status.
+///
+/// ```no_run
+/// # use std::process::ExitCode;
+/// # #[derive(clap::Parser)] struct Args { #[command(flatten)] flags: ground::cli::Flags }
+/// # fn play(_: &mut ground::Narrator<'_>) -> ground::Result<ExitCode> { Ok(ExitCode::SUCCESS) }
+/// fn main() -> ExitCode {
+///     let args = <Args as clap::Parser>::parse();
+///     ground::cli::run(args.flags, |narrator| play(narrator))
+/// }
+/// ```
+pub fn run(flags: Flags, main: impl FnOnce(&mut Narrator<'_>) -> Result<ExitCode>) -> ExitCode {
+    // Not the line-buffered lock: children write to the same descriptor, so nothing of ours may
+    // wait in a buffer while they run. `Stdout` flushes at each line feed.
+    let mut stdout = io::stdout();
+    let ended = main(&mut Narrator::new(&mut stdout, flags.look(&io::stdout())));
+    ended.unwrap_or_else(|error| {
+        let mut stderr = io::stderr();
+        // A reader that went away cannot be told so.
+        let _ = Narrator::new(&mut stderr, flags.look(&io::stderr())).error(&error);
+        let _ = stdout.flush();
+        ExitCode::from(error.exit_code)
+    })
+}

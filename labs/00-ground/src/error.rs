@@ -1,0 +1,131 @@
+//! Errors in three parts: what failed, why, and what mends it.
+//!
+//! An errno alone says what the kernel thought, not what the person did. Every error that leaves a
+//! lab is one of these; the step that failed is quoted as the call that strace(1) would show.
+
+use std::fmt;
+
+use serde_json::{Value, json};
+
+use crate::Errno;
+
+/// What a fallible function of any lab returns.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// Our own failure, as in `docker run` and env(1): the command was never reached.
+const OUR_OWN_FAILURE: u8 = 125;
+
+/// A failure, ready to be read by a person.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Error {
+    /// What could not be done, from the reader's view: `cannot set up the container`.
+    pub what: String,
+    /// The cause: usually a call and its errno.
+    pub why: Option<String>,
+    /// The manual page or document that explains it, as `man 2 mount`.
+    pub see: Option<String>,
+    /// What to do about it; a command where there is one.
+    pub fix: Option<String>,
+    /// The exit status of a program that ends with this error: 125 for a failure of our own, 126
+    /// for a command that cannot be run, 127 for one that was not found.
+    pub exit_code: u8,
+}
+
+impl Error {
+    /// A failure with no explanation yet.
+    pub fn new(what: impl Into<String>) -> Self {
+        Self { what: what.into(), why: None, see: None, fix: None, exit_code: OUR_OWN_FAILURE }
+    }
+
+    /// Adds the cause.
+    pub fn why(self, why: impl Into<String>) -> Self {
+        Self { why: Some(why.into()), ..self }
+    }
+
+    /// Adds a failed call as the cause: `mount(..) = ENOENT (No such file or directory)`.
+    pub fn call(self, call: &str, errno: Errno) -> Self {
+        self.why(format!("{call} = {}", in_words(errno)))
+    }
+
+    /// Adds a failed file operation as the cause: `open /proc/7/status: ENOENT (..)`.
+    pub fn io(self, operation: impl fmt::Display, error: &std::io::Error) -> Self {
+        let cause = match error.raw_os_error() {
+            Some(raw) => in_words(Errno::from_raw(raw)),
+            None => error.to_string(),
+        };
+        self.why(format!("{operation}: {cause}"))
+    }
+
+    /// Adds the manual page, as `2 mount` or `5 proc_pid_status`.
+    pub fn see(self, man: &str) -> Self {
+        Self { see: Some(format!("man {man}")), ..self }
+    }
+
+    /// Adds what a person can do.
+    pub fn fix(self, fix: impl Into<String>) -> Self {
+        Self { fix: Some(fix.into()), ..self }
+    }
+
+    /// Sets the exit status of a program that ends with this error.
+    pub fn exit_code(self, exit_code: u8) -> Self {
+        Self { exit_code, ..self }
+    }
+
+    /// The same report as one JSON object: `{what, why, see, fix}`.
+    pub fn to_json(&self) -> Value {
+        json!({ "what": self.what, "why": self.why, "see": self.see, "fix": self.fix })
+    }
+}
+
+/// `ENOENT (No such file or directory)`: the name to search for and the sentence to read.
+fn in_words(errno: Errno) -> String {
+    format!("{errno:?} ({})", errno.desc())
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.what)?;
+        let parts = [("why", &self.why), ("see", &self.see), ("fix", &self.fix)];
+        for (label, text) in parts {
+            if let Some(text) = text {
+                write!(f, "\n  {label}: {}", text.replace('\n', "\n       "))?;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for Error {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_reads_what_why_see_fix() {
+        let error = Error::new("cannot set up the container")
+            .call("mount(\"/a\", \"/b\", NULL, MS_BIND, NULL)", Errno::ENOENT)
+            .see("2 mount")
+            .fix("create the mount point first");
+        assert_eq!(
+            error.to_string(),
+            "cannot set up the container\n  \
+             why: mount(\"/a\", \"/b\", NULL, MS_BIND, NULL) = ENOENT (No such file or directory)\n  \
+             see: man 2 mount\n  \
+             fix: create the mount point first"
+        );
+    }
+
+    #[test]
+    fn a_failed_read_names_the_file_and_the_errno() {
+        let error = std::io::Error::from_raw_os_error(Errno::EACCES as i32);
+        let error = Error::new("cannot see the process").io("open /proc/1/ns/pid", &error);
+        assert_eq!(error.why.as_deref(), Some("open /proc/1/ns/pid: EACCES (Permission denied)"));
+    }
+
+    #[test]
+    fn a_fix_of_two_lines_stays_indented() {
+        let error = Error::new("no").fix("one\ntwo");
+        assert_eq!(error.to_string(), "no\n  fix: one\n       two");
+    }
+}

@@ -1,0 +1,179 @@
+//! The narrator: one story, told as text for a person or as JSON lines for a program.
+
+use std::io::{self, BufRead, Write};
+
+use owo_colors::{OwoColorize, Style};
+use serde_json::{Value, json};
+
+use crate::{Error, Evidence, Explanation, Table};
+
+/// How the story is told.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Look {
+    /// One JSON object a line instead of text.
+    pub json: bool,
+    /// With colours; only ever for text.
+    pub colour: bool,
+    /// Tell the plan and do nothing.
+    pub explain: bool,
+    /// Wait for Enter after each scene.
+    pub pause: bool,
+}
+
+/// Tells a lesson to `out`.
+pub struct Narrator<'a> {
+    out: &'a mut dyn Write,
+    look: Look,
+}
+
+impl std::fmt::Debug for Narrator<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Narrator").field("look", &self.look).finish_non_exhaustive()
+    }
+}
+
+impl<'a> Narrator<'a> {
+    /// A narrator that writes to `out`.
+    pub fn new(out: &'a mut dyn Write, look: Look) -> Self {
+        Self { out, look }
+    }
+
+    /// Whether only the plan is wanted.
+    pub fn plans_only(&self) -> bool {
+        self.look.explain
+    }
+
+    /// Opens a lesson of `scenes` scenes.
+    ///
+    /// # Errors
+    /// As write(2), here and in all that follows.
+    pub fn lesson(&mut self, lab: &str, title: &str, point: &str, scenes: usize) -> io::Result<()> {
+        if self.look.json {
+            return self.event(json!({
+                "event": "lesson", "lab": lab, "title": title, "point": point, "scenes": scenes,
+            }));
+        }
+        let heading = self.paint(&format!("{lab}: {title}"), Style::new().bold());
+        writeln!(self.out, "{heading}\n{point}\n")
+    }
+
+    /// Announces a scene and its calls.
+    pub fn scene(
+        &mut self,
+        number: usize,
+        of: usize,
+        what: &str,
+        calls: &[Explanation],
+    ) -> io::Result<()> {
+        if self.look.json {
+            let calls: Vec<Value> = calls.iter().map(call_to_json).collect();
+            return self.event(json!({
+                "event": "scene", "number": number, "of": of, "what": what, "calls": calls,
+            }));
+        }
+        let number = self.paint(&format!("{number:2}/{of}"), Style::new().bold().cyan());
+        let what = self.paint(what, Style::new().bold());
+        writeln!(self.out, "{number}  {what}")?;
+        for Explanation { call, why, man } in calls {
+            let call = self.paint(call, Style::new().yellow());
+            writeln!(self.out, "       {call}\n         {why} (man {man})")?;
+        }
+        writeln!(self.out)
+    }
+
+    /// Shows what the kernel said.
+    pub fn evidence(&mut self, number: usize, evidence: &Evidence) -> io::Result<()> {
+        if self.look.json {
+            let tables: Vec<Value> = evidence.tables.iter().map(Table::to_json).collect();
+            return self.event(json!({
+                "event": "evidence", "number": number, "tables": tables,
+                "follows": evidence.follows,
+            }));
+        }
+        for table in &evidence.tables {
+            self.indented(&table.to_text())?;
+        }
+        let arrow = self.paint("=>", Style::new().bold().green());
+        writeln!(self.out, "    {arrow} {}\n", evidence.follows.replace('\n', "\n       "))
+    }
+
+    /// Says that a scene cannot be played here, and why.
+    pub fn not_here(&mut self, number: usize, error: &Error) -> io::Result<()> {
+        if self.look.json {
+            return self.event(json!({
+                "event": "not_here", "number": number, "error": error.to_json(),
+            }));
+        }
+        let label = self.paint("not here:", Style::new().bold().yellow());
+        self.indented(&format!("{label} {error}"))?;
+        writeln!(self.out)
+    }
+
+    /// Shows a table on its own, for the commands of free play.
+    pub fn table(&mut self, table: &Table) -> io::Result<()> {
+        if self.look.json {
+            return self.event(table.to_json());
+        }
+        writeln!(self.out, "{}", table.to_text())
+    }
+
+    /// Tells a list of calls as a numbered plan, for `--explain` of a single command.
+    pub fn plan(&mut self, calls: &[Explanation]) -> io::Result<()> {
+        if self.look.json {
+            let calls: Vec<Value> = calls.iter().map(call_to_json).collect();
+            return self.event(json!({ "event": "plan", "calls": calls }));
+        }
+        for (index, Explanation { call, why, man }) in calls.iter().enumerate() {
+            let call = self.paint(call, Style::new().yellow());
+            writeln!(self.out, "{:2}. {call}\n    {why} (man {man})", index + 1)?;
+        }
+        Ok(())
+    }
+
+    /// Waits for Enter between scenes when that is wanted; end of input counts as Enter.
+    pub fn pause(&mut self, last: bool) -> io::Result<()> {
+        if !self.look.pause || last {
+            return Ok(());
+        }
+        if !self.look.json {
+            write!(self.out, "    [Enter] ")?;
+        }
+        self.out.flush()?;
+        io::stdin().lock().read_line(&mut String::new())?;
+        Ok(())
+    }
+
+    /// Closes a lesson.
+    pub fn end(&mut self) -> io::Result<()> {
+        if self.look.json {
+            return self.event(json!({ "event": "end" }));
+        }
+        self.out.flush()
+    }
+
+    /// Reports the error that ended the program: text, or one JSON line.
+    pub fn error(&mut self, error: &Error) -> io::Result<()> {
+        if self.look.json {
+            return self.event(json!({ "event": "error", "error": error.to_json() }));
+        }
+        let label = self.paint("error:", Style::new().bold().red());
+        writeln!(self.out, "{label} {error}")
+    }
+
+    fn event(&mut self, event: Value) -> io::Result<()> {
+        writeln!(self.out, "{event}")?;
+        self.out.flush()
+    }
+
+    fn indented(&mut self, text: &str) -> io::Result<()> {
+        text.lines().try_for_each(|line| writeln!(self.out, "    {line}"))
+    }
+
+    fn paint(&self, text: &str, style: Style) -> String {
+        if self.look.colour { text.style(style).to_string() } else { text.to_owned() }
+    }
+}
+
+fn call_to_json(Explanation { call, why, man }: &Explanation) -> Value {
+    json!({ "call": call, "why": why, "man": man })
+}

@@ -1,0 +1,1 @@
+//! Namespaces and clone flags: the eight kinds, clone3, id maps, pidfds.

@@ -1,0 +1,2 @@
+//! Namespaces and clone flags: the eight kinds, clone3, id maps, pidfds.
+fn main() {}

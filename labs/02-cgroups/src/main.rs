@@ -1,0 +1,2 @@
+//! Control groups v1, hybrid and v2: limits, accounting, the freezer.
+fn main() {}

@@ -1,0 +1,1 @@
+//! chroot, pivot_root and a root file system made from the host's own programs.

@@ -1,0 +1,2 @@
+//! Overlay file systems: the mount, copy-up, whiteouts, the diff of an upper directory.
+fn main() {}

@@ -1,0 +1,1 @@
+//! Joining the namespaces of a running process.

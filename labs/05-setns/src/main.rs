@@ -1,0 +1,2 @@
+//! Joining the namespaces of a running process.
+fn main() {}

@@ -1,0 +1,1 @@
+//! Bind mounts, propagation, read-only mounts, volumes.

@@ -1,0 +1,2 @@
+//! Bind mounts, propagation, read-only mounts, volumes.
+fn main() {}

@@ -1,0 +1,1 @@
+//! The low-level runtime: a bundle directory in, a process out.

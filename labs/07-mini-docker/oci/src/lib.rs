@@ -1,0 +1,1 @@
+//! The OCI types: digest, reference, descriptor, manifest, image config, runtime spec.

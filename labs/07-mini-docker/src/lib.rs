@@ -1,0 +1,1 @@
+//! mini-docker: pull, run, commit, push; everything above a bundle.

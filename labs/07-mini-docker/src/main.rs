@@ -1,0 +1,2 @@
+//! mini-docker: pull, run, commit, push; everything above a bundle.
+fn main() {}

@@ -1,0 +1,1 @@
+//! mini-docker and mini-runc beside docker-registry, skopeo, podman, runc and crun.

@@ -1,0 +1,1 @@
+//! Where the tests stand: places to run a binary in, shared filters, the host before and after.
