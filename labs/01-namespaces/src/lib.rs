@@ -1,1 +1,33 @@
-//! Namespaces and clone flags: the eight kinds, clone3, id maps, pidfds.
+//! Namespaces: a container is a process that was given its own copy of some of the kernel's tables.
+//!
+//! clone3(2) makes a process and its namespaces in one call, one flag a kind (namespaces(7)).
+//! Nothing else makes a container; all that follows in the labs only furnishes it.
+//!
+//! | file | what it is |
+//! |---|---|
+//! | [`Kind`], [`Kinds`] | the eight kinds: flag, manual page, kernel since |
+//! | [`Id`] | which namespace: device and inode of a file under `/proc/PID/ns` |
+//! | [`Spawn`] | a process in new namespaces: clone3, then prepared steps, then exec |
+//! | [`IdMaps`] | which ids of a user namespace are which ids outside |
+//! | [`steps`] | what a child does before exec |
+//! | [`rootless`] | how an ordinary user becomes root, of something |
+//! | [`walls`] | why the kernel said no |
+//! | [`census`] | all namespaces of the machine |
+
+pub mod census;
+mod exec;
+mod id;
+mod id_map;
+mod kind;
+pub mod pidfd;
+pub mod rootless;
+mod spawn;
+pub mod steps;
+mod sys;
+pub mod walls;
+
+pub use exec::Exec;
+pub use id::Id;
+pub use id_map::{IdMaps, Range};
+pub use kind::{Kind, Kinds};
+pub use spawn::{Child, Exit, Spawn};

@@ -1,0 +1,325 @@
+//! Spawn: clone3, then prepared steps, then exec; the parent hears which step failed.
+//!
+//! ```text
+//!   parent                                     child
+//!   clone3(flags|CLONE_PIDFD) ───────────────> exists, in its new namespaces, and waits
+//!   write uid_map, gid_map, cgroup.procs
+//!   go ──────────────── 1 byte ──────────────> step 0, step 1, .. execve
+//!   report <──── 8 bytes: step, errno ──────── a step failed; _exit(127)
+//!          <──── end of file ───────────────── exec happened: the pipe is O_CLOEXEC
+//! ```
+//!
+//! The child is a copy of a Rust program, so it does as little as possible: only steps, which do
+//! not allocate, lock or panic (man 7 signal-safety). If the parent dies before `go`, the child
+//! reads end-of-file and ends as well.
+
+use std::{
+    fs,
+    io::{self, Read},
+    os::fd::{AsFd, BorrowedFd, OwnedFd},
+};
+
+use ground::{Errno, Error, Explanation, Result, Step};
+use nix::{
+    errno::Errno as E,
+    fcntl::OFlag,
+    sys::{
+        prctl,
+        signal::Signal,
+        wait::{Id as WaitId, WaitPidFlag, WaitStatus, waitid},
+    },
+    unistd::{self, Pid},
+};
+
+use crate::{IdMaps, Kinds, pidfd, sys, walls};
+
+/// The exit status of a child that never became its program.
+const SETUP_FAILED: i32 = 127;
+
+/// A process to be made.
+#[derive(Debug)]
+pub struct Spawn<'a> {
+    /// The kinds of namespaces it gets for itself.
+    pub kinds: Kinds,
+    /// The maps of its user namespace, if it gets one and they are to be written.
+    pub id_maps: Option<IdMaps>,
+    /// The v2 control group it is born in; on v1 a process is moved after it was made.
+    pub cgroup: Option<BorrowedFd<'a>>,
+    /// What it does, in order. The last one is an [`crate::Exec`] or does not return.
+    pub steps: Vec<Box<dyn Step + 'a>>,
+    /// The step before which the child counts as ready, where that is not exec.
+    pub ready_before: Option<usize>,
+    /// Whether it is killed when the calling thread ends, and when the [`Child`] is dropped.
+    pub dies_with_parent: bool,
+}
+
+impl<'a> Spawn<'a> {
+    /// A process in new namespaces of these kinds that dies with its parent.
+    pub fn new(kinds: Kinds) -> Self {
+        Self {
+            kinds,
+            id_maps: None,
+            cgroup: None,
+            steps: Vec::new(),
+            ready_before: None,
+            dies_with_parent: true,
+        }
+    }
+
+    /// Writes these maps.
+    pub fn id_maps(self, id_maps: IdMaps) -> Self {
+        Self { id_maps: Some(id_maps), ..self }
+    }
+
+    /// Adds a step.
+    pub fn step(mut self, step: impl Step + 'a) -> Self {
+        self.steps.push(Box::new(step));
+        self
+    }
+
+    /// Adds a last step that does not end by itself; the child is ready when it gets there.
+    pub fn stay(mut self) -> Self {
+        self.ready_before = Some(self.steps.len());
+        self.step(crate::steps::Stay)
+    }
+
+    /// The calls that [`Spawn::start`] makes, for a plan.
+    pub fn explain(&self) -> Vec<Explanation> {
+        let clone = Explanation::new(
+            format!("clone3({{flags={}, exit_signal=SIGCHLD}})", self.flag_names()),
+            "one call makes the process and its namespaces",
+            "2 clone3",
+        );
+        let maps = self.id_maps.iter().flat_map(IdMaps::explain);
+        let steps = self.steps.iter().map(|step| step.explain());
+        [clone].into_iter().chain(maps).chain(steps).collect()
+    }
+
+    /// Makes the process and waits until it is ready: its program runs, or it has reached
+    /// [`Spawn::ready_before`].
+    ///
+    /// # Errors
+    /// The step that failed with its call and advice; or why the kernel did not make the process
+    /// or its namespaces ([`walls`]). Nothing is left then.
+    pub fn start(&self) -> Result<Child> {
+        self.start_after(|_| Ok(()))
+    }
+
+    /// As [`Spawn::start`], with something for the parent to do between clone and the first step:
+    /// on cgroup v1 the child is moved into its group here, by its PID.
+    ///
+    /// # Errors
+    /// As [`Spawn::start`], and what `prepare` returns.
+    pub fn start_after(&self, prepare: impl FnOnce(Pid) -> Result<()>) -> Result<Child> {
+        let go = Pipe::new()?;
+        let report = Pipe::new()?;
+        let child = match self.clone3(alone()?)? {
+            sys::Cloned::Child => self.child(go, report),
+            sys::Cloned::Parent { pid, pidfd } => Child { pid, pidfd, owned: true, waited: None },
+        };
+        // Our copy of the write end would keep end-of-file from arriving.
+        drop(report.write);
+        drop(go.read);
+        if let Some(maps) = &self.id_maps {
+            maps.write(child.pid)?;
+        }
+        prepare(child.pid)?;
+        // A child that is already dead says so on the other pipe.
+        let _ = unistd::write(&go.write, b"g");
+        self.settle(child, report.read)
+    }
+
+    fn settle(&self, mut child: Child, report: OwnedFd) -> Result<Child> {
+        match read_report(report)? {
+            Some((step, errno)) if errno != 0 => {
+                child.wait()?;
+                Err(self.blame(step as usize, E::from_raw(errno)))
+            }
+            _ => {
+                child.owned = self.dies_with_parent;
+                Ok(child)
+            }
+        }
+    }
+
+    fn blame(&self, step: usize, errno: Errno) -> Error {
+        match self.steps.get(step) {
+            Some(step) => step.failed(errno),
+            None => Error::new("cannot set up the container").why("the child spoke nonsense"),
+        }
+    }
+
+    fn clone3(&self, alone: sys::Alone) -> Result<sys::Cloned> {
+        let cloned = sys::clone3(alone, self.kinds.flags().bits() as u32 as u64, self.cgroup);
+        cloned.map_err(|errno| walls::clone_refused(&self.flag_names(), self.kinds, errno))
+    }
+
+    fn flag_names(&self) -> String {
+        let mut names = self.kinds.flag_names();
+        if self.cgroup.is_some() {
+            names += "|CLONE_INTO_CGROUP";
+        }
+        names
+    }
+
+    /// The child's side. Not one allocation from here on.
+    fn child(&self, go: Pipe, report: Pipe) -> ! {
+        drop(go.write);
+        if !matches!(unistd::read(&go.read, &mut [0]), Ok(1)) {
+            sys::exit_now(SETUP_FAILED);
+        }
+        if self.dies_with_parent {
+            // After `go`: by now the maps are written, and a change of ids clears this setting.
+            let _ = prctl::set_pdeathsig(Signal::SIGKILL);
+        }
+        for (index, step) in self.steps.iter().enumerate() {
+            if self.ready_before == Some(index) {
+                tell(&report.write, index, 0);
+            }
+            if let Err(errno) = step.run() {
+                tell(&report.write, index, errno as i32);
+                break;
+            }
+        }
+        sys::exit_now(SETUP_FAILED)
+    }
+}
+
+/// One record of the report pipe: which step, and its errno or 0 for "ready".
+fn tell(report: &OwnedFd, step: usize, errno: i32) {
+    let mut record = [0; 8];
+    record[..4].copy_from_slice(&(step as u32).to_ne_bytes());
+    record[4..].copy_from_slice(&errno.to_ne_bytes());
+    // Eight bytes are below PIPE_BUF, so they arrive whole or not at all.
+    let _ = unistd::write(report, &record);
+}
+
+/// The record, or `None` for end of file: exec happened.
+fn read_report(report: OwnedFd) -> Result<Option<(u32, i32)>> {
+    let mut record = [0; 8];
+    match fs::File::from(report).read_exact(&mut record) {
+        Ok(()) => {
+            let [a, b, c, d, e, f, g, h] = record;
+            Ok(Some((u32::from_ne_bytes([a, b, c, d]), i32::from_ne_bytes([e, f, g, h]))))
+        }
+        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(None),
+        Err(error) => Err(Error::new("cannot hear from the child").io("read", &error)),
+    }
+}
+
+/// A pipe that does not survive exec.
+struct Pipe {
+    read: OwnedFd,
+    write: OwnedFd,
+}
+
+impl Pipe {
+    fn new() -> Result<Self> {
+        let (read, write) = unistd::pipe2(OFlag::O_CLOEXEC).map_err(|errno| {
+            Error::new("cannot talk to the child")
+                .call("pipe2(O_CLOEXEC)", errno)
+                .see("2 pipe")
+                .fix("close files, or raise the limit: ulimit -n")
+        })?;
+        Ok(Self { read, write })
+    }
+}
+
+/// Fails when this process has a second thread: a lock that it holds would stay locked for ever in
+/// the child.
+fn alone() -> Result<sys::Alone> {
+    let alone = sys::Alone::check().map_err(|error| {
+        Error::new("cannot count our own threads")
+            .io("open /proc/self/task", &error)
+            .fix("mount a proc file system: mount -t proc proc /proc")
+    })?;
+    alone.ok_or_else(|| {
+        Error::new("cannot make a child here")
+            .why("this process has other threads, and clone(2) copies only the one that calls it")
+            .see("2 clone")
+            .fix("start the program that makes containers as a process of its own")
+    })
+}
+
+/// A child that was made by [`Spawn`].
+#[derive(Debug)]
+pub struct Child {
+    pid: Pid,
+    pidfd: OwnedFd,
+    owned: bool,
+    waited: Option<Exit>,
+}
+
+/// How a process ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Exit {
+    /// It returned this status.
+    Code(i32),
+    /// It was killed by this signal.
+    Signal(Signal),
+}
+
+impl Exit {
+    /// The status as a shell and Docker show it: 128 and the signal's number for a signal.
+    pub fn code(self) -> u8 {
+        match self {
+            Self::Code(code) => code as u8,
+            Self::Signal(signal) => 128 + signal as i32 as u8,
+        }
+    }
+}
+
+impl Child {
+    /// Its PID in our own PID namespace.
+    pub fn pid(&self) -> Pid {
+        self.pid
+    }
+
+    /// The descriptor that stands for it.
+    pub fn pidfd(&self) -> BorrowedFd<'_> {
+        self.pidfd.as_fd()
+    }
+
+    /// Sends it a signal; fine when it has ended.
+    ///
+    /// # Errors
+    /// EPERM when it has become somebody else's.
+    pub fn kill(&self, signal: Signal) -> Result<()> {
+        pidfd::send_signal(&self.pidfd, signal)
+    }
+
+    /// Waits for its end and reaps it. Idempotent.
+    ///
+    /// # Errors
+    /// As waitid(2).
+    pub fn wait(&mut self) -> Result<Exit> {
+        if let Some(exit) = self.waited {
+            return Ok(exit);
+        }
+        let exit = loop {
+            match waitid(WaitId::PIDFd(self.pidfd.as_fd()), WaitPidFlag::WEXITED) {
+                Ok(WaitStatus::Exited(_, code)) => break Exit::Code(code),
+                Ok(WaitStatus::Signaled(_, signal, _)) => break Exit::Signal(signal),
+                Ok(_) | Err(Errno::EINTR) => {}
+                Err(errno) => {
+                    return Err(Error::new("cannot wait for the child")
+                        .call("waitid(P_PIDFD, pidfd, .., WEXITED)", errno)
+                        .see("2 waitid"));
+                }
+            }
+        };
+        self.waited = Some(exit);
+        Ok(exit)
+    }
+}
+
+impl Drop for Child {
+    /// Kills and reaps a child that was to die with us. In a PID namespace of its own all of its
+    /// children die with it.
+    fn drop(&mut self) {
+        if self.owned && self.waited.is_none() {
+            let _ = self.kill(Signal::SIGKILL);
+            let _ = self.wait();
+        }
+    }
+}
