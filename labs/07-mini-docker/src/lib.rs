@@ -1,1 +1,5 @@
 //! mini-docker: pull, run, commit, push; everything above a bundle.
+
+pub mod event;
+pub mod layout;
+pub mod store;

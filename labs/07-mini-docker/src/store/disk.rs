@@ -1,0 +1,74 @@
+//! Disk: the two moves by which a file appears whole or not at all.
+//!
+//! rename(2) replaces a name in one step, but says nothing about the bytes: without fsync(2) before
+//! it, a power cut can leave a complete name on an empty file.
+
+use std::{
+    fs::{self, File},
+    io::{self, Write},
+    os::unix::fs::{MetadataExt, PermissionsExt},
+    path::Path,
+};
+
+use tempfile::NamedTempFile;
+
+use super::{Result, disk};
+
+/// Opens a file whose only content is its lock, making it if it is not there.
+pub(super) fn lock_file(path: &Path) -> Result<File> {
+    // Append, since flock(2) over NFS wants a descriptor that may write.
+    let opened = File::options().append(true).create(true).open(path);
+    opened.map_err(disk("cannot use the image store", format!("open {}", path.display())))
+}
+
+/// A locked temporary file in `dir`. The lock says that its maker is alive: see
+/// [`super::Store::gc`].
+pub(super) fn temporary(dir: &Path) -> io::Result<NamedTempFile> {
+    loop {
+        let file = tempfile::Builder::new()
+            .suffix(".tmp")
+            .permissions(fs::Permissions::from_mode(0o644))
+            .tempfile_in(dir)?;
+        file.as_file().lock()?;
+        // The collector may have removed it between the two calls.
+        if is_at(file.as_file(), file.path()) {
+            return Ok(file);
+        }
+    }
+}
+
+/// Whether the open `file` is what the name `path` leads to.
+pub(super) fn is_at(file: &File, path: &Path) -> bool {
+    let (Ok(open), Ok(named)) = (file.metadata(), fs::metadata(path)) else { return false };
+    (open.dev(), open.ino()) == (named.dev(), named.ino())
+}
+
+/// Forces a directory's names to disk.
+pub(super) fn sync_dir(path: &Path) -> io::Result<()> {
+    File::open(path)?.sync_all()
+}
+
+/// Gives the open, written file at `from` its name `to`, making the directory if needed.
+pub(super) fn publish(file: &File, from: &Path, to: &Path) -> io::Result<()> {
+    file.sync_all()?;
+    let dir = to.parent().unwrap_or(Path::new("/"));
+    match fs::rename(from, to) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            fs::create_dir_all(dir)?;
+            fs::rename(from, to)?;
+        }
+        done => done?,
+    }
+    sync_dir(dir)
+}
+
+/// Replaces the file at `to` by `bytes` in one step, by way of a file in `scratch`, which must be
+/// on the same file system.
+pub(crate) fn replace(scratch: &Path, to: &Path, bytes: &[u8]) -> io::Result<()> {
+    let mut file = temporary(scratch)?;
+    file.write_all(bytes)?;
+    publish(file.as_file(), file.path(), to)?;
+    // The name is gone: there is nothing left to remove.
+    let _ = file.into_temp_path().keep();
+    Ok(())
+}

@@ -1,0 +1,96 @@
+//! The store: content by digest, and names for some of it.
+//!
+//! Everything an image is made of is a blob, a file named after the hash of its bytes. That gives
+//! three things for nothing: two images share what they have in common, a download can be checked,
+//! and a file that is there is right. What the store adds is that no half-written file is ever
+//! visible: content is hashed while it is written to `ingest/`, forced to disk, and then moved to
+//! its name by rename(2), which is atomic.
+//!
+//! Many processes may work on one store; they meet only in the file system. Locks are flock(2)s,
+//! which the kernel drops when their owner dies.
+//!
+//! | file | what it knows |
+//! |---|---|
+//! | `digester` | bytes -> digest |
+//! | `verified` | a stream that must end in the expected digest and size |
+//! | `blobs` | content by digest |
+//! | `part` | a download that can be resumed |
+//! | `images` | references -> images |
+//! | `distribution` | packed blob <-> unpacked layer |
+//! | `gc` | what nobody can reach |
+//!
+//! This room knows no HTTP and no containers.
+
+mod blobs;
+mod digester;
+mod disk;
+mod distribution;
+mod error;
+mod gc;
+mod images;
+mod part;
+mod verified;
+
+use std::fs::{self, File};
+
+pub use blobs::BlobWriter;
+pub use digester::{Digester, sha256};
+pub use error::{Error, Kind, Result};
+pub use gc::Freed;
+#[allow(unused_imports, reason = "the registry server arrives next")]
+pub(crate) use gc::{reachable, sweep};
+pub use images::Image;
+pub use part::Part;
+pub use verified::{Mismatch, Verified};
+
+pub(crate) use disk::replace;
+pub(crate) use error::disk;
+
+use crate::layout::Layout;
+
+/// Content and names under one root directory.
+#[derive(Debug, Clone)]
+pub struct Store {
+    layout: Layout,
+}
+
+/// A promise that nothing is collected as long as this is held.
+///
+/// Between the moment a blob is whole and the moment a name leads to it, it looks like garbage.
+/// Who adds an image holds a lease from the first blob to the tag. Several may hold one.
+#[derive(Debug)]
+pub struct Lease {
+    _lock: File,
+}
+
+impl Store {
+    /// Opens the store under `layout`, making its directories if they are not there.
+    ///
+    /// # Errors
+    /// [`Kind::Disk`] if they cannot be made.
+    pub fn open(layout: Layout) -> Result<Self> {
+        let cannot = |path: &std::path::Path| {
+            let what = format!("cannot open the image store at {}", layout.root().display());
+            disk(what, format!("mkdir {}", path.display()))
+        };
+        for dir in [layout.blobs(), layout.ingest()] {
+            fs::create_dir_all(&dir).map_err(cannot(&dir))?;
+        }
+        Ok(Self { layout })
+    }
+
+    /// Where everything lies.
+    pub fn layout(&self) -> &Layout {
+        &self.layout
+    }
+
+    /// Keeps [`Store::gc`] away until the lease is dropped. Waits while a collection runs.
+    ///
+    /// # Errors
+    /// [`Kind::Disk`] if the lock file cannot be opened.
+    pub fn lease(&self) -> Result<Lease> {
+        let lock = disk::lock_file(&self.layout.lock())?;
+        lock.lock_shared().map_err(disk("cannot use the image store", "flock"))?;
+        Ok(Lease { _lock: lock })
+    }
+}
