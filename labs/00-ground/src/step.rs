@@ -22,6 +22,7 @@ impl Explanation {
     }
 }
 
+// ANCHOR: step
 /// One kernel action, prepared in the parent and run in the child.
 ///
 /// It is the only trait that all labs share. Everything a step needs is prepared when it is made
@@ -45,6 +46,7 @@ pub trait Step: fmt::Debug {
         let _ = errno;
         None
     }
+    // ANCHOR_END: step
 
     /// The report for this step having failed with `errno`.
     fn failed(&self, errno: Errno) -> Error {
