@@ -10,6 +10,7 @@
 //! | [`Spawn`] | a process in new namespaces: clone3, then prepared steps, then exec |
 //! | [`IdMaps`] | which ids of a user namespace are which ids outside |
 //! | [`steps`] | what a child does before exec |
+//! | [`time`] | the clocks of a time namespace |
 //! | [`rootless`] | how an ordinary user becomes root, of something |
 //! | [`walls`] | why the kernel said no |
 //! | [`census`] | all namespaces of the machine |
@@ -24,6 +25,7 @@ pub mod rootless;
 mod spawn;
 pub mod steps;
 mod sys;
+pub mod time;
 pub mod walls;
 
 pub use exec::Exec;

@@ -9,6 +9,16 @@
 //!          <──── end of file ───────────────── exec happened: the pipe is O_CLOEXEC
 //! ```
 //!
+//! Some namespaces do not take the process that asks for them, only its children: a PID namespace
+//! that is joined, a time namespace that is unshared. For those the child forks again half-way
+//! ([`Spawn::fork`]). CLONE_PARENT makes the newcomer our child as well, so the one in the middle
+//! can go, as runc has it:
+//!
+//! ```text
+//!          <──── 8 bytes: FORKED, pid ──────── clone3(CLONE_PARENT); _exit(0)
+//!          <──── as above ─────────────────────────────────────── the sibling: further steps, execve
+//! ```
+//!
 //! The child is a copy of a Rust program, so it does as little as possible: only steps, which do
 //! not allocate, lock or panic (man 7 signal-safety). If the parent dies before `go`, the child
 //! reads end-of-file and ends as well.
@@ -36,6 +46,12 @@ use crate::{IdMaps, Kinds, pidfd, sys, walls};
 /// The exit status of a child that never became its program.
 const SETUP_FAILED: i32 = 127;
 
+/// In the place of a step's number: the rest of the record is the PID of the sibling that goes on.
+const FORKED: u32 = u32::MAX;
+
+/// In the place of a step's number: the fork half-way failed.
+const FORK_FAILED: u32 = u32::MAX - 1;
+
 /// A process to be made.
 #[derive(Debug)]
 pub struct Spawn<'a> {
@@ -49,6 +65,8 @@ pub struct Spawn<'a> {
     pub steps: Vec<Box<dyn Step + 'a>>,
     /// The step before which the child counts as ready, where that is not exec.
     pub ready_before: Option<usize>,
+    /// The step before which it forks; the sibling does that step and all that follow.
+    pub fork_before: Option<usize>,
     /// Whether it is killed when the calling thread ends, and when the [`Child`] is dropped.
     pub dies_with_parent: bool,
 }
@@ -62,6 +80,7 @@ impl<'a> Spawn<'a> {
             cgroup: None,
             steps: Vec::new(),
             ready_before: None,
+            fork_before: None,
             dies_with_parent: true,
         }
     }
@@ -75,6 +94,12 @@ impl<'a> Spawn<'a> {
     pub fn step(mut self, step: impl Step + 'a) -> Self {
         self.steps.push(Box::new(step));
         self
+    }
+
+    /// Forks here: the steps that are added from now on are done by a second child, which replaces
+    /// the first as our [`Child`].
+    pub fn fork(self) -> Self {
+        Self { fork_before: Some(self.steps.len()), ..self }
     }
 
     /// Adds a last step that does not end by itself; the child is ready when it gets there.
@@ -91,7 +116,10 @@ impl<'a> Spawn<'a> {
             "2 clone3",
         );
         let maps = self.id_maps.iter().flat_map(IdMaps::explain);
-        let steps = self.steps.iter().map(|step| step.explain());
+        let steps = self.steps.iter().enumerate().flat_map(|(index, step)| {
+            let fork = (self.fork_before == Some(index)).then(fork_explained);
+            fork.into_iter().chain([step.explain()])
+        });
         [clone].into_iter().chain(maps).chain(steps).collect()
     }
 
@@ -114,7 +142,7 @@ impl<'a> Spawn<'a> {
         let go = Pipe::new()?;
         let report = Pipe::new()?;
         let child = match self.clone3(alone()?)? {
-            sys::Cloned::Child => self.child(go, report),
+            sys::Cloned::Child(alone) => self.child(&alone, go, report),
             sys::Cloned::Parent { pid, pidfd } => Child { pid, pidfd, owned: true, waited: None },
         };
         // Our copy of the write end would keep end-of-file from arriving.
@@ -130,20 +158,27 @@ impl<'a> Spawn<'a> {
     }
 
     fn settle(&self, mut child: Child, report: OwnedFd) -> Result<Child> {
-        match read_report(report)? {
-            Some((step, errno)) if errno != 0 => {
-                child.wait()?;
-                Err(self.blame(step as usize, E::from_raw(errno)))
-            }
-            _ => {
-                child.owned = self.dies_with_parent;
-                Ok(child)
+        let mut report = fs::File::from(report);
+        loop {
+            match read_report(&mut report)? {
+                Some((FORKED, pid)) => child = child.succeeded_by(Pid::from_raw(pid))?,
+                Some((step, errno)) if errno != 0 => {
+                    child.wait()?;
+                    return Err(self.blame(step, E::from_raw(errno)));
+                }
+                _ => {
+                    child.owned = self.dies_with_parent;
+                    return Ok(child);
+                }
             }
         }
     }
 
-    fn blame(&self, step: usize, errno: Errno) -> Error {
-        match self.steps.get(step) {
+    fn blame(&self, step: u32, errno: Errno) -> Error {
+        if step == FORK_FAILED {
+            return walls::clone_refused("CLONE_PARENT", Kinds::NONE, errno);
+        }
+        match self.steps.get(step as usize) {
             Some(step) => step.failed(errno),
             None => Error::new("cannot set up the container").why("the child spoke nonsense"),
         }
@@ -163,41 +198,71 @@ impl<'a> Spawn<'a> {
     }
 
     /// The child's side. Not one allocation from here on.
-    fn child(&self, go: Pipe, report: Pipe) -> ! {
+    fn child(&self, alone: &sys::Alone, go: Pipe, report: Pipe) -> ! {
         drop(go.write);
         if !matches!(unistd::read(&go.read, &mut [0]), Ok(1)) {
             sys::exit_now(SETUP_FAILED);
         }
-        if self.dies_with_parent {
-            // After `go`: by now the maps are written, and a change of ids clears this setting.
-            let _ = prctl::set_pdeathsig(Signal::SIGKILL);
-        }
+        // After `go`: by now the maps are written, and a change of ids clears this setting.
+        self.tie_to_parent();
         for (index, step) in self.steps.iter().enumerate() {
+            if self.fork_before == Some(index) {
+                self.fork_half_way(alone, &report.write);
+            }
             if self.ready_before == Some(index) {
-                tell(&report.write, index, 0);
+                tell(&report.write, index as u32, 0);
             }
             if let Err(errno) = step.run() {
-                tell(&report.write, index, errno as i32);
+                tell(&report.write, index as u32, errno as i32);
                 break;
             }
         }
         sys::exit_now(SETUP_FAILED)
     }
+
+    /// Returns in the sibling only.
+    fn fork_half_way(&self, alone: &sys::Alone, report: &OwnedFd) {
+        match sys::fork_sibling(alone) {
+            Ok(None) => self.tie_to_parent(),
+            Ok(Some(sibling)) => {
+                tell(report, FORKED, sibling.as_raw());
+                sys::exit_now(0);
+            }
+            Err(errno) => {
+                tell(report, FORK_FAILED, errno as i32);
+                sys::exit_now(SETUP_FAILED);
+            }
+        }
+    }
+
+    fn tie_to_parent(&self) {
+        if self.dies_with_parent {
+            let _ = prctl::set_pdeathsig(Signal::SIGKILL);
+        }
+    }
+}
+
+fn fork_explained() -> Explanation {
+    Explanation::new(
+        "clone3({flags=CLONE_PARENT})",
+        "what comes now happens in a child: the process that asked stays where it was",
+        "2 clone3",
+    )
 }
 
 /// One record of the report pipe: which step, and its errno or 0 for "ready".
-fn tell(report: &OwnedFd, step: usize, errno: i32) {
+fn tell(report: &OwnedFd, step: u32, errno: i32) {
     let mut record = [0; 8];
-    record[..4].copy_from_slice(&(step as u32).to_ne_bytes());
+    record[..4].copy_from_slice(&step.to_ne_bytes());
     record[4..].copy_from_slice(&errno.to_ne_bytes());
     // Eight bytes are below PIPE_BUF, so they arrive whole or not at all.
     let _ = unistd::write(report, &record);
 }
 
 /// The record, or `None` for end of file: exec happened.
-fn read_report(report: OwnedFd) -> Result<Option<(u32, i32)>> {
+fn read_report(report: &mut fs::File) -> Result<Option<(u32, i32)>> {
     let mut record = [0; 8];
-    match fs::File::from(report).read_exact(&mut record) {
+    match report.read_exact(&mut record) {
         Ok(()) => {
             let [a, b, c, d, e, f, g, h] = record;
             Ok(Some((u32::from_ne_bytes([a, b, c, d]), i32::from_ne_bytes([e, f, g, h]))))
@@ -278,6 +343,14 @@ impl Child {
     /// The descriptor that stands for it.
     pub fn pidfd(&self) -> BorrowedFd<'_> {
         self.pidfd.as_fd()
+    }
+
+    /// The sibling that it forked half-way, in its place.
+    fn succeeded_by(mut self, sibling: Pid) -> Result<Self> {
+        self.wait()?;
+        // Nobody but us can reap it, so the number is still its own.
+        let pidfd = pidfd::open(sibling)?;
+        Ok(Self { pid: sibling, pidfd, owned: true, waited: None })
     }
 
     /// Sends it a signal; fine when it has ended.

@@ -19,8 +19,8 @@ const CLONE_INTO_CGROUP: u64 = 0x2_0000_0000;
 
 /// Both sides of a clone3(2).
 pub enum Cloned {
-    /// We are the child.
-    Child,
+    /// We are the child, and alone as well: only the thread that calls is copied.
+    Child(Alone),
     /// We are the parent of this process.
     Parent { pid: Pid, pidfd: OwnedFd },
 }
@@ -44,7 +44,7 @@ impl Alone {
 ///
 /// The child is a whole copy of a process with one thread, as after fork(2): it may do anything,
 /// but it shares the parent's descriptors and unwritten buffers and should exec or exit soon.
-pub fn clone3(_alone: Alone, flags: u64, cgroup: Option<BorrowedFd<'_>>) -> Result<Cloned, Errno> {
+pub fn clone3(alone: Alone, flags: u64, cgroup: Option<BorrowedFd<'_>>) -> Result<Cloned, Errno> {
     let mut pidfd: RawFd = -1;
     // SAFETY: clone_args is a struct of integers, for which all bits zero is a value.
     let mut args: libc::clone_args = unsafe { mem::zeroed() };
@@ -57,17 +57,33 @@ pub fn clone3(_alone: Alone, flags: u64, cgroup: Option<BorrowedFd<'_>>) -> Resu
     }
     let size = size_of_val(&args);
     // SAFETY: `args` outlives the call and its true size is passed. Without CLONE_VM the child has
-    // a copy of our memory, as after fork(2), and `_alone` says that no lock in it is held by a
+    // a copy of our memory, as after fork(2), and `alone` says that no lock in it is held by a
     // thread that was not copied; with stack 0 it goes on on its copy of our stack.
     let pid = unsafe { libc::syscall(libc::SYS_clone3, &mut args, size) };
     match Errno::result(pid)? {
-        0 => Ok(Cloned::Child),
+        0 => Ok(Cloned::Child(alone)),
         pid => {
             // SAFETY: the kernel has just made this descriptor for us and nobody else knows it.
             let pidfd = unsafe { OwnedFd::from_raw_fd(pidfd) };
             Ok(Cloned::Parent { pid: Pid::from_raw(pid as i32), pidfd })
         }
     }
+}
+
+/// Forks in a child of [`clone3`]; the newcomer gets our parent, not us, as its parent. Returns its
+/// PID to us and `None` to it (man 2 clone3, CLONE_PARENT).
+pub fn fork_sibling(_alone: &Alone) -> Result<Option<Pid>, Errno> {
+    // SAFETY: clone_args is a struct of integers, for which all bits zero is a value.
+    let mut args: libc::clone_args = unsafe { mem::zeroed() };
+    // The exit signal comes with the parent; naming one would be EINVAL.
+    args.flags = libc::CLONE_PARENT as u64;
+    let size = size_of_val(&args);
+    // SAFETY: `args` outlives the call and its true size is passed. Without CLONE_VM the newcomer
+    // has a copy of our memory, as after fork(2), and `_alone` says that no lock in it is held by a
+    // thread that was not copied.
+    let pid = unsafe { libc::syscall(libc::SYS_clone3, &mut args, size) };
+    let pid = Errno::result(pid)?;
+    Ok((pid != 0).then(|| Pid::from_raw(pid as i32)))
 }
 
 /// A descriptor that stands for process `pid` for as long as it is open (man 2 pidfd_open).
