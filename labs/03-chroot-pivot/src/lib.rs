@@ -8,10 +8,16 @@
 //! Start with `pivot.rs`; `mount.rs` is what every later lab builds on.
 
 mod advice;
+mod copy;
 pub mod dev;
+pub mod elf;
 mod inode;
+pub mod loader;
 mod mount;
+mod mountinfo;
 mod pivot;
+mod plan;
+mod walk;
 
 use std::{
     ffi::CString,
@@ -21,9 +27,13 @@ use std::{
 
 use ground::{Error, Result};
 
+pub use copy::{build, remove, write};
 pub use inode::{CreateFile, Mkdir, Mknod, NodeKind, Symlink, Umask};
 pub use mount::{MntFlags, Mount, MsFlags, Umount, flag_names};
+pub use mountinfo::MountInfo;
 pub use pivot::{Chdir, Chroot, PivotRoot, chroot, pivot};
+pub use plan::{DEFAULT_PATH, Entry, Plan, Program, What, plan};
+pub use walk::{Walk, walk};
 
 /// A path as the kernel takes it: this is the door where text becomes a prepared argument.
 ///
