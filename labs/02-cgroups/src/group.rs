@@ -1,0 +1,435 @@
+//! A group: one directory in every tree that it needs, seen as one thing.
+//!
+//! On v1 `lab-7-busy` is /sys/fs/cgroup/cpu/lab-7-busy *and* /sys/fs/cgroup/memory/lab-7-busy and
+//! so on; on v2 a single directory. A group outlives its maker: whoever made it removes it, with
+//! [`Group::remove`].
+
+use std::{
+    fs,
+    os::fd::{AsFd, OwnedFd},
+    path::{Path, PathBuf},
+};
+
+use ground::{Errno, Error, Explanation, Result, Step};
+use nix::{
+    fcntl::{OFlag, open},
+    sys::stat::Mode as FileMode,
+    unistd::{Pid, write},
+};
+
+use crate::{
+    Bound, Controller, Controllers, Hierarchies, Limits, Site, Version, Write, advice,
+    limits::controller_of,
+};
+
+/// The group below an inhabited delegated one, into which its processes move.
+pub(crate) const SUPERVISOR: &str = "lab-supervisor";
+
+const MOVES: u32 = 10;
+
+/// A group in all its trees.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Group {
+    /// The path below the site's places, as `lab-7-busy` or `mini-docker/3f2a`.
+    pub name: PathBuf,
+    pub(crate) parts: Vec<Part>,
+}
+
+/// A group in one tree.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Part {
+    pub version: Version,
+    pub controllers: Controllers,
+    /// The group's directory.
+    pub dir: PathBuf,
+    /// The directory that it was made below.
+    pub base: PathBuf,
+}
+
+impl Group {
+    /// Makes the group `name` in every tree that holds one of `needed`, and hands the controllers
+    /// down to it where that takes a word. Groups on the way are made too. A group that is already
+    /// there is taken over. Controllers that this machine lacks are left out: a *limit* that needs
+    /// one fails in [`Group::apply`].
+    ///
+    /// # Errors
+    /// `name` leads out of the place; EACCES, EROFS: not ours; EBUSY: a v2 group on the way has
+    /// processes; EAGAIN: too many groups.
+    pub fn create(site: &Site, name: impl AsRef<Path>, needed: &Controllers) -> Result<Self> {
+        let group = Self::plan(site, name, needed)?;
+        for part in &group.parts {
+            if let Err(error) = part.create(needed) {
+                group.remove_directories();
+                return Err(error);
+            }
+        }
+        Ok(group)
+    }
+
+    /// The same group on paper: nothing is made.
+    ///
+    /// # Errors
+    /// `name` leads out of the place.
+    pub fn plan(site: &Site, name: impl AsRef<Path>, needed: &Controllers) -> Result<Self> {
+        let name = relative(name.as_ref())?;
+        let mut parts: Vec<Part> = Vec::new();
+        for (tree, base) in needed.iter().filter_map(|it| site.place_of(*it)) {
+            let (base, dir) = (base.clone(), base.join(&name));
+            let controllers = tree.controllers.clone();
+            if parts.iter().all(|it| it.dir != dir) {
+                parts.push(Part { version: tree.version, controllers, dir, base });
+            }
+        }
+        Ok(Self { name, parts })
+    }
+
+    /// The group `name` where it exists; `None` if it does in no tree.
+    ///
+    /// # Errors
+    /// `name` leads out of the place.
+    pub fn open(site: &Site, name: impl AsRef<Path>) -> Result<Option<Self>> {
+        let mut group = Self::plan(site, name, &Controller::ALL.into())?;
+        group.parts.retain(|it| it.dir.is_dir());
+        Ok((!group.parts.is_empty()).then_some(group))
+    }
+
+    /// The group that process `pid` is in. On v1 it may be a different one in each tree.
+    ///
+    /// # Errors
+    /// ENOENT: no such process.
+    pub fn of_process(pid: Pid) -> Result<Self> {
+        let path = |file| format!("/proc/{pid}/{file}");
+        let read = |path: String| {
+            fs::read_to_string(&path).map_err(|error| {
+                Error::new(format!("cannot see the cgroup of process {pid}"))
+                    .io(format_args!("read {path}"), &error)
+                    .see("7 cgroups")
+                    .fix("take the id of a running process: ps -e")
+            })
+        };
+        let here = Hierarchies::of_this_process()?;
+        let mountinfo = fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
+        let seen = Hierarchies::parse(&mountinfo, &read(path("cgroup"))?, |v2_root| {
+            fs::read_to_string(v2_root.join("cgroup.controllers")).unwrap_or_default()
+        });
+        let v2_alone = here.mode() == crate::Mode::V2;
+        let trees = seen.mounted.into_iter().filter(|it| v2_alone || !it.controllers.is_empty());
+        let parts: Vec<Part> = trees
+            .filter_map(|tree| {
+                let (version, controllers) = (tree.version, tree.controllers);
+                Some(Part { version, controllers, dir: tree.own?, base: tree.mount_point })
+            })
+            .collect();
+        Ok(Self { name: PathBuf::from(format!("of process {pid}")), parts })
+    }
+
+    /// The group's directories with the controllers bound to each.
+    pub fn directories(&self) -> impl Iterator<Item = (&Path, Version, &Controllers)> {
+        self.parts.iter().map(|it| (it.dir.as_path(), it.version, &it.controllers))
+    }
+
+    /// The directory that has `controller`'s files.
+    pub fn dir_of(&self, controller: Controller) -> Option<&Path> {
+        self.part_of(controller).map(|it| it.dir.as_path())
+    }
+
+    pub(crate) fn part_of(&self, controller: Controller) -> Option<&Part> {
+        let bound = self.parts.iter().find(|it| it.controllers.contains(&controller));
+        bound.or_else(|| self.v2().filter(|_| controller.is_core_of_v2()))
+    }
+
+    pub(crate) fn v2(&self) -> Option<&Part> {
+        self.parts.iter().find(|it| it.version == Version::V2)
+    }
+
+    /// The writes that `limits` mean for this group, in order, each in its tree's version.
+    ///
+    /// # Errors
+    /// As [`Limits::writes`]; a controller that this machine does not have.
+    pub fn writes(&self, limits: &Limits) -> Result<Vec<(PathBuf, Write)>> {
+        let mut all = Vec::new();
+        for version in [Version::V1, Version::V2] {
+            let mine = |it: &Controller| self.part_of(*it).is_none_or(|it| it.version == version);
+            if !limits.controllers().iter().any(mine) {
+                continue;
+            }
+            for write in limits.writes(version)? {
+                match self.part_of(write.controller) {
+                    Some(part) if part.version == version => all.push((part.dir.clone(), write)),
+                    Some(_) => {}
+                    None => return Err(absent(write.controller, version)),
+                }
+            }
+        }
+        Ok(all)
+    }
+
+    /// Writes `limits`. Not atomic: after an error the earlier ones stand.
+    ///
+    /// # Errors
+    /// As [`Group::writes`], and what the kernel refuses, with the file, the value and the advice.
+    pub fn apply(&self, limits: &Limits) -> Result<()> {
+        let mut writes = self.writes(limits)?;
+        if self.raises_swap(limits) {
+            // v1 never lets the limit rise above memory+swap: the larger of the two goes first.
+            let file = |it: &(PathBuf, Write), name| it.1.file == name;
+            let limit = writes.iter().position(|it| file(it, "memory.limit_in_bytes"));
+            let swap = writes.iter().position(|it| file(it, "memory.memsw.limit_in_bytes"));
+            if let (Some(limit), Some(swap)) = (limit, swap) {
+                writes.swap(limit, swap);
+            }
+        }
+        writes.iter().try_for_each(|(dir, write)| set(dir, write))
+    }
+
+    fn raises_swap(&self, limits: &Limits) -> bool {
+        let Some(dir) = self.dir_of(Controller::Memory) else { return false };
+        let now = fs::read_to_string(dir.join("memory.memsw.limit_in_bytes")).unwrap_or_default();
+        match (now.trim().parse(), limits.memory.swap) {
+            (Ok(now), Some(Bound::At(wanted))) => wanted > now,
+            (Ok(_), Some(Bound::Unlimited)) => true,
+            (Err(_), _) | (_, None) => false,
+        }
+    }
+
+    /// Writes one file of `controller` as it is: for what [`Limits`] has no field for.
+    ///
+    /// # Errors
+    /// A controller that this machine does not have, or what the kernel refuses.
+    pub fn write(&self, controller: Controller, file: &str, value: &str) -> Result<()> {
+        let part = self.part_of(controller).ok_or_else(|| absent(controller, Version::V1))?;
+        let (file, value) = (file.to_owned(), value.to_owned());
+        set(&part.dir, &Write { controller, file, value })
+    }
+
+    /// Moves process `pid`, with all its threads, into the group.
+    ///
+    /// # Errors
+    /// ESRCH: it has ended; EACCES: on v2 an ordinary user can only move within the delegated
+    /// tree; ENOSPC: a v1 cpuset without CPUs; EBUSY: a v2 group that hands controllers down.
+    pub fn add(&self, pid: Pid) -> Result<()> {
+        let what = format!("cannot move process {pid} into the group {}", self.name.display());
+        for part in &self.parts {
+            put(&what, &part.dir.join("cgroup.procs"), &pid.to_string())?;
+        }
+        Ok(())
+    }
+
+    /// The steps by which a child enters the group itself, before it becomes the command: so that
+    /// not one of its own children is born outside.
+    ///
+    /// # Errors
+    /// EACCES, ENOENT: as [`Group::add`].
+    pub fn join(&self) -> Result<Vec<Join>> {
+        self.parts.iter().map(|it| Join::new(&it.dir)).collect()
+    }
+
+    /// The directory to be born into with clone3(2)'s `CLONE_INTO_CGROUP`; `None` where the group
+    /// has v1 directories, which the flag does not take (EBADF): use [`Group::join`] there.
+    ///
+    /// # Errors
+    /// ENOENT: the group is gone.
+    pub fn dir_fd(&self) -> Result<Option<OwnedFd>> {
+        let [Part { version: Version::V2, dir, .. }] = self.parts.as_slice() else {
+            return Ok(None);
+        };
+        let flags = OFlag::O_DIRECTORY | OFlag::O_RDONLY | OFlag::O_CLOEXEC;
+        let call = format!("open(\"{}\", O_DIRECTORY)", dir.display());
+        let opened = open(dir, flags, FileMode::empty());
+        opened.map(Some).map_err(|it| advice::failed("cannot open the group", &call, dir, it))
+    }
+
+    /// The processes in the group and below it, sorted; those of other PID namespaces are left
+    /// out, having no id here.
+    pub fn procs(&self) -> Vec<Pid> {
+        let mut pids: Vec<Pid> = self.parts.iter().flat_map(|it| procs_below(&it.dir)).collect();
+        pids.retain(|it| it.as_raw() > 0);
+        pids.sort_unstable();
+        pids.dedup();
+        pids
+    }
+}
+
+impl Part {
+    fn create(&self, needed: &Controllers) -> Result<()> {
+        let below = self.dir.strip_prefix(&self.base).unwrap_or(Path::new(""));
+        let mut parent = self.base.clone();
+        for name in below.components() {
+            if self.version == Version::V2 {
+                self.hand_down(&parent, needed)?;
+            }
+            let dir = parent.join(name);
+            make(&dir)?;
+            if self.controllers.contains(&Controller::Cpuset) && self.version == Version::V1 {
+                inherit_cpuset(&parent, &dir)?;
+            }
+            parent = dir;
+        }
+        Ok(())
+    }
+
+    /// Enables in `dir` what the groups below it need, unless that is so already.
+    fn hand_down(&self, dir: &Path, needed: &Controllers) -> Result<()> {
+        let words = |file| fs::read_to_string(dir.join(file)).unwrap_or_default();
+        let (offered, enabled) = (words("cgroup.controllers"), words("cgroup.subtree_control"));
+        let has = |text: &str, name: &str| text.split_whitespace().any(|it| it == name);
+        let names = needed.iter().map(|it| it.name(Version::V2));
+        let missing: Vec<&str> =
+            names.filter(|it| has(&offered, it) && !has(&enabled, it)).collect();
+        if missing.is_empty() {
+            return Ok(());
+        }
+        let file = dir.join("cgroup.subtree_control");
+        let value = missing.iter().map(|it| format!("+{it}")).collect::<Vec<_>>().join(" ");
+        let what = "cannot hand controllers down";
+        // More than once: a process may fork while its group is being emptied.
+        for _ in 0..MOVES {
+            if dir != self.base || write_once(&file, &value) != Err(Errno::EBUSY) {
+                break;
+            }
+            move_down(dir)?;
+        }
+        put(what, &file, &value)
+    }
+}
+
+/// Moves the processes of an inhabited delegated group one level down ("no internal processes").
+fn move_down(dir: &Path) -> Result<()> {
+    let supervisor = dir.join(SUPERVISOR);
+    make(&supervisor)?;
+    move_all(dir, &supervisor)
+}
+
+/// Moves every process of `from` (not of the groups below it) to `to`; one that ended meanwhile
+/// has left by itself.
+pub(crate) fn move_all(from: &Path, to: &Path) -> Result<()> {
+    let file = to.join("cgroup.procs");
+    for pid in procs_in(from) {
+        match write_once(&file, &pid.to_string()) {
+            Ok(()) | Err(Errno::ESRCH) => {}
+            Err(errno) => {
+                let what = format!("cannot move process {pid}");
+                return Err(advice::refused(&what, &file, &pid.to_string(), errno));
+            }
+        }
+    }
+    Ok(())
+}
+
+fn make(dir: &Path) -> Result<()> {
+    match nix::unistd::mkdir(dir, FileMode::from_bits_truncate(0o755)) {
+        Ok(()) | Err(Errno::EEXIST) => Ok(()),
+        Err(errno) => {
+            let call = format!("mkdir(\"{}\", 0755)", dir.display());
+            Err(advice::failed("cannot make a control group", &call, dir, errno))
+        }
+    }
+}
+
+/// A new v1 cpuset has no CPU and no memory node, and nobody can join it: it starts as its parent.
+fn inherit_cpuset(parent: &Path, dir: &Path) -> Result<()> {
+    for file in ["cpuset.cpus", "cpuset.mems"] {
+        let read = |dir: &Path| fs::read_to_string(dir.join(file)).unwrap_or_default();
+        if read(dir).trim().is_empty() {
+            put("cannot make a control group", &dir.join(file), read(parent).trim())?;
+        }
+    }
+    Ok(())
+}
+
+fn relative(name: &Path) -> Result<PathBuf> {
+    let inside = name.strip_prefix("/").unwrap_or(name);
+    let plain = inside.components().all(|it| matches!(it, std::path::Component::Normal(_)));
+    if !plain || inside.as_os_str().is_empty() {
+        return Err(Error::new(format!("'{}' is not the name of a group", name.display()))
+            .why("it is a path below the place where groups are made")
+            .fix("write a name, or names with slashes between, without '..'"));
+    }
+    Ok(inside.to_owned())
+}
+
+fn absent(controller: Controller, version: Version) -> Error {
+    let name = controller.name(version);
+    Error::new(format!("cannot limit with the {name} controller"))
+        .why(format!("no {name} controller is at hand in this place"))
+        .see("7 cgroups")
+        .fix(
+            "/proc/cgroups lists what the kernel has; on v2 the groups above must list it in \
+             cgroup.subtree_control, on v1 its tree must be mounted",
+        )
+}
+
+fn set(dir: &Path, write: &Write) -> Result<()> {
+    let what = match controller_of(&write.file) {
+        Some(it) => format!("cannot set the {} limit", it.name(Version::V2)),
+        None => format!("cannot set {}", write.file),
+    };
+    put(&what, &dir.join(&write.file), &write.value)
+}
+
+/// Writes a file of a group, with the report for its being refused.
+pub(crate) fn put(what: &str, file: &Path, value: &str) -> Result<()> {
+    write_once(file, value).map_err(|errno| advice::refused(what, file, value, errno))
+}
+
+/// One write(2): the kernel parses each write by itself. Without O_CREAT and O_TRUNC, which
+/// these files answer with EACCES rather than ENOENT when they are not there.
+pub(crate) fn write_once(file: &Path, value: &str) -> Result<(), Errno> {
+    let fd = open(file, OFlag::O_WRONLY | OFlag::O_CLOEXEC, FileMode::empty())?;
+    write(&fd, value.as_bytes()).map(drop)
+}
+
+/// The processes of the group at `dir`; 0 stands for one of another PID namespace.
+pub(crate) fn procs_in(dir: &Path) -> Vec<Pid> {
+    let text = fs::read_to_string(dir.join("cgroup.procs")).unwrap_or_default();
+    text.lines().filter_map(|it| it.parse().ok()).map(Pid::from_raw).collect()
+}
+
+fn procs_below(dir: &Path) -> Vec<Pid> {
+    let mut pids = procs_in(dir);
+    pids.extend(children(dir).iter().flat_map(|it| procs_below(it)));
+    pids
+}
+
+/// The groups directly below `dir`, sorted.
+pub(crate) fn children(dir: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(dir).into_iter().flatten().flatten();
+    let is_dir = |it: &fs::DirEntry| it.file_type().is_ok_and(|it| it.is_dir());
+    let mut dirs: Vec<PathBuf> = entries.filter(is_dir).map(|it| it.path()).collect();
+    dirs.sort();
+    dirs
+}
+
+/// The step by which a process enters a group in one tree: it writes its own id, as 0, to the
+/// open `cgroup.procs`. The right to do so was checked when the file was opened.
+#[derive(Debug)]
+pub struct Join {
+    procs: OwnedFd,
+    path: PathBuf,
+}
+
+impl Join {
+    fn new(dir: &Path) -> Result<Self> {
+        let path = dir.join("cgroup.procs");
+        let call = format!("open(\"{}\", O_WRONLY)", path.display());
+        let opened = open(&path, OFlag::O_WRONLY | OFlag::O_CLOEXEC, FileMode::empty());
+        let procs =
+            opened.map_err(|it| advice::failed("cannot join the group", &call, &path, it))?;
+        Ok(Self { procs, path })
+    }
+}
+
+impl Step for Join {
+    fn run(&self) -> Result<(), Errno> {
+        write(self.procs.as_fd(), b"0").map(drop)
+    }
+
+    fn explain(&self) -> Explanation {
+        let call = format!("write(\"{}\", \"0\")", self.path.display());
+        Explanation::new(call, advice::meaning("cgroup.procs"), "7 cgroups")
+    }
+
+    fn fix(&self, errno: Errno) -> Option<&'static str> {
+        advice::advice("cgroup.procs", errno)
+    }
+}

@@ -1,0 +1,177 @@
+//! Hierarchies: where each controller lives on this machine.
+//!
+//! v1 mounts a tree per controller (or a few together, as `cpu,cpuacct`); v2 is one tree for all.
+//! Both can be there at once, but a controller is bound to one of them: that is *hybrid*. Two
+//! texts tell everything: /proc/self/mountinfo has the mounts, /proc/self/cgroup our own group in
+//! each (man 5 proc_pid_mountinfo, man 7 cgroups "/proc files").
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+use ground::{Error, Result};
+use procfs::process::MountInfo;
+
+use crate::{Controller, Controllers};
+
+/// The version of the interface that a hierarchy speaks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Version {
+    /// One tree per controller.
+    V1,
+    /// One tree for all.
+    V2,
+}
+
+/// What the machine as a whole has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mode {
+    /// Only v1 trees.
+    V1,
+    /// v1 trees hold controllers, and a v2 tree is mounted beside them.
+    Hybrid,
+    /// The v2 tree holds every controller.
+    V2,
+}
+
+/// One mounted tree.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Hierarchy {
+    /// The version it speaks.
+    pub version: Version,
+    /// The controllers bound to it. Empty for v1's `name=systemd`, which only names processes.
+    pub controllers: Controllers,
+    /// Where it is mounted.
+    pub mount_point: PathBuf,
+    /// Our own group's directory. `None` when it lies outside the mount, as in a cgroup namespace
+    /// whose mount was made before it: its root then reads `/..`.
+    pub own: Option<PathBuf>,
+}
+
+/// All mounted trees.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Hierarchies {
+    /// In the order of the mount table.
+    pub mounted: Vec<Hierarchy>,
+}
+
+impl Hierarchies {
+    /// The trees that this process sees.
+    ///
+    /// # Errors
+    /// /proc is not mounted or not ours to read, or no cgroup file system is mounted at all.
+    pub fn of_this_process() -> Result<Self> {
+        let here =
+            Self::parse(&read("/proc/self/mountinfo")?, &read("/proc/self/cgroup")?, |v2_root| {
+                fs::read_to_string(v2_root.join("cgroup.controllers")).unwrap_or_default()
+            });
+        if here.mounted.is_empty() {
+            return Err(Error::new("cannot find a cgroup file system")
+                .why("/proc/self/mountinfo lists no mount of type cgroup or cgroup2")
+                .see("7 cgroups")
+                .fix("mount -t cgroup2 none /sys/fs/cgroup"));
+        }
+        Ok(here)
+    }
+
+    /// The same from the texts of /proc/self/mountinfo and /proc/self/cgroup;
+    /// `v2_controllers` gives the text of `cgroup.controllers` at a v2 mount point.
+    pub fn parse(mountinfo: &str, cgroup: &str, v2_controllers: impl Fn(&Path) -> String) -> Self {
+        let mut mounted: Vec<Hierarchy> = Vec::new();
+        for mount in mountinfo.lines().filter_map(|line| MountInfo::from_line(line).ok()) {
+            let Some(found) = hierarchy(&mount, cgroup, &v2_controllers) else { continue };
+            let same =
+                |it: &Hierarchy| it.version == found.version && it.controllers == found.controllers;
+            match mounted.iter_mut().find(|it| same(it)) {
+                // Mounted twice: the later mount is the one on top, unless it shows less.
+                Some(before) if found.own.is_some() || before.own.is_none() => *before = found,
+                Some(_) => {}
+                None => mounted.push(found),
+            }
+        }
+        Self { mounted }
+    }
+
+    /// v1, hybrid or v2: a v2 tree beside v1 controllers is hybrid, whatever it holds itself.
+    pub fn mode(&self) -> Mode {
+        let v2 = self.mounted.iter().any(|it| it.version == Version::V2);
+        let v1 =
+            self.mounted.iter().any(|it| it.version == Version::V1 && !it.controllers.is_empty());
+        match (v1, v2) {
+            (_, false) => Mode::V1,
+            (true, true) => Mode::Hybrid,
+            (false, true) => Mode::V2,
+        }
+    }
+
+    /// The tree that `controller` is bound to. What v2 has in its core, v1 is asked for first: on
+    /// a hybrid machine the processes' limits are there.
+    pub fn of(&self, controller: Controller) -> Option<&Hierarchy> {
+        let bound = self.mounted.iter().find(|it| it.controllers.contains(&controller));
+        bound.or_else(|| self.v2().filter(|_| controller.is_core_of_v2()))
+    }
+
+    /// The v2 tree, if one is mounted.
+    pub fn v2(&self) -> Option<&Hierarchy> {
+        self.mounted.iter().find(|it| it.version == Version::V2)
+    }
+}
+
+fn hierarchy(
+    mount: &MountInfo,
+    cgroup: &str,
+    v2_controllers: impl Fn(&Path) -> String,
+) -> Option<Hierarchy> {
+    let (version, controllers, group) = match mount.fs_type.as_str() {
+        "cgroup2" => {
+            let names = v2_controllers(&mount.mount_point);
+            (Version::V2, named(names.split_whitespace()), own_group(cgroup, ""))
+        }
+        "cgroup" => {
+            let options = mount.super_options.iter();
+            let spelled: Vec<String> = options
+                .map(|(name, value)| match value {
+                    Some(value) => format!("{name}={value}"),
+                    None => name.clone(),
+                })
+                .collect();
+            let group = spelled.iter().find_map(|option| own_group(cgroup, option));
+            (Version::V1, named(spelled.iter().map(String::as_str)), group)
+        }
+        _ => return None,
+    };
+    let own = group.and_then(|group| below(&mount.mount_point, &mount.root, group));
+    Some(Hierarchy { version, controllers, mount_point: mount.mount_point.clone(), own })
+}
+
+fn named<'a>(names: impl Iterator<Item = &'a str>) -> Controllers {
+    names.filter_map(Controller::from_name).collect()
+}
+
+/// Our group in the hierarchy that `name` is bound to; the empty name is v2's.
+fn own_group<'a>(cgroup: &'a str, name: &str) -> Option<&'a str> {
+    cgroup.lines().find_map(|line| {
+        // The third field may itself hold colons: a group's name is any file name.
+        let (_, rest) = line.split_once(':')?;
+        let (names, group) = rest.split_once(':')?;
+        names.split(',').any(|it| it == name).then_some(group)
+    })
+}
+
+/// The directory of `group` under a mount that shows the tree from `root` down. Both are told
+/// relative to our cgroup namespace, so that a mount made outside it has the root `/..`.
+fn below(mount_point: &Path, root: &str, group: &str) -> Option<PathBuf> {
+    let relative = Path::new(group).strip_prefix(root).ok()?;
+    let goes_up = relative.components().any(|it| it == std::path::Component::ParentDir);
+    (!goes_up).then(|| mount_point.join(relative).components().collect())
+}
+
+fn read(path: &str) -> Result<String> {
+    fs::read_to_string(path).map_err(|error| {
+        Error::new("cannot see which cgroups this machine has")
+            .io(format_args!("read {path}"), &error)
+            .see("7 cgroups")
+            .fix("mount /proc: mount -t proc proc /proc")
+    })
+}

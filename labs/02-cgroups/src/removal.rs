@@ -1,0 +1,129 @@
+//! The end of a group: kill what is in it, wait until it is empty, remove its directories.
+//!
+//! v2 has `cgroup.kill` (Linux 5.14), which misses nobody. v1 takes three moves: freeze, so that
+//! nothing forks away; SIGKILL; and thaw, because the signal is only taken by a task that runs.
+
+use std::{fs, io, path::Path, thread, time::Duration};
+
+use ground::{Errno, Result};
+use nix::sys::signal::{Signal, kill};
+
+use crate::{
+    Controller, Group, Version, advice,
+    group::{SUPERVISOR, children, move_all, write_once},
+};
+
+const TRIES: u32 = 100;
+const BETWEEN_TRIES: Duration = Duration::from_millis(20);
+
+impl Group {
+    /// Sends SIGKILL to every process of the group and below. A frozen group is thawed.
+    ///
+    /// # Errors
+    /// EPERM: a process of somebody else's.
+    pub fn kill_all(&self) -> Result<()> {
+        let v2 = self.v2().map(|it| it.dir.join("cgroup.kill"));
+        if let Some(file) = v2.filter(|it| it.exists() && self.parts.len() == 1) {
+            return crate::group::put("cannot kill the group", &file, "1");
+        }
+        // Without a freezer this is a race that we run a few times; with one, the first is enough.
+        for _ in 0..TRIES {
+            let _ = self.freeze();
+            let killed = self.signal_all(Signal::SIGKILL);
+            if self.part_of(Controller::Freezer).is_some() {
+                self.thaw()?;
+            }
+            if killed? == 0 || self.part_of(Controller::Freezer).is_some() {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// Sends `signal` to every process of the group and below; how many there were.
+    ///
+    /// # Errors
+    /// EPERM: a process of somebody else's.
+    pub fn signal_all(&self, signal: Signal) -> Result<usize> {
+        let pids = self.procs();
+        for pid in &pids {
+            match kill(*pid, signal) {
+                Ok(()) | Err(Errno::ESRCH) => {}
+                Err(errno) => {
+                    let call = format!("kill({pid}, {signal})");
+                    let fix = "the process belongs to another user: run as root";
+                    return Err(ground::Error::new("cannot signal the group")
+                        .call(&call, errno)
+                        .see("2 kill")
+                        .fix(fix));
+                }
+            }
+        }
+        Ok(pids.len())
+    }
+
+    /// Ends the group: kills what is in it, waits, and removes its directories, those below
+    /// first. A group that is gone is fine. Groups above it stay.
+    ///
+    /// # Errors
+    /// EBUSY after 2 s: a process does not end, or is a zombie that its parent (we?) has not
+    /// waited for.
+    pub fn remove(&self) -> Result<()> {
+        if self.parts.iter().any(|it| it.dir.exists()) {
+            self.kill_all()?;
+        }
+        for part in &self.parts {
+            remove_tree(&part.dir, TRIES)?;
+            if part.version == Version::V2 {
+                move_up(&part.base);
+            }
+        }
+        Ok(())
+    }
+
+    /// The way back of a creation that failed half-way: best effort, nobody is inside yet.
+    pub(crate) fn remove_directories(&self) {
+        for part in &self.parts {
+            let _ = remove_tree(&part.dir, 1);
+            move_up(&part.base);
+        }
+    }
+}
+
+fn remove_tree(dir: &Path, tries: u32) -> Result<()> {
+    for child in children(dir) {
+        remove_tree(&child, tries)?;
+    }
+    for left in (0..tries).rev() {
+        match fs::remove_dir(dir) {
+            Ok(()) => return Ok(()),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+            // The dying count until they are waited for.
+            Err(error) if error.raw_os_error() == Some(libc::EBUSY) && left > 0 => {
+                thread::sleep(BETWEEN_TRIES);
+            }
+            Err(error) => {
+                let errno = Errno::from_raw(error.raw_os_error().unwrap_or_default());
+                let call = format!("rmdir(\"{}\")", dir.display());
+                return Err(advice::failed("cannot remove the control group", &call, dir, errno));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Undoes what making room in an inhabited delegated group did, once the last of our groups below
+/// it is gone: controllers back up, processes back up, the supervisor's group removed. Best
+/// effort: the next group would need the same again.
+fn move_up(base: &Path) {
+    let supervisor = base.join(SUPERVISOR);
+    if children(base) != [supervisor.clone()] {
+        return;
+    }
+    let control = base.join("cgroup.subtree_control");
+    let enabled = fs::read_to_string(&control).unwrap_or_default();
+    let off: Vec<String> = enabled.split_whitespace().map(|it| format!("-{it}")).collect();
+    if write_once(&control, &off.join(" ")).is_ok() && move_all(&supervisor, base).is_ok() {
+        let _ = fs::remove_dir(&supervisor);
+    }
+}

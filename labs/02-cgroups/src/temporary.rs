@@ -1,0 +1,112 @@
+//! Temporary groups: gone with the value, and swept up when not even that could happen.
+//!
+//! Namespaces die with their last process; a group stays. So a temporary group is named after its
+//! maker, `lab-<pid>-<what>`, and the maker holds a lock (flock(2)) on its directory. A group
+//! whose maker is dead and whose lock is free is nobody's: [`sweep`] removes it. The process id
+//! alone would not do: from inside another PID namespace every maker looks dead.
+
+use std::{
+    fs::{self, File},
+    ops::Deref,
+    path::Path,
+};
+
+use ground::{Errno, Result};
+use nix::{sys::signal::kill, unistd::Pid};
+
+use crate::{Controllers, Group, Site, group::children};
+
+/// A group that is removed, with all that is in it, when the value is dropped.
+#[derive(Debug)]
+pub struct Temporary {
+    group: Group,
+    /// Sign of life; closed on exec, released by the kernel when we die.
+    _locks: Vec<File>,
+}
+
+impl Temporary {
+    /// The name of a temporary group of this process.
+    pub fn name(what: &str) -> String {
+        format!("lab-{}-{what}", std::process::id())
+    }
+
+    /// Makes the group `lab-<pid>-<what>`.
+    ///
+    /// # Errors
+    /// As [`Group::create`].
+    pub fn create(site: &Site, what: &str, needed: &Controllers) -> Result<Self> {
+        let group = Group::create(site, Self::name(what), needed)?;
+        let lock = |dir: &Path| File::open(dir).ok().filter(|it| it.try_lock().is_ok());
+        let locks = group.directories().filter_map(|(dir, ..)| lock(dir)).collect();
+        Ok(Self { group, _locks: locks })
+    }
+
+    /// Removes the group now, and says so if that fails.
+    ///
+    /// # Errors
+    /// As [`Group::remove`].
+    pub fn remove(self) -> Result<()> {
+        self.group.remove()
+    }
+}
+
+impl Deref for Temporary {
+    type Target = Group;
+
+    fn deref(&self) -> &Group {
+        &self.group
+    }
+}
+
+impl Drop for Temporary {
+    fn drop(&mut self) {
+        // Nobody is left to tell; what stays is swept at the next start.
+        let _ = self.group.remove();
+    }
+}
+
+/// Removes the temporary groups of dead makers, with what still runs in them. Best effort: it
+/// runs before every command, and a group that resists will be met again. How many went.
+pub fn sweep(site: &Site) -> usize {
+    let mut names: Vec<String> = site
+        .places
+        .iter()
+        .flat_map(|(_, place)| children(place))
+        .filter_map(|dir| Some(dir.file_name()?.to_str()?.to_owned()))
+        .filter(|name| maker(name).is_some_and(is_dead))
+        .collect();
+    names.sort();
+    names.dedup();
+    names.iter().filter(|name| take_away(site, name)).count()
+}
+
+fn take_away(site: &Site, name: &str) -> bool {
+    let Ok(Some(group)) = Group::open(site, name) else { return false };
+    let free = |dir: &Path| File::open(dir).is_ok_and(|it| it.try_lock().is_ok());
+    group.directories().all(|(dir, ..)| free(dir)) && group.remove().is_ok()
+}
+
+fn maker(name: &str) -> Option<Pid> {
+    let (pid, _) = name.strip_prefix("lab-")?.split_once('-')?;
+    pid.parse().ok().map(Pid::from_raw)
+}
+
+fn is_dead(pid: Pid) -> bool {
+    let zombie = || {
+        let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+        stat.rsplit(')').next().is_some_and(|it| it.trim_start().starts_with('Z'))
+    };
+    kill(pid, None) == Err(Errno::ESRCH) || zombie()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_temporary_group_says_who_made_it() {
+        assert_eq!(maker("lab-12-busy"), Some(Pid::from_raw(12)));
+        assert_eq!(maker("lab-supervisor"), None);
+        assert_eq!(maker("user.slice"), None);
+    }
+}
