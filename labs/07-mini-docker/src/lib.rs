@@ -2,4 +2,5 @@
 
 pub mod event;
 pub mod layout;
+pub mod registry;
 pub mod store;

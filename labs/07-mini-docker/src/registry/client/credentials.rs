@@ -1,0 +1,265 @@
+//! Credentials: who we are, as Docker's `config.json` and its helper programs know it.
+//!
+//! `auths` holds name and password in base64, readable for anybody who can read the file; a helper
+//! program (`docker-credential-NAME`) asks a key ring instead. A helper for one registry wins over
+//! the general one, and both over the file.
+//!
+//! Source: docs.docker.com, "docker login"; github.com/docker/docker-credential-helpers.
+
+use std::{
+    collections::BTreeMap,
+    fmt,
+    io::Write,
+    process::{Command, Stdio},
+};
+
+use base64::{Engine, prelude::BASE64_STANDARD};
+use serde::Deserialize;
+
+use super::{
+    Result,
+    error::{Error, Kind},
+};
+
+/// What Docker calls docker.io in this file, for the sake of 2013.
+const DOCKER_HUB: &str = "https://index.docker.io/v1/";
+
+/// The parts of `config.json` that say who we are.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Credentials {
+    auths: BTreeMap<String, Entry>,
+    cred_helpers: BTreeMap<String, String>,
+    creds_store: Option<String>,
+}
+
+#[derive(Clone, Default, Deserialize)]
+#[serde(rename_all = "lowercase", default)]
+struct Entry {
+    auth: Option<String>,
+    username: Option<String>,
+    password: Option<String>,
+    identitytoken: Option<String>,
+    registrytoken: Option<String>,
+}
+
+impl fmt::Debug for Entry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Entry(..)")
+    }
+}
+
+/// How to prove who we are.
+#[derive(Clone, PartialEq, Eq)]
+pub enum Login {
+    /// A name and a password.
+    Password {
+        /// The name.
+        username: String,
+        /// The password, or a personal access token.
+        password: String,
+    },
+    /// A long-lived token, to be exchanged for short-lived ones.
+    IdentityToken(String),
+    /// A token to be sent to the registry as it is.
+    RegistryToken(String),
+}
+
+impl fmt::Debug for Login {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Secrets do not belong into logs.
+        f.write_str(match self {
+            Self::Password { .. } => "Password(..)",
+            Self::IdentityToken(_) => "IdentityToken(..)",
+            Self::RegistryToken(_) => "RegistryToken(..)",
+        })
+    }
+}
+
+/// What a helper program answers.
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Helped {
+    username: String,
+    secret: String,
+}
+
+impl Credentials {
+    /// Reads Docker's `config.json`; what else is in it is ignored.
+    ///
+    /// # Errors
+    /// [`Kind::Invalid`] if it is not JSON of that shape.
+    pub fn parse(json: &[u8]) -> Result<Self> {
+        serde_json::from_slice(json).map_err(|error| {
+            let report = ground::Error::new("cannot read the credentials in config.json")
+                .why(error.to_string())
+                .fix("mend the file, or move it away and log in again");
+            Error::new(Kind::Invalid, report)
+        })
+    }
+
+    /// The same with one login more, which wins over what was there for that registry.
+    pub fn with(mut self, domain: &str, login: Login) -> Self {
+        let mut entry = Entry::default();
+        match login {
+            Login::Password { username, password } => {
+                (entry.username, entry.password) = (Some(username), Some(password));
+            }
+            Login::IdentityToken(token) => entry.identitytoken = Some(token),
+            Login::RegistryToken(token) => entry.registrytoken = Some(token),
+        }
+        self.cred_helpers.remove(key(domain));
+        // An empty name means: no helper for this one.
+        self.cred_helpers.insert(key(domain).to_owned(), String::new());
+        self.auths.insert(key(domain).to_owned(), entry);
+        self
+    }
+
+    /// How to prove who we are to `domain`; `None` for anonymous.
+    ///
+    /// # Errors
+    /// [`Kind::Unauthorized`] if a helper program cannot be run or fails.
+    pub fn login(&self, domain: &str) -> Result<Option<Login>> {
+        let key = key(domain);
+        let helper = self.cred_helpers.get(key).or(self.creds_store.as_ref());
+        if let Some(helper) = helper.filter(|helper| !helper.is_empty())
+            && let Some(login) = ask_helper(helper, key)?
+        {
+            return Ok(Some(login));
+        }
+        let found = self.auths.iter().find(|(name, _)| bare(name) == bare(key));
+        found.map_or(Ok(None), |(_, entry)| entry.login(domain))
+    }
+}
+
+impl Entry {
+    fn login(&self, domain: &str) -> Result<Option<Login>> {
+        let filled = |text: &Option<String>| text.clone().filter(|text| !text.is_empty());
+        if let Some(token) = filled(&self.registrytoken) {
+            return Ok(Some(Login::RegistryToken(token)));
+        }
+        if let Some(token) = filled(&self.identitytoken) {
+            return Ok(Some(Login::IdentityToken(token)));
+        }
+        if let (Some(username), Some(password)) = (filled(&self.username), filled(&self.password)) {
+            return Ok(Some(Login::Password { username, password }));
+        }
+        let Some(auth) = filled(&self.auth) else { return Ok(None) };
+        let decoded = BASE64_STANDARD.decode(auth).ok().and_then(|b| String::from_utf8(b).ok());
+        let pair = decoded.as_deref().and_then(|text| text.split_once(':'));
+        match pair {
+            Some((username, password)) => Ok(Some(Login::Password {
+                username: username.to_owned(),
+                // Docker once padded with zero bytes, and still takes them off.
+                password: password.trim_end_matches('\0').to_owned(),
+            })),
+            None => {
+                let report = ground::Error::new(format!("cannot log in to {domain}"))
+                    .why("its auth in config.json is not name:password in base64")
+                    .fix(format!("log in again: mini-docker login {domain}"));
+                Err(Error::new(Kind::Unauthorized, report))
+            }
+        }
+    }
+}
+
+fn key(domain: &str) -> &str {
+    if domain == "docker.io" { DOCKER_HUB } else { domain }
+}
+
+/// Old files have whole URLs as keys.
+fn bare(key: &str) -> &str {
+    if key == DOCKER_HUB {
+        return key;
+    }
+    let key = key.strip_prefix("https://").or(key.strip_prefix("http://")).unwrap_or(key);
+    key.split('/').next().unwrap_or(key)
+}
+
+/// Runs `docker-credential-NAME get`: the registry on its standard input, JSON on its output.
+fn ask_helper(helper: &str, server: &str) -> Result<Option<Login>> {
+    let program = format!("docker-credential-{helper}");
+    let failed = |why: String| {
+        let report = ground::Error::new(format!("cannot log in to {server}"))
+            .why(format!("{program} get: {why}"))
+            .fix("install that program, or take credsStore and credHelpers out of config.json");
+        Error::new(Kind::Unauthorized, report)
+    };
+    if helper.contains('/') {
+        return Err(failed("a helper's name has no slash".into()));
+    }
+    let run = || {
+        let mut child = Command::new(&program)
+            .arg("get")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()?;
+        if let Some(mut stdin) = child.stdin.take() {
+            // A helper that does not want to know shows it by its answer.
+            let _ = stdin.write_all(server.as_bytes());
+        }
+        child.wait_with_output()
+    };
+    let output = run().map_err(|error| failed(error.to_string()))?;
+    if !output.status.success() {
+        let said = String::from_utf8_lossy(&output.stdout).trim().to_owned();
+        return match said.contains("credentials not found") {
+            true => Ok(None),
+            false => Err(failed(said)),
+        };
+    }
+    let helped: Helped =
+        serde_json::from_slice(&output.stdout).map_err(|error| failed(error.to_string()))?;
+    Ok(Some(match helped.username.as_str() {
+        "<token>" => Login::IdentityToken(helped.secret),
+        _ => Login::Password { username: helped.username, password: helped.secret },
+    }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn password(username: &str, password: &str) -> Option<Login> {
+        Some(Login::Password { username: username.into(), password: password.into() })
+    }
+
+    #[track_caller]
+    fn check(domain: &str, expected: Option<Login>) {
+        // "dTpwOnE=" is u:p:q, "YTpi" is a:b.
+        let json = br#"{
+            "auths": {
+                "https://index.docker.io/v1/": {"auth": "dTpwOnE="},
+                "https://old.example/v2/": {"auth": "YTpi"},
+                "reg.example:5000": {"identitytoken": "t", "auth": "YTpi"},
+                "empty.example": {}
+            },
+            "HttpHeaders": {"x": "y"}
+        }"#;
+        assert_eq!(Credentials::parse(json).unwrap().login(domain).unwrap(), expected);
+    }
+
+    #[test]
+    fn logins_are_found_under_the_names_that_docker_uses() {
+        check("docker.io", password("u", "p:q"));
+        check("old.example", password("a", "b"));
+        check("reg.example:5000", Some(Login::IdentityToken("t".into())));
+        check("reg.example", None);
+        check("empty.example", None);
+    }
+
+    #[test]
+    fn a_login_given_now_wins_over_every_helper() {
+        let credentials = Credentials::parse(br#"{"credsStore": "does-not-exist"}"#).unwrap();
+        assert_eq!(credentials.login("a").unwrap_err().kind, Kind::Unauthorized);
+        let login = Login::RegistryToken("t".into());
+        assert_eq!(credentials.with("a", login.clone()).login("a").unwrap(), Some(login));
+    }
+
+    #[test]
+    fn secrets_are_not_shown() {
+        let credentials = Credentials::default().with("a", password("u", "secret").unwrap());
+        assert!(!format!("{credentials:?}").contains("secret"));
+    }
+}

@@ -1,0 +1,257 @@
+//! The client's error: a registry's answer, in Docker's words first, then why and how to mend it.
+
+use std::{fmt, time::Duration};
+
+use serde::Deserialize;
+
+/// What the client's functions return.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// What kind of failure it was, for callers that do something about it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// There is no such repository, manifest or blob.
+    NotFound,
+    /// The registry wants to know who we are, or knows and does not like it.
+    Unauthorized,
+    /// The registry does not allow it to anybody, or not now (405, quota).
+    Denied,
+    /// No answer, or one that may be another the next time.
+    Unavailable {
+        /// How long the registry asks us to wait.
+        retry_after: Option<Duration>,
+    },
+    /// TLS is not spoken, or by somebody whose certificate nobody vouches for.
+    Insecure,
+    /// The answer makes no sense, or is not what its digest promised.
+    Invalid,
+}
+
+/// A failure of the client.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Error {
+    /// What to branch on.
+    pub kind: Kind,
+    /// What to tell.
+    pub report: ground::Error,
+}
+
+impl Error {
+    pub(super) fn new(kind: Kind, report: ground::Error) -> Self {
+        Self { kind, report }
+    }
+
+    pub(super) fn invalid(what: impl Into<String>, why: impl Into<String>) -> Self {
+        Self::new(Kind::Invalid, ground::Error::new(what).why(why).fix(BROKEN))
+    }
+
+    pub(super) fn unavailable(report: ground::Error) -> Self {
+        Self::new(Kind::Unavailable { retry_after: None }, report)
+    }
+}
+
+const BROKEN: &str = "try again; if it stays so, the registry or something before it is broken";
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.report.fmt(f)
+    }
+}
+
+impl std::error::Error for Error {}
+
+impl From<Error> for ground::Error {
+    fn from(error: Error) -> Self {
+        error.report
+    }
+}
+
+/// What we were about to do, for the words of a refusal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Action {
+    Pull,
+    Push,
+    Delete,
+    List,
+    LogIn,
+}
+
+impl Action {
+    fn verb(self) -> &'static str {
+        match self {
+            Self::Pull => "pull",
+            Self::Push => "push",
+            Self::Delete => "delete",
+            Self::List => "list",
+            Self::LogIn => "log in to",
+        }
+    }
+
+    /// The actions of a token's scope (Docker's "Token Scope Documentation").
+    pub(super) fn scope(self) -> &'static str {
+        match self {
+            Self::Pull | Self::List | Self::LogIn => "pull",
+            Self::Push => "pull,push",
+            Self::Delete => "pull,delete",
+        }
+    }
+}
+
+/// What was done to whom, as in `cannot pull alpine:3.20`.
+#[derive(Debug, Clone)]
+pub(super) struct Subject {
+    pub action: Action,
+    /// The name as people write it.
+    pub name: String,
+    /// The registry.
+    pub domain: String,
+}
+
+impl Subject {
+    pub(super) fn cannot(&self) -> String {
+        format!("cannot {} {}", self.action.verb(), self.name)
+    }
+}
+
+/// `{"errors": [{"code", "message"}]}`: the body of a refusal.
+///
+/// Source: distribution specification, "Error Codes".
+#[derive(Debug, Default, Deserialize)]
+struct Refusal {
+    #[serde(default)]
+    errors: Vec<Reason>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+struct Reason {
+    #[serde(default)]
+    code: String,
+    #[serde(default)]
+    message: String,
+}
+
+/// The error for an answer that is no success.
+pub(super) fn refused(subject: &Subject, status: u16, body: &[u8]) -> Error {
+    let refusal: Refusal = serde_json::from_slice(body).unwrap_or_default();
+    let reason = refusal.errors.into_iter().next().unwrap_or_default();
+    let said = match (reason.code.as_str(), reason.message.as_str()) {
+        ("", "") => format!("the registry answered {status}"),
+        (code, "") => format!("the registry answered {status} {code}"),
+        (code, message) => format!("the registry answered {status} {code}: {message}"),
+    };
+    let (kind, what, fix) = words(subject, status, &reason.code);
+    let report = ground::Error::new(what).why(said);
+    Error::new(kind, if fix.is_empty() { report } else { report.fix(fix) })
+}
+
+/// Docker's words for a refusal, and what helps.
+fn words(subject: &Subject, status: u16, code: &str) -> (Kind, String, String) {
+    let Subject { name, domain, .. } = subject;
+    let log_in = format!("check the name; if it is private: mini-docker login {domain}");
+    match (status, code) {
+        (401 | 403, _) => (Kind::Unauthorized, denied(subject), log_in),
+        (_, "MANIFEST_BLOB_UNKNOWN") => (
+            Kind::Invalid,
+            format!("{}: blob unknown to registry", subject.cannot()),
+            "push the blobs before the manifest; push again".into(),
+        ),
+        (_, "DENIED" | "UNAUTHORIZED") => (Kind::Unauthorized, denied(subject), log_in),
+        (404, "NAME_UNKNOWN") => (
+            Kind::NotFound,
+            format!("repository {name} not found: name unknown"),
+            format!("check the spelling; the names there: curl http(s)://{domain}/v2/_catalog"),
+        ),
+        (404, "BLOB_UNKNOWN") => (
+            Kind::NotFound,
+            format!("{}: blob unknown to registry", subject.cannot()),
+            "the image is incomplete there; whoever pushed it must push it again".into(),
+        ),
+        (404, "BLOB_UPLOAD_UNKNOWN") => (
+            Kind::Unavailable { retry_after: None },
+            format!("{}: blob upload unknown to registry", subject.cannot()),
+            "push again: the registry has forgotten what was sent so far".into(),
+        ),
+        (404, _) => (
+            Kind::NotFound,
+            format!("manifest for {name} not found: manifest unknown"),
+            "check the tag; the tags there: see /v2/NAME/tags/list of the registry".into(),
+        ),
+        (405, _) | (_, "UNSUPPORTED") => (
+            Kind::Denied,
+            format!("{}: the operation is unsupported", subject.cannot()),
+            "the registry's owner must allow it (delete needs storage.delete.enabled)".into(),
+        ),
+        (429, _) | (_, "TOOMANYREQUESTS") => (
+            Kind::Unavailable { retry_after: None },
+            format!("{}: toomanyrequests", subject.cannot()),
+            format!("wait a while; logging in often allows more: mini-docker login {domain}"),
+        ),
+        (408 | 500..=599, _) => (
+            Kind::Unavailable { retry_after: None },
+            format!("{}: the registry is unwell", subject.cannot()),
+            "try again later".into(),
+        ),
+        _ => (Kind::Invalid, subject.cannot(), BROKEN.into()),
+    }
+}
+
+fn denied(subject: &Subject) -> String {
+    match subject.action {
+        Action::Pull => format!(
+            "pull access denied for {}, repository does not exist or may require 'docker login'",
+            subject.name
+        ),
+        Action::Push => format!("push access denied for {}", subject.name),
+        _ => format!("{}: access denied", subject.cannot()),
+    }
+}
+
+/// The error for no answer at all.
+pub(super) fn failed(subject: &Subject, error: &ureq::Error) -> Error {
+    let Subject { domain, .. } = subject;
+    let report = ground::Error::new(subject.cannot());
+    match error {
+        ureq::Error::Rustls(error) => tls(domain, error),
+        ureq::Error::Io(io) => match io.get_ref().and_then(|e| e.downcast_ref::<rustls::Error>()) {
+            Some(error) => tls(domain, error),
+            None => Error::unavailable(connection(report, domain, io)),
+        },
+        ureq::Error::HostNotFound => Error::unavailable(
+            report
+                .why(format!("no such host: {domain} has no address"))
+                .fix("check the name, the network and /etc/resolv.conf"),
+        ),
+        ureq::Error::Timeout(kind) => Error::unavailable(
+            report
+                .why(format!("{domain} was silent for too long ({kind})"))
+                .fix("check the network; what was moved so far is kept for the next try"),
+        ),
+        ureq::Error::Protocol(error) => Error::unavailable(
+            report.why(format!("{domain} does not speak HTTP: {error}")).fix(BROKEN),
+        ),
+        other => Error::unavailable(report.why(format!("{domain}: {other}")).fix(BROKEN)),
+    }
+}
+
+fn connection(report: ground::Error, domain: &str, error: &std::io::Error) -> ground::Error {
+    let fix = match error.kind() {
+        std::io::ErrorKind::ConnectionRefused => "is the registry running, on that port?",
+        _ => "check the network; what was moved so far is kept for the next try",
+    };
+    report.io(format!("connection to {domain}"), error).fix(fix)
+}
+
+/// The two ways in which TLS fails: nobody speaks it there, or nobody vouches for who does.
+fn tls(domain: &str, error: &rustls::Error) -> Error {
+    let report = match error {
+        rustls::Error::InvalidMessage(_) => {
+            ground::Error::new("http: server gave HTTP response to HTTPS client")
+                .why(format!("{domain} does not speak TLS, and what is not encrypted can be changed by anybody on the way"))
+                .fix(format!("give the registry a certificate, or allow it without: --insecure-registry {domain}, or {{\"insecure-registries\": [\"{domain}\"]}} in daemon.json"))
+        }
+        error => ground::Error::new(format!("cannot trust {domain}"))
+            .why(format!("TLS: {error}"))
+            .fix(format!("put the certificate of its authority into /etc/docker/certs.d/{domain}/ca.crt")),
+    };
+    Error::new(Kind::Insecure, report)
+}
