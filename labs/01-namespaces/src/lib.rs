@@ -8,6 +8,7 @@
 //! | [`Kind`], [`Kinds`] | the eight kinds: flag, manual page, kernel since |
 //! | [`Id`] | which namespace: device and inode of a file under `/proc/PID/ns` |
 //! | [`Spawn`] | a process in new namespaces: clone3, then prepared steps, then exec |
+//! | [`Child`] | that process, held by a pidfd |
 //! | [`IdMaps`] | which ids of a user namespace are which ids outside |
 //! | [`steps`] | what a child does before exec |
 //! | [`time`] | the clocks of a time namespace |
@@ -16,6 +17,7 @@
 //! | [`census`] | all namespaces of the machine |
 
 pub mod census;
+mod child;
 mod exec;
 mod id;
 mod id_map;
@@ -28,8 +30,9 @@ mod sys;
 pub mod time;
 pub mod walls;
 
+pub use child::{Child, Exit};
 pub use exec::Exec;
 pub use id::Id;
 pub use id_map::{IdMaps, Range};
 pub use kind::{Kind, Kinds};
-pub use spawn::{Child, Exit, Spawn};
+pub use spawn::Spawn;

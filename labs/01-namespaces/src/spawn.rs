@@ -26,22 +26,18 @@
 use std::{
     fs,
     io::{self, Read},
-    os::fd::{AsFd, BorrowedFd, OwnedFd},
+    os::fd::{BorrowedFd, OwnedFd},
 };
 
 use ground::{Errno, Error, Explanation, Result, Step};
 use nix::{
     errno::Errno as E,
     fcntl::OFlag,
-    sys::{
-        prctl,
-        signal::Signal,
-        wait::{Id as WaitId, WaitPidFlag, WaitStatus, waitid},
-    },
+    sys::{prctl, signal::Signal},
     unistd::{self, Pid},
 };
 
-use crate::{IdMaps, Kinds, pidfd, sys, walls};
+use crate::{Child, IdMaps, Kinds, sys, walls};
 
 /// The exit status of a child that never became its program.
 const SETUP_FAILED: i32 = 127;
@@ -112,7 +108,10 @@ impl<'a> Spawn<'a> {
     pub fn explain(&self) -> Vec<Explanation> {
         let clone = Explanation::new(
             format!("clone3({{flags={}, exit_signal=SIGCHLD}})", self.flag_names()),
-            "one call makes the process and its namespaces",
+            match self.kinds.is_empty() {
+                true => "a new process, in the namespaces of its parent",
+                false => "one call makes the process and its namespaces",
+            },
             "2 clone3",
         );
         let maps = self.id_maps.iter().flat_map(IdMaps::explain);
@@ -143,15 +142,15 @@ impl<'a> Spawn<'a> {
         let report = Pipe::new()?;
         let child = match self.clone3(alone()?)? {
             sys::Cloned::Child(alone) => self.child(&alone, go, report),
-            sys::Cloned::Parent { pid, pidfd } => Child { pid, pidfd, owned: true, waited: None },
+            sys::Cloned::Parent { pid, pidfd } => Child::new(pid, pidfd),
         };
         // Our copy of the write end would keep end-of-file from arriving.
         drop(report.write);
         drop(go.read);
         if let Some(maps) = &self.id_maps {
-            maps.write(child.pid)?;
+            maps.write(child.pid())?;
         }
-        prepare(child.pid)?;
+        prepare(child.pid())?;
         // A child that is already dead says so on the other pipe.
         let _ = unistd::write(&go.write, b"g");
         self.settle(child, report.read)
@@ -167,8 +166,7 @@ impl<'a> Spawn<'a> {
                     return Err(self.blame(step, E::from_raw(errno)));
                 }
                 _ => {
-                    child.owned = self.dies_with_parent;
-                    return Ok(child);
+                    return Ok(if self.dies_with_parent { child } else { child.released() });
                 }
             }
         }
@@ -203,12 +201,11 @@ impl<'a> Spawn<'a> {
         if !matches!(unistd::read(&go.read, &mut [0]), Ok(1)) {
             sys::exit_now(SETUP_FAILED);
         }
-        // After `go`: by now the maps are written, and a change of ids clears this setting.
-        self.tie_to_parent();
         for (index, step) in self.steps.iter().enumerate() {
             if self.fork_before == Some(index) {
                 self.fork_half_way(alone, &report.write);
             }
+            self.tie_to_parent();
             if self.ready_before == Some(index) {
                 tell(&report.write, index as u32, 0);
             }
@@ -223,7 +220,7 @@ impl<'a> Spawn<'a> {
     /// Returns in the sibling only.
     fn fork_half_way(&self, alone: &sys::Alone, report: &OwnedFd) {
         match sys::fork_sibling(alone) {
-            Ok(None) => self.tie_to_parent(),
+            Ok(None) => {}
             Ok(Some(sibling)) => {
                 tell(report, FORKED, sibling.as_raw());
                 sys::exit_now(0);
@@ -235,6 +232,7 @@ impl<'a> Spawn<'a> {
         }
     }
 
+    /// A fork and every change of ids, which may be any step, clear this setting.
     fn tie_to_parent(&self) {
         if self.dies_with_parent {
             let _ = prctl::set_pdeathsig(Signal::SIGKILL);
@@ -304,95 +302,4 @@ fn alone() -> Result<sys::Alone> {
             .see("2 clone")
             .fix("start the program that makes containers as a process of its own")
     })
-}
-
-/// A child that was made by [`Spawn`].
-#[derive(Debug)]
-pub struct Child {
-    pid: Pid,
-    pidfd: OwnedFd,
-    owned: bool,
-    waited: Option<Exit>,
-}
-
-/// How a process ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Exit {
-    /// It returned this status.
-    Code(i32),
-    /// It was killed by this signal.
-    Signal(Signal),
-}
-
-impl Exit {
-    /// The status as a shell and Docker show it: 128 and the signal's number for a signal.
-    pub fn code(self) -> u8 {
-        match self {
-            Self::Code(code) => code as u8,
-            Self::Signal(signal) => 128 + signal as i32 as u8,
-        }
-    }
-}
-
-impl Child {
-    /// Its PID in our own PID namespace.
-    pub fn pid(&self) -> Pid {
-        self.pid
-    }
-
-    /// The descriptor that stands for it.
-    pub fn pidfd(&self) -> BorrowedFd<'_> {
-        self.pidfd.as_fd()
-    }
-
-    /// The sibling that it forked half-way, in its place.
-    fn succeeded_by(mut self, sibling: Pid) -> Result<Self> {
-        self.wait()?;
-        // Nobody but us can reap it, so the number is still its own.
-        let pidfd = pidfd::open(sibling)?;
-        Ok(Self { pid: sibling, pidfd, owned: true, waited: None })
-    }
-
-    /// Sends it a signal; fine when it has ended.
-    ///
-    /// # Errors
-    /// EPERM when it has become somebody else's.
-    pub fn kill(&self, signal: Signal) -> Result<()> {
-        pidfd::send_signal(&self.pidfd, signal)
-    }
-
-    /// Waits for its end and reaps it. Idempotent.
-    ///
-    /// # Errors
-    /// As waitid(2).
-    pub fn wait(&mut self) -> Result<Exit> {
-        if let Some(exit) = self.waited {
-            return Ok(exit);
-        }
-        let exit = loop {
-            match waitid(WaitId::PIDFd(self.pidfd.as_fd()), WaitPidFlag::WEXITED) {
-                Ok(WaitStatus::Exited(_, code)) => break Exit::Code(code),
-                Ok(WaitStatus::Signaled(_, signal, _)) => break Exit::Signal(signal),
-                Ok(_) | Err(Errno::EINTR) => {}
-                Err(errno) => {
-                    return Err(Error::new("cannot wait for the child")
-                        .call("waitid(P_PIDFD, pidfd, .., WEXITED)", errno)
-                        .see("2 waitid"));
-                }
-            }
-        };
-        self.waited = Some(exit);
-        Ok(exit)
-    }
-}
-
-impl Drop for Child {
-    /// Kills and reaps a child that was to die with us. In a PID namespace of its own all of its
-    /// children die with it.
-    fn drop(&mut self) {
-        if self.owned && self.waited.is_none() {
-            let _ = self.kill(Signal::SIGKILL);
-            let _ = self.wait();
-        }
-    }
 }
