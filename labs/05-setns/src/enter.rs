@@ -9,12 +9,11 @@
 //!   6 whatever the caller adds: capabilities, limits, exec
 //! ```
 
-use std::path::PathBuf;
-
+use cgroups::Group;
 use ground::Result;
 use namespaces::{Kind, Kinds, Spawn};
 
-use crate::{BecomeRoot, JoinCgroups, Surroundings, Target, Way};
+use crate::{BecomeRoot, Surroundings, Target, Way};
 
 /// What of a process is to be joined.
 #[derive(Debug, Clone)]
@@ -23,8 +22,10 @@ pub struct Enter {
     pub kinds: Kinds,
     /// How they are named to the kernel.
     pub way: Way,
-    /// The directories of its control groups, none to stay in our own.
-    pub cgroups: Vec<PathBuf>,
+    /// The control group to be counted in, as [`Group::of_process`] or the one that a container was
+    /// made in; `None` to stay in our own. setns(2) with CLONE_NEWCGROUP only changes where the tree
+    /// *seems* to begin, and a limit that the second process escapes is no limit.
+    pub cgroup: Option<Group>,
     /// Whether the ids outside are kept in a joined user namespace, else they become 0.
     pub keep_ids: bool,
 }
@@ -32,7 +33,7 @@ pub struct Enter {
 impl Enter {
     /// Its namespaces of these kinds, in the best way, and no control group.
     pub fn kinds(kinds: Kinds) -> Self {
-        Self { kinds, way: Way::best(), cgroups: Vec::new(), keep_ids: false }
+        Self { kinds, way: Way::best(), cgroup: None, keep_ids: false }
     }
 }
 
@@ -48,8 +49,8 @@ impl Enter {
 pub fn enter<'a>(target: &'a Target, what: &Enter) -> Result<Spawn<'a>> {
     let kinds = target.elsewhere(what.kinds)?;
     let mut spawn = Spawn::new(Kinds::NONE);
-    if !what.cgroups.is_empty() {
-        spawn = spawn.step(JoinCgroups::at(&what.cgroups)?);
+    for step in what.cgroup.as_ref().map_or(Ok(Vec::new()), Group::join)? {
+        spawn = spawn.step(step);
     }
     spawn.steps.extend(what.way.steps(target, kinds)?);
     if kinds.contains(Kind::Pid) {

@@ -3,8 +3,8 @@
 //! setns(2) moves its caller into namespaces that exist. They are named by a pidfd of a process
 //! that lives there (one call for all of them, since Linux 5.8), or by a file each: a link under
 //! `/proc/PID/ns`, or a bind mount of one. Namespaces are not all that a container's process has:
-//! its control group, its root and working directory, its ids and its environment are joined one by
-//! one.
+//! its control group (by the steps of lab 02), its root and working directory, its ids and its
+//! environment are joined one by one.
 //!
 //! | file | what it is |
 //! |---|---|
@@ -13,12 +13,10 @@
 //! | [`Way`] | which of the two, and in which order the files |
 //! | [`Surroundings`] | root and working directory, as theirs |
 //! | [`BecomeRoot`] | ids that exist in a joined user namespace |
-//! | [`JoinCgroups`] | the control groups |
 //! | [`enter`] | all of it, as the plan of a process |
 //! | [`pin`], [`unpin`] | a namespace that outlives its processes |
 
 mod become_root;
-mod cgroup;
 mod enter;
 mod join;
 mod pin;
@@ -26,7 +24,6 @@ mod surroundings;
 mod target;
 
 pub use become_root::BecomeRoot;
-pub use cgroup::JoinCgroups;
 pub use enter::{Enter, enter};
 pub use join::{JoinFile, JoinProcess, Way};
 pub use pin::{kind_of, pin, pin_explained, unpin, unpin_explained};

@@ -1,2 +1,20 @@
-//! Joining the namespaces of a running process.
-fn main() {}
+//! Lab 05: setns, pins, and what `docker exec` is made of.
+
+mod args;
+mod commands;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::args::{Args, Command};
+
+fn main() -> ExitCode {
+    let args = Args::parse();
+    ground::cli::run(args.flags, |narrator| match &args.command {
+        Some(Command::Enter(enter)) => commands::enter(narrator, enter),
+        Some(Command::Pin(pin)) => commands::pin(narrator, pin),
+        Some(Command::Unpin { file }) => commands::unpin(narrator, file),
+        None => Ok(ExitCode::SUCCESS),
+    })
+}

@@ -1,0 +1,113 @@
+//! What can be typed; nsenter(1)'s letters, so that fingers need not learn new ones.
+
+use std::{ffi::OsString, path::PathBuf};
+
+use clap::{Args as Group, Parser, Subcommand};
+use namespaces::{Kind, Kinds};
+
+/// Join the namespaces of a running process
+///
+/// Without a command: a demonstration, step by step.
+#[derive(Debug, Parser)]
+#[command(name = "lab-05")]
+pub struct Args {
+    #[command(flatten)]
+    pub flags: ground::cli::Flags,
+    #[command(subcommand)]
+    pub command: Option<Command>,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run a command beside a process, in its namespaces
+    Enter(Enter),
+    /// Keep a namespace of a process on a file, also when the process has ended
+    Pin(Pin),
+    /// Let go of a kept namespace and remove its file
+    Unpin {
+        /// The file it is kept on
+        file: PathBuf,
+    },
+}
+
+#[derive(Debug, Group)]
+pub struct Enter {
+    /// The process to follow
+    pub pid: i32,
+    #[command(flatten)]
+    pub kinds: KindFlags,
+    /// All namespaces that are not ours already; the default when no kind is named
+    #[arg(short, long)]
+    pub all: bool,
+    /// Its control group too, so that its limits hold for the command
+    #[arg(short = 'c', long)]
+    pub join_cgroup: bool,
+    /// Join by the files under /proc/PID/ns, not by pidfd
+    #[arg(long)]
+    pub files: bool,
+    /// Keep user and group ids in a joined user namespace, do not become 0
+    #[arg(long)]
+    pub preserve_credentials: bool,
+    /// The environment that the process was started with, not ours
+    #[arg(short = 'e', long)]
+    pub env: bool,
+    /// The command and its arguments; a shell when there is none
+    #[arg(last = true)]
+    pub command: Vec<OsString>,
+}
+
+#[derive(Debug, Group)]
+pub struct KindFlags {
+    /// Its mount table, root and working directory
+    #[arg(short, long)]
+    pub mount: bool,
+    /// Its host name
+    #[arg(short, long)]
+    pub uts: bool,
+    /// Its System V IPC and message queues
+    #[arg(short, long)]
+    pub ipc: bool,
+    /// Its interfaces, routes and ports
+    #[arg(short, long)]
+    pub net: bool,
+    /// Its process ids; the command is a child that is born inside
+    #[arg(short = 'p', long = "pid")]
+    pub pid_namespace: bool,
+    /// Its root of the cgroup tree; its limits come with --join-cgroup
+    #[arg(short = 'C', long)]
+    pub cgroup: bool,
+    /// Its user ids and what root may do there
+    #[arg(short = 'U', long)]
+    pub user: bool,
+    /// Its clocks
+    #[arg(short = 'T', long)]
+    pub time: bool,
+}
+
+#[derive(Debug, Group)]
+pub struct Pin {
+    /// A process in the namespace
+    pub pid: i32,
+    /// One of them
+    #[command(flatten)]
+    pub kinds: KindFlags,
+    /// The file to keep it on; made if it is not there
+    pub file: PathBuf,
+}
+
+impl KindFlags {
+    /// The kinds that were named.
+    pub fn kinds(&self) -> Kinds {
+        let named = [
+            (self.mount, Kind::Mount),
+            (self.uts, Kind::Uts),
+            (self.ipc, Kind::Ipc),
+            (self.net, Kind::Net),
+            (self.pid_namespace, Kind::Pid),
+            (self.cgroup, Kind::Cgroup),
+            (self.user, Kind::User),
+            (self.time, Kind::Time),
+        ];
+        Kinds::of(named.into_iter().filter_map(|(named, kind)| named.then_some(kind)))
+    }
+}
