@@ -4,3 +4,4 @@ pub mod event;
 pub mod layout;
 pub mod registry;
 pub mod store;
+pub mod transfer;

@@ -2,6 +2,8 @@
 
 use std::{fmt, io};
 
+use oci::Descriptor;
+
 /// What the store's functions return.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
@@ -32,6 +34,11 @@ pub struct Error {
 impl Error {
     pub(crate) fn new(kind: Kind, report: ground::Error) -> Self {
         Self { kind, report }
+    }
+
+    /// What a failed write to a [`super::Part`] means: too much content, or a full disk.
+    pub(crate) fn writing(blob: &Descriptor, error: io::Error) -> Self {
+        super::blobs::cannot_store(&blob.digest, error)
     }
 
     pub(crate) fn invalid(report: ground::Error) -> Self {

@@ -45,6 +45,11 @@ impl Error {
         Self::new(Kind::Invalid, ground::Error::new(what).why(why).fix(BROKEN))
     }
 
+    /// A connection that broke off while somebody read from it.
+    pub(crate) fn cut(report: ground::Error) -> Self {
+        Self::unavailable(report)
+    }
+
     pub(super) fn unavailable(report: ground::Error) -> Self {
         Self::new(Kind::Unavailable { retry_after: None }, report)
     }
