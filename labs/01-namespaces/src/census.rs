@@ -7,14 +7,21 @@ use std::{
     collections::BTreeMap,
     fs::{self, File},
     os::fd::{AsFd, OwnedFd},
+    path::Path,
 };
 
 use ground::{Errno, Error, Result};
-use nix::{sys::stat::fstat, unistd::Pid};
+use nix::{
+    sys::{
+        stat::fstat,
+        statfs::{NSFS_MAGIC, statfs},
+    },
+    unistd::Pid,
+};
 
 use crate::{
     Id, Kind,
-    sys::{NsRequest, ns_ioctl},
+    sys::{NsRequest, ns_ioctl, ns_type},
 };
 
 /// A namespace and the processes in it that we may look at.
@@ -96,6 +103,27 @@ impl Held {
                 .fix("look at a process of your own, or ask as root")
         })?;
         Ok(Self { kind, file: file.into() })
+    }
+
+    /// Opens the namespace that `file` stands for: a link below `/proc`, or a file that it is
+    /// mounted on. `None` for any other file.
+    ///
+    /// # Errors
+    /// As open(2).
+    pub fn at(file: &Path) -> Result<Option<Self>> {
+        let cannot = |error| {
+            Error::new("cannot open the namespace")
+                .io(format_args!("open {}", file.display()), &error)
+                .fix("check the path, and the rights on it")
+        };
+        // Asked first, because to open somebody's FIFO would wait, and a device might do something.
+        if !statfs(file).is_ok_and(|there| there.filesystem_type() == NSFS_MAGIC) {
+            return Ok(None);
+        }
+        let opened: OwnedFd = File::open(file).map_err(cannot)?.into();
+        let flag = ns_type(opened.as_fd()).map_err(|errno| cannot(errno.into()))?;
+        let kind = Kind::ALL.into_iter().find(|kind| kind.flag().bits() == flag);
+        Ok(kind.map(|kind| Self { kind, file: opened }))
     }
 
     /// Which one it is.

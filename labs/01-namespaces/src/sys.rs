@@ -158,6 +158,15 @@ pub fn ns_ioctl(ns: BorrowedFd<'_>, request: NsRequest) -> Result<OwnedFd, Errno
     Ok(unsafe { OwnedFd::from_raw_fd(fd) })
 }
 
+/// Which kind of namespace `ns` is, as its clone flag (man 2 ioctl_nsfs, NS_GET_NSTYPE). ENOTTY for
+/// any other file.
+pub fn ns_type(ns: BorrowedFd<'_>) -> Result<i32, Errno> {
+    const NS_GET_NSTYPE: libc::Ioctl = 0xb703;
+    // SAFETY: the request takes no argument.
+    let flag = unsafe { libc::ioctl(ns.as_raw_fd(), NS_GET_NSTYPE) };
+    Errno::result(flag)
+}
+
 /// Requests of ioctl_nsfs(2) that return a namespace.
 #[derive(Debug, Clone, Copy)]
 #[repr(u32)]

@@ -26,6 +26,6 @@ mod target;
 pub use become_root::BecomeRoot;
 pub use enter::{Enter, enter};
 pub use join::{JoinFile, JoinProcess, Way};
-pub use pin::{kind_of, pin, pin_explained, unpin, unpin_explained};
+pub use pin::{pin, pin_explained, unpin, unpin_explained};
 pub use surroundings::Surroundings;
 pub use target::Target;

@@ -12,7 +12,7 @@ use std::{
 };
 
 use ground::{Errno, Error, Explanation, Result};
-use namespaces::{Id, Kind};
+use namespaces::{Id, Kind, census::Held};
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
 
 use crate::Target;
@@ -44,8 +44,8 @@ pub fn pin_explained(target: &Target, kind: Kind, file: &Path) -> Vec<Explanatio
 /// younger than ours, or onto a shared mount; a file that is not empty, or keeps another namespace.
 pub fn pin(target: &Target, kind: Kind, file: &Path) -> Result<Id> {
     let id = Id::of(target.pid(), kind)?;
-    if let Some(pinned) = kind_of(file) {
-        return match Id::at(&file.display().to_string(), pinned)? {
+    if let Some(pinned) = Held::at(file)? {
+        return match pinned.id()? {
             there if there == id => Ok(id),
             other => Err(taken(
                 file,
@@ -88,7 +88,7 @@ pub fn unpin_explained(file: &Path) -> Vec<Explanation> {
 /// namespace.
 pub fn unpin(file: &Path) -> Result<()> {
     let report = || Error::new(format!("cannot unpin {}", file.display()));
-    if kind_of(file).is_none() {
+    if Held::at(file)?.is_none() {
         return Err(report()
             .why("no namespace is kept on it, as seen from our mount namespace")
             .see("7 namespaces")
@@ -107,17 +107,6 @@ pub fn unpin(file: &Path) -> Result<()> {
     })
 }
 
-/// Which kind of namespace a file stands for; `None` for any other file, and for none at all.
-pub fn kind_of(file: &Path) -> Option<Kind> {
-    use std::os::fd::AsRawFd;
-    // O_PATH: opening somebody's FIFO would wait, opening a device might do something.
-    let opened = OpenOptions::new().read(true).custom_flags(libc::O_PATH).open(file).ok()?;
-    // The link of a descriptor of nsfs says what it is: net:[4026531840].
-    let link = fs::read_link(format!("/proc/self/fd/{}", opened.as_raw_fd())).ok()?;
-    let (name, _) = link.to_str()?.split_once(":[")?;
-    Kind::ALL.into_iter().find(|kind| kind.name() == name)
-}
-
 /// Makes the file to be mounted on; `false` when an empty one is there, as after a crash.
 fn make(file: &Path) -> Result<bool> {
     match OpenOptions::new().write(true).create_new(true).mode(0o444).open(file) {
@@ -125,7 +114,11 @@ fn make(file: &Path) -> Result<bool> {
         Err(error) if error.kind() == ErrorKind::AlreadyExists => {
             match fs::symlink_metadata(file) {
                 Ok(there) if there.is_file() && there.len() == 0 => Ok(false),
-                _ => Err(taken(file, "there is something else", "choose another file")),
+                _ => Err(taken(
+                    file,
+                    "a file that is not empty, or none at all, is in the way",
+                    "choose another file",
+                )),
             }
         }
         Err(error) => Err(Error::new(format!("cannot pin onto {}", file.display()))
