@@ -7,6 +7,10 @@ use serde_json::{Value, json};
 
 use crate::{Error, Evidence, Explanation, Table};
 
+/// Where sentences are broken, whatever the terminal: what is printed tomorrow should look as it
+/// does today. Tables and calls are not sentences.
+const WIDTH: usize = 96;
+
 /// How the story is told.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Look {
@@ -54,7 +58,9 @@ impl<'a> Narrator<'a> {
             }));
         }
         let heading = self.paint(&format!("{lab}: {title}"), Style::new().bold());
-        writeln!(self.out, "{heading}\n{point}\n")
+        writeln!(self.out, "{heading}")?;
+        self.paragraph("", "", point)?;
+        writeln!(self.out)
     }
 
     /// Announces a scene and its calls.
@@ -76,7 +82,8 @@ impl<'a> Narrator<'a> {
         writeln!(self.out, "{number}  {what}")?;
         for Explanation { call, why, man } in calls {
             let call = self.paint(call, Style::new().yellow());
-            writeln!(self.out, "       {call}\n         {why} (man {man})")?;
+            writeln!(self.out, "       {call}")?;
+            self.paragraph("         ", "         ", &format!("{why} (man {man})"))?;
         }
         writeln!(self.out)
     }
@@ -94,7 +101,8 @@ impl<'a> Narrator<'a> {
             self.indented(&table.to_text())?;
         }
         let arrow = self.paint("=>", Style::new().bold().green());
-        writeln!(self.out, "    {arrow} {}\n", evidence.follows.replace('\n', "\n       "))
+        self.paragraph(&format!("    {arrow} "), "       ", &evidence.follows)?;
+        writeln!(self.out)
     }
 
     /// Says that a scene cannot be played here, and why.
@@ -125,7 +133,8 @@ impl<'a> Narrator<'a> {
         }
         for (index, Explanation { call, why, man }) in calls.iter().enumerate() {
             let call = self.paint(call, Style::new().yellow());
-            writeln!(self.out, "{:2}. {call}\n    {why} (man {man})", index + 1)?;
+            writeln!(self.out, "{:2}. {call}", index + 1)?;
+            self.paragraph("    ", "    ", &format!("{why} (man {man})"))?;
         }
         Ok(())
     }
@@ -169,11 +178,48 @@ impl<'a> Narrator<'a> {
         text.lines().try_for_each(|line| writeln!(self.out, "    {line}"))
     }
 
+    /// Text broken into lines: the first after `first`, the others after `rest`.
+    fn paragraph(&mut self, first: &str, rest: &str, text: &str) -> io::Result<()> {
+        let mut before = first;
+        for line in text.lines().flat_map(|line| broken(line, WIDTH - rest.len())) {
+            writeln!(self.out, "{before}{line}")?;
+            before = rest;
+        }
+        Ok(())
+    }
+
     fn paint(&self, text: &str, style: Style) -> String {
         if self.look.colour { text.style(style).to_string() } else { text.to_owned() }
     }
 }
 
+/// A line as lines of at most `width` characters, broken at spaces; a longer word stays whole.
+fn broken(line: &str, width: usize) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    for word in line.split(' ') {
+        match lines.last_mut() {
+            Some(last) if last.chars().count() + 1 + word.chars().count() <= width => {
+                last.push(' ');
+                last.push_str(word);
+            }
+            _ => lines.push(word.to_owned()),
+        }
+    }
+    lines
+}
+
 fn call_to_json(Explanation { call, why, man }: &Explanation) -> Value {
     json!({ "call": call, "why": why, "man": man })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::broken;
+
+    #[test]
+    fn sentences_break_at_spaces() {
+        assert_eq!(broken("one two three", 7), ["one two", "three"]);
+        assert_eq!(broken("incomprehensible", 7), ["incomprehensible"]);
+        assert_eq!(broken("", 7), [""]);
+    }
 }

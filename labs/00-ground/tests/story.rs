@@ -1,4 +1,5 @@
 //! One story, told as text and as events.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use ground::{Error, Evidence, Explanation, Lesson, Look, Narrator, Outcome, Result, Scene, Table};
 

@@ -1,1 +1,29 @@
-//! Bind mounts, propagation, read-only mounts, volumes.
+//! Volumes: a bind mount shows one directory in two places, and that is all a volume is.
+//!
+//! Not a copy and not a link: the mount table says "when a path gets here, go on there" (mount(2),
+//! MS_BIND). So both paths lead to the same inode, what is below is covered and comes back on
+//! umount(2), read-only belongs to the mount and not to the files, and who else sees the mount is
+//! a question of propagation (mount_namespaces(7)).
+//!
+//! | file | what it is |
+//! |---|---|
+//! | [`Spec`] | `SRC:DST[:ro]`, parsed once, at the door |
+//! | [`Bind`], [`SetReadOnly`] | a directory in two places; read-only is a second call |
+//! | [`Inside`] | a path below a root that strangers have written |
+//! | [`volume`] | the steps of a volume: its mount point inside, the bind, and read-only |
+//! | [`Detached`] | a mount that is nowhere yet: how a running container gets one |
+//! | [`table`] | what the kernel says is mounted, and with whom it is shared |
+
+mod bind;
+mod detached;
+mod inside;
+mod spec;
+mod sys;
+pub mod table;
+mod volume;
+
+pub use bind::{Bind, RemountReadOnly, SetReadOnly};
+pub use detached::{Attach, Detached};
+pub use inside::{FdPath, Inside, Shape};
+pub use spec::{Access, Source, Spec};
+pub use volume::{BindInside, ReadOnlyInside, volume};

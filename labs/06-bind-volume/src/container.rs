@@ -1,0 +1,149 @@
+//! The container of labs 01 to 06: one clone3, and a list of steps in which every lab has its lines.
+//!
+//! ```text
+//!   lab 02   the limits             written before, joined first
+//!   lab 01   clone3(CLONE_NEW*)     the process and its namespaces, mounts made private
+//!   lab 04   overlay                the rootfs is the lower layer, a tmpfs holds the changes
+//!   lab 06   -v SRC:DST:ro          while the host's paths can still be named
+//!   lab 03   /proc, /dev, pivot     the last look at the host
+//!   lab 01   sethostname, execve
+//! ```
+//!
+//! Lab 05 joins it when it runs: `lab-05 enter PID`, or `lab-06 add PID`.
+
+use std::{
+    ffi::OsString,
+    path::{Path, PathBuf},
+};
+
+use ground::{Error, Result, Step};
+use namespaces::{
+    Exec, Kind, Kinds, Spawn,
+    steps::{LoopbackUp, PrivateMounts, SetHostname},
+};
+use overlay::{Options, Overlay, Upper};
+use rootfs::{Chdir, Mkdir, Mount, c_path, dev};
+use volumes::{Source, Spec, volume};
+
+/// What every command finds in its environment.
+const ENVIRONMENT: [&str; 2] =
+    ["PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "TERM=xterm"];
+
+/// A container to be made.
+#[derive(Debug)]
+pub struct Container<'a> {
+    /// A directory with a root file system. It stays as it is: changes go to memory.
+    pub rootfs: &'a Path,
+    /// What is shown in it from the host.
+    pub volumes: &'a [Spec],
+    /// Its name in its own UTS namespace.
+    pub hostname: &'a str,
+    /// Where device nodes come from.
+    pub nodes: dev::Nodes,
+}
+
+/// Directories that are mounted over the rootfs, in the container's mount namespace only.
+struct Scratch {
+    tmpfs: PathBuf,
+    upper: PathBuf,
+    work: PathBuf,
+    merged: PathBuf,
+}
+
+impl Container<'_> {
+    /// The plan up to where the command would be executed.
+    ///
+    /// # Errors
+    /// A rootfs or a volume that is not there, or a volume that has no path.
+    pub fn plan(&self) -> Result<Spawn<'static>> {
+        let all =
+            Kinds::of([Kind::Mount, Kind::Pid, Kind::Uts, Kind::Ipc, Kind::Net, Kind::Cgroup]);
+        let mut spawn = Spawn::new(all).step(PrivateMounts);
+        let scratch = self.scratch()?;
+        spawn.steps.extend(self.file_system(&scratch)?);
+        for spec in self.volumes {
+            spawn.steps.extend(volume(
+                host_path(spec)?,
+                &scratch.merged,
+                &spec.target,
+                spec.access,
+            )?);
+        }
+        spawn.steps.extend(self.kernel_file_systems(&scratch.merged)?);
+        spawn.steps.extend(rootfs::pivot(&c_path(&scratch.merged)?));
+        Ok(spawn.step(SetHostname::new(self.hostname)?).step(LoopbackUp))
+    }
+
+    /// The plan of a container that runs `command`.
+    ///
+    /// # Errors
+    /// As [`Container::plan`], and an empty command.
+    pub fn running(&self, command: &[OsString]) -> Result<Spawn<'static>> {
+        Ok(self.plan()?.step(Exec::new(command, &ENVIRONMENT)?))
+    }
+
+    fn scratch(&self) -> Result<Scratch> {
+        let tmpfs = self.rootfs.canonicalize().map_err(|error| {
+            Error::new("cannot use the root file system")
+                .io(format_args!("realpath {}", self.rootfs.display()), &error)
+                .fix("make one: lab-03 rootfs DIR --with sh,ls,cat")
+        })?;
+        let below = |name| tmpfs.join(name);
+        Ok(Scratch { upper: below("upper"), work: below("work"), merged: below("merged"), tmpfs })
+    }
+
+    /// The overlay: the rootfs below, memory on top.
+    ///
+    /// The tmpfs needs a mount point, and the rootfs itself is one that surely exists. What it then
+    /// covers can still be reached, because the working directory was inside before.
+    fn file_system(&self, scratch: &Scratch) -> Result<Vec<Box<dyn Step>>> {
+        let overlay = Overlay {
+            lower: vec![PathBuf::from(".")],
+            upper: Some(Upper { dir: scratch.upper.clone(), work: scratch.work.clone() }),
+            options: Options::for_containers(),
+        };
+        let rootfs = c_path(&scratch.tmpfs)?;
+        let mut steps: Vec<Box<dyn Step>> = vec![
+            Box::new(Chdir::new(rootfs.clone(), "\".\" still leads here when a mount covers it")),
+            Box::new(
+                Mount::tmpfs(rootfs, c"mode=755")
+                    .why("what the container writes goes to memory, and the rootfs stays as it is"),
+            ),
+        ];
+        for directory in [&scratch.upper, &scratch.work, &scratch.merged] {
+            let why = "overlay wants an upper, a work and a target directory";
+            steps.push(Box::new(Mkdir::new(c_path(directory)?, 0o755, why)));
+        }
+        steps.push(Box::new(overlay.step(&scratch.merged)?));
+        Ok(steps)
+    }
+
+    /// `/proc` and `/dev`. Before the pivot, because a user namespace gets a fresh proc only while
+    /// it still sees a whole one, and bound device nodes come from the host.
+    fn kernel_file_systems(&self, merged: &Path) -> Result<Vec<Box<dyn Step>>> {
+        let (proc, device) = (merged.join("proc"), merged.join("dev"));
+        let mut steps: Vec<Box<dyn Step>> = vec![
+            Box::new(Mkdir::new(c_path(&proc)?, 0o555, "the mount point of proc")),
+            Box::new(Mount::proc(c_path(&proc)?)),
+            Box::new(Mkdir::new(c_path(&device)?, 0o755, "the mount point of /dev")),
+        ];
+        steps.extend(dev::steps(&device, self.nodes, None)?);
+        Ok(steps)
+    }
+}
+
+/// Where device nodes come from for a caller of this standing.
+pub fn nodes(rootless: bool) -> dev::Nodes {
+    if rootless { dev::Nodes::Bound } else { dev::Nodes::Made }
+}
+
+fn host_path(spec: &Spec) -> Result<&Path> {
+    match &spec.source {
+        Source::Host(path) => Ok(path),
+        Source::Named(_) | Source::Anonymous => {
+            Err(Error::new(format!("cannot find volume {spec}"))
+                .why("volumes with names are kept by an engine, and there is none here")
+                .fix("give a path of the host: -v /srv/data:/data; or use mini-docker of lab 07"))
+        }
+    }
+}

@@ -1,0 +1,190 @@
+//! A container with a volume: made before it starts, added while it runs, and left out of a commit.
+
+use std::{ffi::CStr, os::unix::fs::MetadataExt, path::Path};
+
+use ground::{Error, Evidence, Explanation, Outcome, Result, Scene, Step, Table};
+use namespaces::Child;
+use nix::unistd::Pid;
+use overlay::{Options, Overlay, Upper, diff};
+use rootfs::{Umount, dev::Nodes};
+use setns::Target;
+use volumes::{Access, Attach, BindInside, Detached, Spec, table};
+
+use super::{DATA, Stage, expect, make_directory, perform, read_file, try_to_write, write_file};
+use crate::{add, container::Container};
+
+/// An empty root file system: nothing is executed in this container.
+const ROOTFS: &str = "/tmp/rootfs";
+const C_LATE: &CStr = c"/tmp/late";
+
+pub fn scenes() -> Vec<Scene<Stage>> {
+    vec![
+        Scene::new("Start a container with this volume, and write on both sides", planned(), start),
+        Scene::new(
+            "Give the running container another volume",
+            [
+                Detached::explain(C_LATE),
+                Explanation::new(
+                    "setns(pidfd of the container, CLONE_NEWNS)",
+                    "the descriptor comes along, paths do not",
+                    "2 setns",
+                ),
+                Explanation::new(
+                    "move_mount(tree, \"\", AT_FDCWD, \"/late\", MOVE_MOUNT_F_EMPTY_PATH)",
+                    "mount(2) would need a path to the host's directory, and after the pivot \
+                     there is none",
+                    "2 move_mount",
+                ),
+            ],
+            add_late,
+        ),
+        Scene::new("Look at what a commit would take along", commit_calls(), commit),
+    ]
+}
+
+fn volume() -> Result<Spec> {
+    format!("{DATA}:/data").parse()
+}
+
+/// The lines of the plan that this lab adds to the labs before it.
+fn planned() -> [Explanation; 3] {
+    [
+        Explanation::new(
+            "clone3({flags=CLONE_NEWNS|CLONE_NEWPID|..})",
+            "lab 01: the process; then lab 04's overlay on the rootfs",
+            "2 clone3",
+        ),
+        BindInside::planned(Path::new(DATA), format_args!("{ROOTFS}/merged/data")),
+        Explanation::new(
+            "pivot_root(\".\", \".\")",
+            "lab 03: from here on the host's directories have no path any more",
+            "2 pivot_root",
+        ),
+    ]
+}
+
+fn start(stage: &mut Stage) -> Result<Outcome> {
+    make_directory(ROOTFS)?;
+    let volumes = [volume()?];
+    let container = Container {
+        rootfs: Path::new(ROOTFS),
+        volumes: &volumes,
+        hostname: "unboxed",
+        // Works for root as well as for everybody else.
+        nodes: Nodes::Bound,
+    };
+    let child = container.plan()?.stay().start()?;
+    let inside = |path: &str| seen_by(&child, path);
+    write_file(&inside("/data/from-inside"), "written in the container\n")?;
+    let (host, guest) = (format!("{DATA}/from-inside"), inside("/data/from-inside"));
+    expect(inode(&host)? == inode(&guest)?, "both sides should see one inode")?;
+    let table = Table::new(["who", "path", "inode", "what it reads"])
+        .title("stat(2), read(2); the container's side through /proc/PID/root")
+        .row([
+            "the container",
+            "/data/from-inside",
+            &inode(&guest)?.1.to_string(),
+            &read_file(&guest)?,
+        ])
+        .row(["the host", &host, &inode(&host)?.1.to_string(), &read_file(&host)?]);
+    let mounts = mounts_of(child.pid(), "the container's mount table")?;
+    stage.container = Some(child);
+    Ok(Evidence::new(
+        "after the pivot the container has these mounts and no others; /data is the host's \
+         directory, and `root` is the only trace of where that is",
+    )
+    .table(table)
+    .table(mounts)
+    .into())
+}
+
+fn add_late(stage: &mut Stage) -> Result<Outcome> {
+    let Some(container) = &stage.container else {
+        return Err(Error::new("there is no container to add a volume to"));
+    };
+    make_directory("/tmp/late")?;
+    write_file("/tmp/late/news", "I came later\n")?;
+    let target = Target::open(container.pid())?;
+    let attach = Attach::new(Detached::open(C_LATE)?, c"/late");
+    drop(add::plan(&target, attach, c"/late", Access::ReadOnly)?.start()?);
+    let news = seen_by(container, "/late/news");
+    let written = try_to_write(&seen_by(container, "/late/x"), "x");
+    expect(written.is_err(), "the late volume should be read-only")?;
+    let here = table::at(&table::own()?, Path::new("/late")).is_some();
+    expect(!here, "the host should not have the mount")?;
+    let table = Table::new(["question", "answer"])
+        .title("asked through /proc/PID/root and both mount tables")
+        .row(["what does the container read in /late/news?", &read_file(&news)?])
+        .row(["may it write there?", &super::outcome(written)])
+        .row(["is there a mount at /late on the host?", if here { "yes" } else { "no" }]);
+    Ok(Evidence::new(
+        "a volume need not be there before the pivot: the mount was made on the host, held by a \
+         descriptor, and got its place in the container",
+    )
+    .table(table)
+    .into())
+}
+
+fn commit_calls() -> Vec<Explanation> {
+    vec![Explanation::new(
+        "openat(upperdir), getdents64(..)",
+        "lab 04: whatever a container changed is in its upper directory",
+        "2 getdents64",
+    )]
+}
+
+/// An overlay here, with a volume in it, so that the upper directory can be looked at: the
+/// container's own is in its mount namespace.
+fn commit(_: &mut Stage) -> Result<Outcome> {
+    let path = |name: &str| format!("/tmp/commit/{name}");
+    for name in ["lower", "upper", "work", "merged"] {
+        make_directory(&path(name))?;
+    }
+    let overlay = Overlay {
+        lower: vec![path("lower").into()],
+        upper: Some(Upper { dir: path("upper").into(), work: path("work").into() }),
+        options: Options::for_containers(),
+    };
+    overlay.mount(Path::new(&path("merged")))?;
+    let merged = path("merged");
+    perform(&BindInside::new(Path::new(DATA), Path::new(&merged), Path::new("/data"))?)?;
+    write_file(&format!("{merged}/data/much"), "in the volume\n")?;
+    write_file(&format!("{merged}/own"), "in the container\n")?;
+    let changes = diff(Path::new(&path("upper")), &[path("lower").into()], overlay.options.marks)?;
+    let mut table =
+        Table::new(["kind", "path"]).title("the upper directory, as docker diff shows it");
+    for change in &changes {
+        table.push([change.kind.to_string(), change.path.display().to_string()]);
+    }
+    perform(&Umount::detach(c"/tmp/commit/merged"))?;
+    let listed = |name: &str| changes.iter().any(|change| change.path == Path::new(name));
+    expect(listed("/data") && listed("/own"), "the mount point and the file should be listed")?;
+    expect(!listed("/data/much"), "the volume's content should not be listed")?;
+    Ok(Evidence::new(
+        "the volume's files are on the host and not in the layer: a commit takes the empty mount \
+         point along, and nothing of what was in it",
+    )
+    .table(table)
+    .into())
+}
+
+/// A path of the container, as the host can say it.
+fn seen_by(container: &Child, path: &str) -> String {
+    format!("/proc/{}/root{path}", container.pid())
+}
+
+fn inode(path: &str) -> Result<(u64, u64)> {
+    let file = std::fs::metadata(path).map_err(|error| {
+        Error::new("cannot see the file").io(format_args!("stat {path}"), &error)
+    })?;
+    Ok((file.dev(), file.ino()))
+}
+
+fn mounts_of(pid: Pid, title: &str) -> Result<Table> {
+    let empty = Table::new(["mount point", "type", "root", "options"]).title(title);
+    Ok(table::of(pid)?.iter().fold(empty, |table, entry| {
+        let options = if entry.read_only { "ro" } else { "rw" };
+        let mount_point = entry.mount_point.display().to_string();
+        table.row([mount_point.as_str(), &entry.fstype, &entry.root, options])
+    }))
+}

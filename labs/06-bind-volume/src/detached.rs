@@ -1,0 +1,107 @@
+//! A mount that is nowhere yet: how a running container gets a volume.
+//!
+//! mount(2) names its source by a path, and a container that has pivoted has no path to the host's
+//! directories left. open_tree(2) separates the two halves: the copy of the mount is made on the
+//! host and held by a descriptor, the descriptor is carried through setns(2) into the container's
+//! mount namespace, and move_mount(2) attaches it there. Both since Linux 5.2.
+
+use std::{
+    ffi::{CStr, CString},
+    os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd},
+};
+
+use ground::{Errno, Error, Explanation, Result, Step};
+
+use crate::sys;
+
+/// A mount tree attached nowhere. It is gone when it is dropped, unless it was attached.
+#[derive(Debug)]
+pub struct Detached {
+    source: CString,
+    tree: OwnedFd,
+}
+
+impl Detached {
+    /// Copies the mount tree at `source`, with all the mounts in it.
+    ///
+    /// # Errors
+    /// EPERM without CAP_SYS_ADMIN over our own mount namespace; ENOENT without a source; ENOSYS
+    /// before Linux 5.2.
+    pub fn open(source: &CStr) -> Result<Self> {
+        let tree = sys::open_tree_clone(source).map_err(|errno| {
+            let Explanation { call, man, .. } = Self::explain(source);
+            let error = Error::new("cannot take the directory along").call(&call, errno).see(man);
+            match errno {
+                Errno::ENOENT => error.fix("create the source directory first"),
+                Errno::EPERM => error.fix("do it as root, or in a user namespace of your own"),
+                Errno::ENOSYS => error.fix("use Linux 5.2 or newer; uname -r shows this one"),
+                _ => error,
+            }
+        })?;
+        Ok(Self { source: source.to_owned(), tree })
+    }
+
+    /// The call that [`Detached::open`] makes.
+    pub fn explain(source: &CStr) -> Explanation {
+        Explanation::new(
+            format!(
+                "open_tree(AT_FDCWD, {source:?}, OPEN_TREE_CLONE|OPEN_TREE_CLOEXEC|AT_RECURSIVE)"
+            ),
+            "a copy of the mount, held by a descriptor and attached nowhere",
+            "2 open_tree",
+        )
+    }
+
+    /// Where it was copied from.
+    pub fn source(&self) -> &CStr {
+        &self.source
+    }
+}
+
+impl AsFd for Detached {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.tree.as_fd()
+    }
+}
+
+/// Attaches a [`Detached`] tree at a path of the mount namespace that the caller is in by then.
+#[derive(Debug)]
+pub struct Attach {
+    detached: Detached,
+    target: CString,
+}
+
+impl Attach {
+    /// Attaches `detached` at `target`, which exists.
+    pub fn new(detached: Detached, target: &CStr) -> Self {
+        Self { detached, target: target.to_owned() }
+    }
+}
+
+impl Step for Attach {
+    fn run(&self) -> std::result::Result<(), Errno> {
+        sys::move_mount(self.detached.as_fd(), &self.target)
+    }
+
+    fn explain(&self) -> Explanation {
+        Explanation::new(
+            format!(
+                "move_mount({}, \"\", AT_FDCWD, {:?}, MOVE_MOUNT_F_EMPTY_PATH)",
+                self.detached.as_fd().as_raw_fd(),
+                self.target
+            ),
+            "the descriptor came along through setns(2); now the tree gets its place",
+            "2 move_mount",
+        )
+    }
+
+    fn fix(&self, errno: Errno) -> Option<&'static str> {
+        Some(match errno {
+            Errno::ENOENT => "create the target in the container first",
+            Errno::ENOTDIR => "attach a directory on a directory and a file on a file",
+            Errno::EPERM => "join the user namespace that owns the mount namespace first",
+            Errno::EINVAL => "the tree is attached already, or its target is below itself",
+            _ => return None,
+        })
+    }
+}
