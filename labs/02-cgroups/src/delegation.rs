@@ -97,12 +97,20 @@ impl Site {
         for tree in &hierarchies.mounted {
             let used = !tree.controllers.is_empty() || hierarchies.mode() == Mode::V2;
             let Some(place) = used.then(|| place(tree)).flatten() else { continue };
-            places.push((tree.clone(), place));
+            places.push((offered(tree, &place), place));
         }
         if places.is_empty() {
             return Err(Self::nowhere(&hierarchies));
         }
         Ok(Self { hierarchies, places })
+    }
+
+    /// The places that root would have, for a plan that needs no privilege.
+    pub fn on_paper(hierarchies: Hierarchies) -> Self {
+        let v2 = hierarchies.mode() == Mode::V2;
+        let used = hierarchies.mounted.iter().filter(|it| v2 || !it.controllers.is_empty());
+        let places = used.map(|it| (it.clone(), it.mount_point.clone())).collect();
+        Self { hierarchies, places }
     }
 
     /// The place for `controller`.
@@ -126,6 +134,17 @@ impl Site {
         };
         situation.error(top)
     }
+}
+
+/// The tree with only those controllers that its v2 `place` was handed: often fewer than it has.
+fn offered(tree: &Hierarchy, place: &Path) -> Hierarchy {
+    let mut tree = tree.clone();
+    if tree.version == Version::V2 {
+        let words = fs::read_to_string(place.join("cgroup.controllers")).unwrap_or_default();
+        tree.controllers
+            .retain(|it| words.split_whitespace().any(|word| word == it.name(Version::V2)));
+    }
+    tree
 }
 
 fn place(tree: &Hierarchy) -> Option<PathBuf> {

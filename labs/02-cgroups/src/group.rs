@@ -6,20 +6,19 @@
 
 use std::{
     fs,
-    os::fd::{AsFd, OwnedFd},
     path::{Path, PathBuf},
 };
 
-use ground::{Errno, Error, Explanation, Result, Step};
+use ground::{Errno, Error, Explanation, Result};
 use nix::{
     fcntl::{OFlag, open},
     sys::stat::Mode as FileMode,
-    unistd::{Pid, write},
+    unistd::write,
 };
 
 use crate::{
-    Bound, Controller, Controllers, Hierarchies, Limits, Site, Version, Write, advice,
-    limits::controller_of,
+    Bound, Controller, Controllers, Limits, Site, Version, Write, advice, limits::controller_of,
+    membership::move_all,
 };
 
 /// The group below an inhabited delegated one, into which its processes move.
@@ -93,34 +92,33 @@ impl Group {
         Ok((!group.parts.is_empty()).then_some(group))
     }
 
-    /// The group that process `pid` is in. On v1 it may be a different one in each tree.
-    ///
-    /// # Errors
-    /// ENOENT: no such process.
-    pub fn of_process(pid: Pid) -> Result<Self> {
-        let path = |file| format!("/proc/{pid}/{file}");
-        let read = |path: String| {
-            fs::read_to_string(&path).map_err(|error| {
-                Error::new(format!("cannot see the cgroup of process {pid}"))
-                    .io(format_args!("read {path}"), &error)
-                    .see("7 cgroups")
-                    .fix("take the id of a running process: ps -e")
-            })
-        };
-        let here = Hierarchies::of_this_process()?;
-        let mountinfo = fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
-        let seen = Hierarchies::parse(&mountinfo, &read(path("cgroup"))?, |v2_root| {
-            fs::read_to_string(v2_root.join("cgroup.controllers")).unwrap_or_default()
-        });
-        let v2_alone = here.mode() == crate::Mode::V2;
-        let trees = seen.mounted.into_iter().filter(|it| v2_alone || !it.controllers.is_empty());
-        let parts: Vec<Part> = trees
-            .filter_map(|tree| {
-                let (version, controllers) = (tree.version, tree.controllers);
-                Some(Part { version, controllers, dir: tree.own?, base: tree.mount_point })
-            })
-            .collect();
-        Ok(Self { name: PathBuf::from(format!("of process {pid}")), parts })
+    /// The calls that [`Group::create`] makes, for a plan.
+    pub fn explain(&self, needed: &Controllers) -> Vec<Explanation> {
+        let mut calls = Vec::new();
+        for part in &self.parts {
+            if part.version == Version::V2 {
+                let down = part.controllers.intersection(needed);
+                let words: Vec<String> =
+                    down.map(|it| format!("+{}", it.name(Version::V2))).collect();
+                let write = Write {
+                    controller: Controller::Freezer,
+                    file: "cgroup.subtree_control".to_owned(),
+                    value: words.join(" "),
+                };
+                calls.push(write.explain(&part.base));
+            }
+            let names: Vec<&str> =
+                part.controllers.iter().map(|it| it.name(part.version)).collect();
+            calls.push(Explanation::new(
+                format!("mkdir(\"{}\", 0755)", part.dir.display()),
+                format!(
+                    "makes the group; the kernel fills it with the files of {}",
+                    names.join(", ")
+                ),
+                "7 cgroups",
+            ));
+        }
+        calls
     }
 
     /// The group's directories with the controllers bound to each.
@@ -201,53 +199,6 @@ impl Group {
         let (file, value) = (file.to_owned(), value.to_owned());
         set(&part.dir, &Write { controller, file, value })
     }
-
-    /// Moves process `pid`, with all its threads, into the group.
-    ///
-    /// # Errors
-    /// ESRCH: it has ended; EACCES: on v2 an ordinary user can only move within the delegated
-    /// tree; ENOSPC: a v1 cpuset without CPUs; EBUSY: a v2 group that hands controllers down.
-    pub fn add(&self, pid: Pid) -> Result<()> {
-        let what = format!("cannot move process {pid} into the group {}", self.name.display());
-        for part in &self.parts {
-            put(&what, &part.dir.join("cgroup.procs"), &pid.to_string())?;
-        }
-        Ok(())
-    }
-
-    /// The steps by which a child enters the group itself, before it becomes the command: so that
-    /// not one of its own children is born outside.
-    ///
-    /// # Errors
-    /// EACCES, ENOENT: as [`Group::add`].
-    pub fn join(&self) -> Result<Vec<Join>> {
-        self.parts.iter().map(|it| Join::new(&it.dir)).collect()
-    }
-
-    /// The directory to be born into with clone3(2)'s `CLONE_INTO_CGROUP`; `None` where the group
-    /// has v1 directories, which the flag does not take (EBADF): use [`Group::join`] there.
-    ///
-    /// # Errors
-    /// ENOENT: the group is gone.
-    pub fn dir_fd(&self) -> Result<Option<OwnedFd>> {
-        let [Part { version: Version::V2, dir, .. }] = self.parts.as_slice() else {
-            return Ok(None);
-        };
-        let flags = OFlag::O_DIRECTORY | OFlag::O_RDONLY | OFlag::O_CLOEXEC;
-        let call = format!("open(\"{}\", O_DIRECTORY)", dir.display());
-        let opened = open(dir, flags, FileMode::empty());
-        opened.map(Some).map_err(|it| advice::failed("cannot open the group", &call, dir, it))
-    }
-
-    /// The processes in the group and below it, sorted; those of other PID namespaces are left
-    /// out, having no id here.
-    pub fn procs(&self) -> Vec<Pid> {
-        let mut pids: Vec<Pid> = self.parts.iter().flat_map(|it| procs_below(&it.dir)).collect();
-        pids.retain(|it| it.as_raw() > 0);
-        pids.sort_unstable();
-        pids.dedup();
-        pids
-    }
 }
 
 impl Part {
@@ -298,22 +249,6 @@ fn move_down(dir: &Path) -> Result<()> {
     let supervisor = dir.join(SUPERVISOR);
     make(&supervisor)?;
     move_all(dir, &supervisor)
-}
-
-/// Moves every process of `from` (not of the groups below it) to `to`; one that ended meanwhile
-/// has left by itself.
-pub(crate) fn move_all(from: &Path, to: &Path) -> Result<()> {
-    let file = to.join("cgroup.procs");
-    for pid in procs_in(from) {
-        match write_once(&file, &pid.to_string()) {
-            Ok(()) | Err(Errno::ESRCH) => {}
-            Err(errno) => {
-                let what = format!("cannot move process {pid}");
-                return Err(advice::refused(&what, &file, &pid.to_string(), errno));
-            }
-        }
-    }
-    Ok(())
 }
 
 fn make(dir: &Path) -> Result<()> {
@@ -379,18 +314,6 @@ pub(crate) fn write_once(file: &Path, value: &str) -> Result<(), Errno> {
     write(&fd, value.as_bytes()).map(drop)
 }
 
-/// The processes of the group at `dir`; 0 stands for one of another PID namespace.
-pub(crate) fn procs_in(dir: &Path) -> Vec<Pid> {
-    let text = fs::read_to_string(dir.join("cgroup.procs")).unwrap_or_default();
-    text.lines().filter_map(|it| it.parse().ok()).map(Pid::from_raw).collect()
-}
-
-fn procs_below(dir: &Path) -> Vec<Pid> {
-    let mut pids = procs_in(dir);
-    pids.extend(children(dir).iter().flat_map(|it| procs_below(it)));
-    pids
-}
-
 /// The groups directly below `dir`, sorted.
 pub(crate) fn children(dir: &Path) -> Vec<PathBuf> {
     let entries = fs::read_dir(dir).into_iter().flatten().flatten();
@@ -398,38 +321,4 @@ pub(crate) fn children(dir: &Path) -> Vec<PathBuf> {
     let mut dirs: Vec<PathBuf> = entries.filter(is_dir).map(|it| it.path()).collect();
     dirs.sort();
     dirs
-}
-
-/// The step by which a process enters a group in one tree: it writes its own id, as 0, to the
-/// open `cgroup.procs`. The right to do so was checked when the file was opened.
-#[derive(Debug)]
-pub struct Join {
-    procs: OwnedFd,
-    path: PathBuf,
-}
-
-impl Join {
-    fn new(dir: &Path) -> Result<Self> {
-        let path = dir.join("cgroup.procs");
-        let call = format!("open(\"{}\", O_WRONLY)", path.display());
-        let opened = open(&path, OFlag::O_WRONLY | OFlag::O_CLOEXEC, FileMode::empty());
-        let procs =
-            opened.map_err(|it| advice::failed("cannot join the group", &call, &path, it))?;
-        Ok(Self { procs, path })
-    }
-}
-
-impl Step for Join {
-    fn run(&self) -> Result<(), Errno> {
-        write(self.procs.as_fd(), b"0").map(drop)
-    }
-
-    fn explain(&self) -> Explanation {
-        let call = format!("write(\"{}\", \"0\")", self.path.display());
-        Explanation::new(call, advice::meaning("cgroup.procs"), "7 cgroups")
-    }
-
-    fn fix(&self, errno: Errno) -> Option<&'static str> {
-        advice::advice("cgroup.procs", errno)
-    }
 }

@@ -16,12 +16,14 @@
 //! goes when its value does, and [`sweep`] removes those whose maker was killed.
 
 pub mod advice;
+mod census;
 mod controller;
 mod delegation;
 mod freezer;
 mod group;
 mod hierarchy;
 mod limits;
+mod membership;
 pub mod proc_files;
 mod quantity;
 mod removal;
@@ -32,9 +34,10 @@ mod writes;
 pub use controller::{Controller, Controllers};
 pub use delegation::{Candidate, Delegation, Refusal, Site};
 pub use freezer::FreezeState;
-pub use group::{Group, Join};
+pub use group::Group;
 pub use hierarchy::{Hierarchies, Hierarchy, Mode, Version};
 pub use limits::{Cpu, Cpuset, DeviceLimit, HugePages, Limits, Memory};
+pub use membership::Join;
 pub use quantity::{Bound, Bytes, CpuList, Cpus};
 pub use stat::{CpuStat, MemoryStat, PidsStat, Stat};
 pub use temporary::{Temporary, sweep};

@@ -9,7 +9,7 @@
 
 use std::{fmt::Write as _, time::Duration};
 
-use crate::{Bound, CpuList, Limits, Stat};
+use crate::{Bound, CpuList, Cpus, Stat};
 
 /// The files that can be repaired, in the order of [`repaired`].
 pub const FILES: [&str; 6] = [
@@ -41,22 +41,16 @@ pub struct Allowance {
 }
 
 impl Allowance {
-    /// What `limits` allow on a host with the CPUs `online`, given the group's accounting. A quota
-    /// of 0.2 CPUs shows one CPU: there is no smaller one.
-    pub fn of(limits: &Limits, stat: &Stat, online: &CpuList, age: Duration) -> Self {
-        let placed = limits.cpuset.cpus.as_deref().and_then(|it| it.parse::<CpuList>().ok());
-        let placed = placed.map_or(online.0.len(), |it| it.0.len()).max(1);
-        let quota = limits.cpu.quota_us.and_then(Bound::value).map(|quota| {
-            let period = limits.cpu.period_us.unwrap_or(crate::Cpus::PERIOD_US).max(1);
-            quota.div_ceil(period).max(1)
-        });
-        let quota = quota.and_then(|it| usize::try_from(it).ok()).unwrap_or(usize::MAX);
-        let memory = limits.memory.limit.and_then(Bound::value);
-        let sum = limits.memory.swap.and_then(Bound::value);
+    /// What a group with this accounting is allowed, being placed on `placed` CPUs and having run
+    /// for `age`. A quota of 0.2 CPUs shows one CPU: there is no smaller one.
+    pub fn of(stat: &Stat, placed: usize, age: Duration) -> Self {
+        let period = stat.cpu.period_us.unwrap_or(Cpus::PERIOD_US).max(1);
+        let quota = stat.cpu.quota_us.and_then(Bound::value);
+        let whole = quota.and_then(|it| usize::try_from(it.div_ceil(period)).ok());
         Self {
-            cpus: placed.min(quota),
-            memory,
-            swap: memory.zip(sum).map(|(memory, sum)| sum.saturating_sub(memory)),
+            cpus: placed.min(whole.unwrap_or(usize::MAX)).max(1),
+            memory: stat.memory.limit.and_then(Bound::value),
+            swap: stat.memory.swap_limit.and_then(Bound::value),
             memory_used: stat.memory.current.unwrap_or_default(),
             memory_file: stat.memory.file.unwrap_or_default(),
             tasks: stat.pids.current.unwrap_or(1).max(1),

@@ -10,7 +10,8 @@ use nix::sys::signal::{Signal, kill};
 
 use crate::{
     Controller, Group, Version, advice,
-    group::{SUPERVISOR, children, move_all, write_once},
+    group::{SUPERVISOR, children, put, write_once},
+    membership::move_all,
 };
 
 const TRIES: u32 = 100;
@@ -24,7 +25,7 @@ impl Group {
     pub fn kill_all(&self) -> Result<()> {
         let v2 = self.v2().map(|it| it.dir.join("cgroup.kill"));
         if let Some(file) = v2.filter(|it| it.exists() && self.parts.len() == 1) {
-            return crate::group::put("cannot kill the group", &file, "1");
+            return put("cannot kill the group", &file, "1");
         }
         // Without a freezer this is a race that we run a few times; with one, the first is enough.
         for _ in 0..TRIES {

@@ -48,6 +48,8 @@ pub struct MemoryStat {
     pub peak: Option<u64>,
     /// The limit.
     pub limit: Option<Bound>,
+    /// The limit on swap alone.
+    pub swap_limit: Option<Bound>,
     /// Memory of files, within `current`: what could be given back.
     pub file: Option<u64>,
     /// How often the limit was hit.
@@ -111,6 +113,10 @@ impl Group {
                 current: amount("memory.usage_in_bytes"),
                 peak: amount("memory.max_usage_in_bytes"),
                 limit: amount("memory.limit_in_bytes").map(unlimited_v1),
+                swap_limit: swap_alone(
+                    amount("memory.memsw.limit_in_bytes"),
+                    amount("memory.limit_in_bytes"),
+                ),
                 file: in_file("memory.stat", "total_cache"),
                 limit_hits: amount("memory.failcnt"),
                 oom_kills: in_file("memory.oom_control", "oom_kill"),
@@ -119,6 +125,7 @@ impl Group {
                 current: amount("memory.current"),
                 peak: amount("memory.peak"),
                 limit: file("memory.max").and_then(|it| it.trim().parse().ok()),
+                swap_limit: file("memory.swap.max").and_then(|it| it.trim().parse().ok()),
                 file: in_file("memory.stat", "file"),
                 limit_hits: in_file("memory.events", "max"),
                 oom_kills: in_file("memory.events", "oom_kill"),
@@ -167,6 +174,14 @@ fn throttling(stat: &str) -> CpuStat {
 /// v1 says "no limit" as the largest number of whole pages that a signed 64-bit counter holds.
 fn unlimited_v1(bytes: u64) -> Bound {
     if bytes >= i64::MAX as u64 - 0xffff { Bound::Unlimited } else { Bound::At(bytes) }
+}
+
+/// v1 limits the sum of memory and swap.
+fn swap_alone(sum: Option<u64>, memory: Option<u64>) -> Option<Bound> {
+    Some(match unlimited_v1(sum?) {
+        Bound::At(sum) => Bound::At(sum.saturating_sub(memory?)),
+        Bound::Unlimited => Bound::Unlimited,
+    })
 }
 
 #[cfg(test)]
