@@ -38,6 +38,28 @@ pub enum Nodes {
     Bound,
 }
 
+impl Nodes {
+    /// What the calling process can do: make them as root of the initial user namespace, which maps
+    /// all ids to themselves; elsewhere only bind them.
+    pub fn here() -> Self {
+        let map = std::fs::read_to_string("/proc/self/uid_map").unwrap_or_default();
+        let initial = map.split_whitespace().eq(["0", "0", "4294967295"]);
+        if initial && nix::unistd::geteuid().is_root() { Self::Made } else { Self::Bound }
+    }
+}
+
+/// The group `tty`, 5 by convention, if it is mapped in the caller's user namespace.
+pub fn tty_gid() -> Option<u32> {
+    let map = std::fs::read_to_string("/proc/self/gid_map").ok()?;
+    let mapped = map.lines().any(|line| {
+        let numbers: Vec<u32> = line.split_whitespace().flat_map(str::parse).collect();
+        matches!(numbers[..], [inside, _, count] if (inside..inside.saturating_add(count)).contains(&TTY))
+    });
+    mapped.then_some(TTY)
+}
+
+const TTY: u32 = 5;
+
 /// All of /dev, on the directory `dev` as it is named when the steps run: a tmpfs with pts, shm,
 /// nodes and links. Needs a visible host /dev when the nodes are bound, so run it before the old
 /// root is gone; it ends with the mount.

@@ -8,7 +8,7 @@
 use std::{
     ffi::{OsStr, OsString},
     fs::File,
-    io,
+    io::{self, Read},
     os::unix::{
         ffi::{OsStrExt, OsStringExt},
         fs::FileExt,
@@ -193,12 +193,15 @@ impl Headers {
 }
 
 fn header(file: &File) -> io::Result<Header> {
-    let length = file.metadata()?.len();
-    let ident = read_at(file, 0, length.min(abi::EI_NIDENT as u64))?;
-    if !ident.starts_with(&abi::ELFMAGIC) {
+    let mut start = Vec::new();
+    file.take(abi::EI_NIDENT as u64).read_to_end(&mut start)?;
+    if !start.starts_with(&abi::ELFMAGIC) {
         return Err(invalid("it does not begin with \\x7fELF"));
     }
-    let ident = parse_ident(&ident).map_err(damaged)?;
+    if start.len() < abi::EI_NIDENT {
+        return Err(invalid("it ends within its header"));
+    }
+    let ident = parse_ident(&start).map_err(damaged)?;
     // The sizes of Elf32_Ehdr and Elf64_Ehdr, less the 16 bytes above.
     let rest = if ident.1 == Class::ELF32 { 36 } else { 48 };
     FileHeader::parse_tail(ident, &read_at(file, abi::EI_NIDENT as u64, rest)?).map_err(damaged)

@@ -7,6 +7,7 @@
 //!
 //! Start with `pivot.rs`; `mount.rs` is what every later lab builds on.
 
+mod absent;
 mod advice;
 mod copy;
 pub mod dev;
@@ -27,6 +28,7 @@ use std::{
 
 use ground::{Error, Result};
 
+pub use absent::why_not_found;
 pub use copy::{build, remove, write};
 pub use inode::{CreateFile, Mkdir, Mknod, NodeKind, Symlink, Umask};
 pub use mount::{MntFlags, Mount, MsFlags, Umount, flag_names};

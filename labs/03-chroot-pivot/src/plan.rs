@@ -304,7 +304,7 @@ fn usr_bin(name: &OsStr) -> PathBuf {
 }
 
 /// What follows `#!` in a script; none for other files. The kernel reads 256 bytes (man 2 execve).
-fn first_line(path: &Path) -> io::Result<Option<Vec<u8>>> {
+pub(crate) fn first_line(path: &Path) -> io::Result<Option<Vec<u8>>> {
     let mut start = Vec::new();
     File::open(path)?.take(256).read_to_end(&mut start)?;
     let line = start.split(|byte| *byte == b'\n').next().unwrap_or_default();

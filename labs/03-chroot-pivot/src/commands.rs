@@ -1,0 +1,242 @@
+//! Free play: a command a verb.
+
+use std::{
+    ffi::OsString,
+    fs,
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
+
+use ground::{Errno, Error, Evidence, Narrator, Result, Step, Table};
+use namespaces::{Exec, IdMaps, Kind, Kinds, Spawn, rootless};
+use nix::sys::signal::{SigSet, Signal};
+use rootfs::{DEFAULT_PATH, Mkdir, Mount, Plan, Program, What, c_path, dev};
+
+use crate::breakout::{self, Place};
+
+/// `rootfs DIR --with PROGRAM,..`
+pub fn rootfs(narrator: &mut Narrator<'_>, dir: &Path, programs: &[String]) -> Result<ExitCode> {
+    let programs: Vec<_> = programs.iter().map(|text| Program::from(text.as_str())).collect();
+    let plan = rootfs::plan(&programs, &search_path())?;
+    if !narrator.plans_only() {
+        rootfs::write(&plan, dir)?;
+    }
+    told(narrator.table(&table(&plan, dir)))
+}
+
+/// Where programs are looked for on the host.
+pub fn search_path() -> OsString {
+    std::env::var_os("PATH").unwrap_or_else(|| DEFAULT_PATH.into())
+}
+
+/// What is in the root file system, and why.
+fn table(plan: &Plan, dir: &Path) -> Table {
+    let title = format!("root file system in {}", dir.display());
+    let mut table = Table::new(["path", "is", "why"]).title(title);
+    for (path, entry) in &plan.entries {
+        let is = match &entry.what {
+            What::Directory(mode) => format!("directory {mode:04o}"),
+            What::Link(target) => format!("-> {}", target.display()),
+            What::Copy(source) => {
+                let length = fs::metadata(source).map_or(0, |it| it.len());
+                format!("copy, {} KiB", length.div_ceil(1024))
+            }
+            What::Text(text) => format!("{} bytes", text.len()),
+        };
+        table.push([path.display().to_string(), is, entry.why.clone()]);
+    }
+    table
+}
+
+/// `chroot DIR -- CMD`: no child and no namespace, as chroot(8) has it.
+pub fn chroot(narrator: &mut Narrator<'_>, dir: &Path, command: &[OsString]) -> Result<ExitCode> {
+    let steps = rootfs::chroot(&c_path(dir)?);
+    let exec = exec(command)?;
+    if narrator.plans_only() {
+        let mut calls = rootless::explain(Kinds::NONE);
+        calls.extend(steps.iter().map(|step| step.explain()));
+        calls.push(exec.explain());
+        return told(narrator.plan(&calls));
+    }
+    directory(dir)?;
+    rootless::enter(Kinds::NONE)?;
+    perform(&steps)?;
+    match exec.run() {
+        // By now the new root is ours.
+        Err(errno) => Err(blame(&exec, errno, Path::new("/"), command)),
+        Ok(()) => Err(Error::new("execve(2) returned without an error")),
+    }
+}
+
+/// `pivot DIR -- CMD`: a mount namespace and a PID namespace, then the new root.
+pub fn pivot(narrator: &mut Narrator<'_>, dir: &Path, command: &[OsString]) -> Result<ExitCode> {
+    let kinds = Kinds::of([Kind::Mount]);
+    if narrator.plans_only() {
+        let (nodes, tty) = after_entering();
+        let mut calls = rootless::explain(kinds);
+        calls.extend(container(dir, command, nodes, tty)?.explain());
+        return told(narrator.plan(&calls));
+    }
+    let dir = &directory(dir)?;
+    no_link(dir, "proc").and_then(|()| no_link(dir, "dev"))?;
+    rootless::enter(kinds)?;
+    let spawn = container(dir, command, dev::Nodes::here(), dev::tty_gid())?;
+    let mut child = spawn.start().map_err(|error| match error.exit_code {
+        127 => rootfs::why_not_found(dir, &command[0], DEFAULT_PATH).unwrap_or(error),
+        _ => error,
+    })?;
+    // Ctrl-C and ctrl-\ go to the whole terminal: what they mean is for the command to say.
+    let _ = SigSet::from_iter([Signal::SIGINT, Signal::SIGQUIT]).thread_block();
+    Ok(ExitCode::from(child.wait()?.code()))
+}
+
+/// The child of [`pivot`]: everything is mounted while the old root is still there to mount from.
+fn container(
+    dir: &Path,
+    command: &[OsString],
+    nodes: dev::Nodes,
+    tty: Option<u32>,
+) -> Result<Spawn<'static>> {
+    let new_root = c_path(dir)?;
+    let (proc, dev) = (c_path(dir.join("proc"))?, c_path(dir.join("dev"))?);
+    let mut spawn = Spawn::new(Kinds::of([Kind::Pid]));
+    spawn.steps.push(Box::new(
+        Mount::rbind(new_root.clone(), new_root.clone())
+            .why("pivot_root wants a mount point, and this makes any directory one"),
+    ));
+    spawn.steps.push(Box::new(Mkdir::new(proc.clone(), 0o755, "the mount point for proc")));
+    spawn.steps.push(Box::new(Mount::proc(proc)));
+    spawn.steps.push(Box::new(Mkdir::new(dev, 0o755, "the mount point for devices")));
+    spawn.steps.extend(dev::steps(&dir.join("dev"), nodes, tty)?);
+    spawn.steps.extend(rootfs::pivot(&new_root));
+    spawn.steps.push(Box::new(exec(command)?));
+    Ok(spawn)
+}
+
+/// What [`dev::Nodes::here`] and [`dev::tty_gid`] will say once we are root: for a plan.
+fn after_entering() -> (dev::Nodes, Option<u32>) {
+    if nix::unistd::geteuid().is_root() {
+        return (dev::Nodes::here(), dev::tty_gid());
+    }
+    let mapped = IdMaps::with_subordinate_ids().map(|_| 5);
+    (dev::Nodes::Bound, mapped)
+}
+
+/// `escape DIR [--after-pivot]`: the same break-out from both prisons.
+pub fn escape(narrator: &mut Narrator<'_>, dir: &Path, after_pivot: bool) -> Result<ExitCode> {
+    let kinds = if after_pivot { Kinds::of([Kind::Mount]) } else { Kinds::NONE };
+    let new_root = c_path(dir)?;
+    let mut prison: Vec<Box<dyn Step>> = Vec::new();
+    if after_pivot {
+        prison.push(Box::new(
+            Mount::rbind(new_root.clone(), new_root.clone())
+                .why("pivot_root wants a mount point, and this makes any directory one"),
+        ));
+        prison.extend(rootfs::pivot(&new_root));
+    } else {
+        prison.extend(rootfs::chroot(&new_root));
+    }
+    if narrator.plans_only() {
+        let out = breakout::steps(Path::new("tmp"))?;
+        let mut calls = rootless::explain(kinds);
+        calls.extend(prison.iter().chain(&out).map(|step| step.explain()));
+        return told(narrator.plan(&calls));
+    }
+    let dir = directory(dir)?;
+    let out = breakout::steps(&subdirectory(&dir)?)?;
+    rootless::enter(kinds)?;
+    let (outside, inside) = (Place::at("/")?, Place::at(&dir)?);
+    let mut table = Table::new(["after", "\"/\" is", "\".\" is"]);
+    let mut look = |after: String| -> Result<()> {
+        let name = |place| match place {
+            place if place == outside => "the host's root".to_owned(),
+            place if place == inside => "the prison's root".to_owned(),
+            place => format!("{place}"),
+        };
+        table.push([after, name(Place::at("/")?), name(Place::at(".")?)]);
+        Ok(())
+    };
+    perform(&prison)?;
+    look(format!("{} (in prison)", prison[prison.len() - 1].explain().call))?;
+    for step in &out {
+        step.run().map_err(|errno| step.failed(errno))?;
+        look(step.explain().call)?;
+    }
+    let now = Place::at("/")?;
+    let verdict = match now {
+        now if now == outside => "out: \"/\" is the host's root again, device and inode say so",
+        now if now == inside => "still inside: above the root mount there is nothing to climb to",
+        _ => return Err(Error::new("the break-out ended somewhere unknown").why(now.to_string())),
+    };
+    told(narrator.evidence(1, &Evidence::new(verdict).table(table)))
+}
+
+/// A directory in the prison to move the root to; any will do.
+fn subdirectory(dir: &Path) -> Result<PathBuf> {
+    let entries = fs::read_dir(dir).map_err(|error| unusable(dir, &error))?;
+    let directories = entries.flatten().filter(|it| it.file_type().is_ok_and(|it| it.is_dir()));
+    directories.map(|it| PathBuf::from(it.file_name())).min().ok_or_else(|| {
+        Error::new(format!("cannot break out of {}", dir.display()))
+            .why("the way out leads through a directory in it, and there is none")
+            .fix(format!("mkdir {}/tmp", dir.display()))
+    })
+}
+
+/// The command with the environment it gets inside.
+fn exec(command: &[OsString]) -> Result<Exec> {
+    let mut environment = vec![format!("PATH={DEFAULT_PATH}"), "HOME=/root".to_owned()];
+    // Without it, no program inside would know how to draw on this terminal.
+    environment.extend(std::env::var("TERM").ok().map(|term| format!("TERM={term}")));
+    Exec::new(command, &environment)
+}
+
+fn blame(exec: &Exec, errno: Errno, root: &Path, command: &[OsString]) -> Error {
+    let missing = (errno == Errno::ENOENT)
+        .then(|| rootfs::why_not_found(root, &command[0], DEFAULT_PATH))
+        .flatten();
+    missing.unwrap_or_else(|| exec.failed(errno))
+}
+
+/// The directory's real path.
+fn directory(dir: &Path) -> Result<PathBuf> {
+    let real = fs::canonicalize(dir).map_err(|error| unusable(dir, &error))?;
+    match real.is_dir() {
+        true => Ok(real),
+        false => Err(Error::new(format!("cannot use {} as a root", dir.display()))
+            .why("it is not a directory")
+            .fix("build one: lab-03 rootfs DIR --with sh,ls")),
+    }
+}
+
+fn unusable(dir: &Path, error: &std::io::Error) -> Error {
+    Error::new(format!("cannot use {} as a root", dir.display()))
+        .io(format_args!("open {}", dir.display()), error)
+        .fix("build one: lab-03 rootfs DIR --with sh,ls")
+}
+
+/// A link would lead our mount out of the new root.
+fn no_link(dir: &Path, name: &str) -> Result<()> {
+    let path = dir.join(name);
+    match fs::symlink_metadata(&path) {
+        Ok(found) if found.is_symlink() => {
+            Err(Error::new(format!("will not mount on {}", path.display()))
+                .why("it is a symbolic link, and out here it leads out of the new root")
+                .fix("make it a directory"))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn perform(steps: &[Box<dyn Step>]) -> Result<()> {
+    steps.iter().try_for_each(|step| step.run().map_err(|errno| step.failed(errno)))
+}
+
+/// The end of a command that only talks. A reader that went away is fine.
+pub fn told(written: std::io::Result<()>) -> Result<ExitCode> {
+    match written {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
+            Err(Error::new("cannot tell the result").io("write", &error))
+        }
+        _ => Ok(ExitCode::SUCCESS),
+    }
+}
