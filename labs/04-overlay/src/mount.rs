@@ -1,0 +1,372 @@
+//! The mount: a stack of directories becomes one.
+//!
+//! Where a name is in several layers the topmost wins, and directories are merged. Only the upper
+//! directory is ever written. The kernel takes the whole stack as one line of text, and cuts that
+//! line after one page without a word; so we count, and then shorten the names (chdir(2) to the
+//! directory they share) or give the layers one by one (fsconfig(2), Linux 6.7+). See mount(8),
+//! Documentation/filesystems/overlayfs.rst.
+
+use std::{
+    ffi::CString,
+    os::{fd::AsFd, unix::ffi::OsStrExt},
+    path::{Path, PathBuf},
+};
+
+use ground::{Errno, Error, Explanation, Result, Step};
+use nix::{
+    fcntl::{OFlag, open},
+    mount::MsFlags,
+    sys::stat::Mode,
+    unistd::{SysconfVar, chdir, fchdir, sysconf},
+};
+
+use crate::{Options, advice, sys};
+
+/// The most lower layers that the kernel takes (OVL_MAX_STACK in fs/overlayfs).
+pub const MAX_LOWER: usize = 500;
+
+/// The most bytes that fsconfig(2) takes as a value.
+const MAX_VALUE: usize = 255;
+
+/// An overlay file system, not mounted yet.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Overlay {
+    /// The layers that are only read, topmost first, as in `lowerdir=A:B`.
+    pub lower: Vec<PathBuf>,
+    /// Where changes go; without it the overlay is read-only.
+    pub upper: Option<Upper>,
+    /// Everything else.
+    pub options: Options,
+}
+
+/// The layer that is written, and the kernel's bench beside it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Upper {
+    /// `upperdir`: holds every change after the overlay is gone.
+    pub dir: PathBuf,
+    /// `workdir`: an empty directory on the same mount, where the kernel prepares what it then
+    /// renames into `dir`. Its content is nobody's business.
+    pub work: PathBuf,
+}
+
+impl Overlay {
+    /// Checks what the kernel would only answer with EINVAL, and mounts on `target`.
+    ///
+    /// Not idempotent: a second call stacks a second mount. Ends with umount2(2) or with the last
+    /// process of the mount namespace.
+    ///
+    /// # Errors
+    /// As [`Overlay::check`] and [`Overlay::step`]; then every errno of mount(2), with its advice.
+    pub fn mount(&self, target: &Path) -> Result<()> {
+        self.check()?;
+        let step = self.step(target)?;
+        step.run().map_err(|errno| step.failed(errno))
+    }
+
+    /// The mount on `target` as a step, prepared but not checked. Paths must lead there in the
+    /// process, and from the working directory, that runs the step.
+    ///
+    /// # Errors
+    /// A path with a NUL byte; a stack that the kernel cannot be told at all.
+    pub fn step(&self, target: &Path) -> Result<MountOverlay> {
+        let text = self.text(&self.lower);
+        if text.len() < page_size() {
+            let way = Way::Text { store: None, text: c_string(text)? };
+            return Ok(MountOverlay { target: c_path(target)?, way });
+        }
+        // From here on the working directory changes under a relative name, or names are long.
+        let target = c_path(&absolute(target)?)?;
+        let way = match self.relative_to_store()? {
+            Some(way) => way,
+            None => self.one_by_one()?,
+        };
+        Ok(MountOverlay { target, way })
+    }
+
+    /// The line of options, with `:`, `,` and `\` in names escaped.
+    fn text(&self, lower: &[PathBuf]) -> Vec<u8> {
+        let lower: Vec<_> = lower.iter().map(|path| escaped(path)).collect();
+        let mut fields = vec![[b"lowerdir=".as_slice(), &lower.join(&b':')].concat()];
+        if let Some(Upper { dir, work }) = &self.upper {
+            fields.push([b"upperdir=".as_slice(), &escaped(dir)].concat());
+            fields.push([b"workdir=".as_slice(), &escaped(work)].concat());
+        }
+        fields.extend(self.options.parameters().into_iter().map(|(key, value)| match value {
+            Some(value) => format!("{key}={value}").into_bytes(),
+            None => key.into(),
+        }));
+        fields.join(&b',')
+    }
+
+    /// Short names, relative to the directory that all layers are in.
+    fn relative_to_store(&self) -> Result<Option<Way>> {
+        let lower: Vec<PathBuf> =
+            self.lower.iter().map(|path| absolute(path)).collect::<Result<_>>()?;
+        let Some(store) = shared_parent(&lower) else { return Ok(None) };
+        let short: Option<Vec<PathBuf>> =
+            lower.iter().map(|path| Some(path.strip_prefix(&store).ok()?.to_owned())).collect();
+        let Some(short) = short else { return Ok(None) };
+        let text = Self { upper: self.absolute_upper()?, ..self.clone() }.text(&short);
+        if text.len() >= page_size() {
+            return Ok(None);
+        }
+        Ok(Some(Way::Text { store: Some(c_path(&store)?), text: c_string(text)? }))
+    }
+
+    fn absolute_upper(&self) -> Result<Option<Upper>> {
+        let Some(Upper { dir, work }) = &self.upper else { return Ok(None) };
+        Ok(Some(Upper { dir: absolute(dir)?, work: absolute(work)? }))
+    }
+
+    /// One fsconfig(2) a layer, the topmost first.
+    fn one_by_one(&self) -> Result<Way> {
+        let mut parameters = Vec::new();
+        for path in &self.lower {
+            parameters.push(parameter("lowerdir+", path)?);
+        }
+        if let Some(Upper { dir, work }) = &self.upper {
+            parameters.push(parameter("upperdir", dir)?);
+            parameters.push(parameter("workdir", work)?);
+        }
+        for (key, value) in self.options.parameters() {
+            let value = value.map(c_string).transpose()?;
+            parameters.push((c_string(key)?, value));
+        }
+        Ok(Way::OneByOne { parameters, layers: self.lower.len() })
+    }
+}
+
+/// The mount of an overlay, prepared.
+#[derive(Debug)]
+pub struct MountOverlay {
+    target: CString,
+    way: Way,
+}
+
+/// How the kernel is told about the stack.
+#[derive(Debug)]
+enum Way {
+    /// One line, with names relative to `store` if given.
+    Text { store: Option<CString>, text: CString },
+    /// One call a parameter.
+    OneByOne { parameters: Vec<(CString, Option<CString>)>, layers: usize },
+}
+
+impl Step for MountOverlay {
+    fn run(&self) -> std::result::Result<(), Errno> {
+        match &self.way {
+            Way::Text { store: None, text } => self.mount(text),
+            Way::Text { store: Some(store), text } => {
+                let here = open(c".", OFlag::O_PATH | OFlag::O_CLOEXEC, Mode::empty())?;
+                chdir(store.as_c_str())?;
+                let mounted = self.mount(text);
+                fchdir(here)?;
+                mounted
+            }
+            Way::OneByOne { parameters, .. } => {
+                let context = sys::fsopen(c"overlay")?;
+                for (key, value) in parameters {
+                    sys::fsconfig(context.as_fd(), key, value.as_deref())?;
+                }
+                sys::fsconfig_create(context.as_fd())?;
+                let mount = sys::fsmount(context.as_fd())?;
+                sys::move_mount(mount.as_fd(), &self.target)
+            }
+        }
+    }
+
+    fn explain(&self) -> Explanation {
+        let target = shown(&self.target);
+        match &self.way {
+            Way::Text { store, text } => {
+                let text = shown(text);
+                let mount = format!("mount(\"overlay\", {target}, \"overlay\", 0, {text})");
+                let call = match store {
+                    Some(store) => format!("chdir({}), {mount}", shown(store)),
+                    None => mount,
+                };
+                Explanation::new(call, self.why(), "8 mount")
+            }
+            Way::OneByOne { layers, .. } => Explanation::new(
+                format!(
+                    "fsopen(\"overlay\"), fsconfig(.., \"lowerdir+\", ..) x {layers}, fsmount(..), \
+                     move_mount(.., {target})"
+                ),
+                "the stack is too long for the one page of options that mount(2) takes",
+                "2 fsconfig",
+            ),
+        }
+    }
+
+    fn fix(&self, errno: Errno) -> Option<&'static str> {
+        advice::mount(errno)
+    }
+
+    fn failed(&self, errno: Errno) -> Error {
+        let Explanation { call, man, .. } = self.explain();
+        let error = Error::new("cannot mount the overlay").call(&call, errno).see(man);
+        match self.fix(errno) {
+            Some(fix) => error.fix(fix),
+            None => error,
+        }
+    }
+}
+
+impl MountOverlay {
+    fn mount(&self, text: &CString) -> std::result::Result<(), Errno> {
+        let overlay = Some(c"overlay");
+        let target = self.target.as_c_str();
+        nix::mount::mount(overlay, target, overlay, MsFlags::empty(), Some(text.as_c_str()))
+    }
+
+    fn why(&self) -> &'static str {
+        match &self.way {
+            Way::Text { store: Some(_), .. } => {
+                "short names, relative to the layer store: mount(2) takes one page of options and \
+                 cuts off the rest"
+            }
+            Way::Text { text, .. }
+                if text.to_bytes().windows(9).any(|name| name == b"upperdir=") =>
+            {
+                "the stack becomes one directory: the first lower layer is on top of the others, \
+                 and every change goes to the upper one"
+            }
+            _ => {
+                "the stack becomes one directory: the first layer is the topmost; without an upper \
+                 one nothing can be written"
+            }
+        }
+    }
+}
+
+/// `\`, `:` and `,` mean something to the kernel; a backslash takes that away.
+fn escaped(path: &Path) -> Vec<u8> {
+    let bytes = path.as_os_str().as_bytes();
+    let mut escaped = Vec::with_capacity(bytes.len());
+    for byte in bytes {
+        if matches!(byte, b'\\' | b':' | b',') {
+            escaped.push(b'\\');
+        }
+        escaped.push(*byte);
+    }
+    escaped
+}
+
+fn shared_parent(paths: &[PathBuf]) -> Option<PathBuf> {
+    let mut shared = paths.first()?.parent()?.to_owned();
+    for path in paths {
+        while !path.parent()?.starts_with(&shared) {
+            shared.pop();
+        }
+    }
+    Some(shared)
+}
+
+fn page_size() -> usize {
+    let size = sysconf(SysconfVar::PAGE_SIZE).ok().flatten();
+    size.and_then(|size| usize::try_from(size).ok()).unwrap_or(4096)
+}
+
+fn parameter(key: &str, path: &Path) -> Result<(CString, Option<CString>)> {
+    let path = absolute(path)?;
+    if path.as_os_str().len() > MAX_VALUE {
+        return Err(Error::new("the stack of layers is too long for the kernel")
+            .why(format!(
+                "mount(2) takes {} bytes of options, and fsconfig(2) {MAX_VALUE} bytes a layer: {}",
+                page_size() - 1,
+                path.display()
+            ))
+            .see("2 fsconfig")
+            .fix("keep the layers in one directory, under short names"));
+    }
+    Ok((c_string(key)?, Some(c_path(&path)?)))
+}
+
+fn absolute(path: &Path) -> Result<PathBuf> {
+    std::path::absolute(path)
+        .map_err(|error| Error::new("cannot find the working directory").io("getcwd", &error))
+}
+
+fn c_path(path: &Path) -> Result<CString> {
+    c_string(path.as_os_str().as_bytes())
+}
+
+fn c_string(bytes: impl Into<Vec<u8>>) -> Result<CString> {
+    CString::new(bytes).map_err(|error| {
+        Error::new("cannot pass a path with a NUL byte in it")
+            .why(format!("{:?}", String::from_utf8_lossy(&error.into_vec())))
+    })
+}
+
+/// A string as strace(1) prints it, without the middle when it is long.
+fn shown(text: &CString) -> String {
+    const END: usize = 100;
+    let text = text.to_string_lossy();
+    let (head, tail) = (text.char_indices().nth(END), text.char_indices().rev().nth(END - 1));
+    match (head, tail) {
+        (Some((head, _)), Some((tail, _))) if tail > head + END => {
+            format!("\"{} .. {}\"", &text[..head], &text[tail..])
+        }
+        _ => format!("\"{text}\""),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Marks;
+
+    fn overlay(lower: &[&str]) -> Overlay {
+        Overlay {
+            lower: lower.iter().map(PathBuf::from).collect(),
+            upper: None,
+            options: Options::kernel_default(Marks::Trusted),
+        }
+    }
+
+    #[track_caller]
+    fn check(overlay: &Overlay, expected: &str) {
+        assert_eq!(String::from_utf8(overlay.text(&overlay.lower)).unwrap(), expected);
+    }
+
+    #[test]
+    fn the_text_is_what_mount_8_shows() {
+        let mut stack = overlay(&["/a", "/b"]);
+        check(&stack, "lowerdir=/a:/b");
+        stack.upper = Some(Upper { dir: "/c".into(), work: "/w".into() });
+        check(&stack, "lowerdir=/a:/b,upperdir=/c,workdir=/w");
+        stack.options.index = Some(false);
+        stack.options.marks = Marks::User;
+        stack.options.volatile = true;
+        check(&stack, "lowerdir=/a:/b,upperdir=/c,workdir=/w,index=off,userxattr,volatile");
+    }
+
+    #[test]
+    fn names_with_a_meaning_are_escaped() {
+        check(&overlay(&["/a:b", "/c,d", r"/e\f"]), r"lowerdir=/a\:b:/c\,d:/e\\f");
+    }
+
+    #[test]
+    fn a_long_stack_is_named_from_its_store() {
+        let names: Vec<String> = (0..200).map(|n| format!("/var/lib/layers/{n:030}")).collect();
+        let stack = overlay(&names.iter().map(String::as_str).collect::<Vec<_>>());
+        let step = stack.step(Path::new("m")).unwrap();
+        assert!(matches!(step.way, Way::OneByOne { layers: 200, .. }));
+        let names: Vec<String> = (0..500).map(|n| format!("/var/lib/layers/{n}")).collect();
+        let stack = overlay(&names.iter().map(String::as_str).collect::<Vec<_>>());
+        let step = stack.step(Path::new("m")).unwrap();
+        let Way::Text { store: Some(store), text } = step.way else { panic!("{step:?}") };
+        assert_eq!(store.to_str(), Ok("/var/lib/layers"));
+        assert!(text.to_bytes().starts_with(b"lowerdir=0:1:2:"));
+        assert!(step.target.to_bytes().starts_with(b"/"));
+    }
+
+    #[test]
+    fn a_stack_that_cannot_be_told_is_an_error() {
+        let names: Vec<String> = (0..20).map(|n| format!("/{}/{n}", "x/".repeat(150))).collect();
+        let mut names: Vec<&str> = names.iter().map(String::as_str).collect();
+        names.push("/elsewhere");
+        let error = overlay(&names).step(Path::new("/m")).unwrap_err();
+        assert_eq!(error.what, "the stack of layers is too long for the kernel");
+    }
+}
