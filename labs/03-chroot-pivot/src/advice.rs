@@ -8,8 +8,9 @@ use std::ffi::CStr;
 use ground::Errno;
 use nix::mount::MsFlags;
 
-const NEEDS_ADMIN: &str = "mounting needs CAP_SYS_ADMIN in the user namespace that owns the mount namespace: run it as \
-     root, or in a user namespace of your own (unshare -Urm)";
+const NEEDS_ADMIN: &str = "mounting needs CAP_SYS_ADMIN in the user namespace that owns the mount \
+                           namespace: run it as root, or in a user namespace of your own (unshare \
+                           -Urm)";
 const TARGET: &str =
     "the mount point is missing: make it first (mkdir for a directory, touch for a file)";
 const LOOP: &str =
@@ -47,7 +48,8 @@ fn any_mount(errno: Errno) -> Option<&'static str> {
         }
         Errno::EPERM => NEEDS_ADMIN,
         Errno::EACCES => {
-            "a directory on the way cannot be searched by this user, or the file system is read-only"
+            "a directory on the way cannot be searched by this user, or the file system is \
+             read-only"
         }
         Errno::ELOOP => LOOP,
         Errno::EBUSY => BUSY,
@@ -61,12 +63,12 @@ fn any_mount(errno: Errno) -> Option<&'static str> {
 fn bind(errno: Errno) -> Option<&'static str> {
     Some(match errno {
         Errno::ENOENT => {
-            "the source or the mount point is missing: make both first (mkdir for a directory, touch for \
-             a file)"
+            "the source or the mount point is missing: make both first (mkdir for a directory, \
+             touch for a file)"
         }
         Errno::EINVAL => {
-            "the source belongs to another mount namespace, is unbindable, or has mounts below it that a \
-             user namespace may not uncover: take all of it with MS_BIND|MS_REC"
+            "the source belongs to another mount namespace, is unbindable, or has mounts below it \
+             that a user namespace may not uncover: take all of it with MS_BIND|MS_REC"
         }
         _ => return None,
     })
@@ -75,8 +77,8 @@ fn bind(errno: Errno) -> Option<&'static str> {
 fn moved(errno: Errno) -> Option<&'static str> {
     Some(match errno {
         Errno::EINVAL => {
-            "the source must be a mount point whose parent mount is not shared: make the parent private \
-             first (mount --make-private)"
+            "the source must be a mount point whose parent mount is not shared: make the parent \
+             private first (mount --make-private)"
         }
         Errno::ELOOP => "the target is inside the source",
         _ => return None,
@@ -87,12 +89,12 @@ fn remount(errno: Errno) -> Option<&'static str> {
     Some(match errno {
         Errno::EINVAL => "only a mount point can be remounted: bind the directory on itself first",
         Errno::EPERM => {
-            "a user namespace may not take away a flag the mount came with: repeat its nosuid, nodev, \
-             noexec, ro and atime flags (findmnt -o OPTIONS)"
+            "a user namespace may not take away a flag the mount came with: repeat its nosuid, \
+             nodev, noexec, ro and atime flags (findmnt -o OPTIONS)"
         }
         Errno::EBUSY => {
-            "a file is open for writing on a file system that would become read-only: with MS_BIND only \
-             this mount changes"
+            "a file is open for writing on a file system that would become read-only: with MS_BIND \
+             only this mount changes"
         }
         _ => return None,
     })
@@ -101,8 +103,8 @@ fn remount(errno: Errno) -> Option<&'static str> {
 fn propagation(errno: Errno) -> Option<&'static str> {
     Some(match errno {
         Errno::EINVAL => {
-            "propagation belongs to a mount, and the target is not a mount point: bind it on itself \
-             first; only one of shared, private, slave, unbindable can be chosen"
+            "propagation belongs to a mount, and the target is not a mount point: bind it on \
+             itself first; only one of shared, private, slave, unbindable can be chosen"
         }
         _ => return None,
     })
@@ -111,13 +113,13 @@ fn propagation(errno: Errno) -> Option<&'static str> {
 fn filesystem(fstype: &[u8], errno: Errno) -> Option<&'static str> {
     Some(match (fstype, errno) {
         (b"proc", Errno::EPERM) => {
-            "in a user namespace a new /proc needs a PID namespace made with it, and a visible /proc that \
-             nothing covers; inside Docker parts of /proc are masked: start the outer container with \
-             --security-opt systempaths=unconfined, or bind the old /proc"
+            "in a user namespace a new /proc needs a PID namespace made with it, and a visible \
+             /proc that nothing covers; inside Docker parts of /proc are masked: start the outer \
+             container with --security-opt systempaths=unconfined, or bind the old /proc"
         }
         (b"sysfs", Errno::EPERM | Errno::EACCES) => {
-            "in a user namespace a new /sys needs a network namespace made with it, and a visible /sys \
-             that nothing covers: add --net, or bind the old /sys"
+            "in a user namespace a new /sys needs a network namespace made with it, and a visible \
+             /sys that nothing covers: add --net, or bind the old /sys"
         }
         (b"cgroup2", Errno::EPERM | Errno::EACCES) => {
             "in a user namespace cgroup2 needs a cgroup namespace made with it: add --cgroup"
@@ -130,19 +132,19 @@ fn filesystem(fstype: &[u8], errno: Errno) -> Option<&'static str> {
             "a gid= or uid= of the options is not mapped in this user namespace: leave it out"
         }
         (b"tmpfs", Errno::EINVAL) => {
-            "an option is unknown or malformed (man 5 tmpfs); uid= and gid= must be mapped in this user \
-             namespace"
+            "an option is unknown or malformed (man 5 tmpfs); uid= and gid= must be mapped in this \
+             user namespace"
         }
         (b"overlay", Errno::EINVAL) => {
-            "see the reason in dmesg; common ones: workdir and upperdir on different mounts, upperdir on \
-             an overlay or a network file system, more than 500 layers"
+            "see the reason in dmesg; common ones: workdir and upperdir on different mounts, \
+             upperdir on an overlay or a network file system, more than 500 layers"
         }
         (b"overlay", Errno::ELOOP | Errno::EBUSY) => {
             "lowerdir, upperdir or workdir overlap, or one is in use by another overlay mount"
         }
         (b"overlay", Errno::ENOENT) => {
-            "lowerdir, upperdir, workdir or the mount point is missing (the option string is cut after \
-             4095 bytes)"
+            "lowerdir, upperdir, workdir or the mount point is missing (the option string is cut \
+             after 4095 bytes)"
         }
         (_, Errno::ENODEV) => {
             "this kernel has no such file system: see /proc/filesystems, or load its module as root"
@@ -151,8 +153,8 @@ fn filesystem(fstype: &[u8], errno: Errno) -> Option<&'static str> {
             "the file system did not like its options or its super block: the reason is in dmesg"
         }
         (_, Errno::EPERM) => {
-            "mounting needs CAP_SYS_ADMIN, and in a user namespace only a file system made for it (tmpfs, \
-             proc, sysfs, devpts, mqueue, cgroup2, overlay, fuse)"
+            "mounting needs CAP_SYS_ADMIN, and in a user namespace only a file system made for it \
+             (tmpfs, proc, sysfs, devpts, mqueue, cgroup2, overlay, fuse)"
         }
         (_, Errno::ENOTBLK) => {
             "this file system lives on a block device, and the source is none: use a loop device"
@@ -171,8 +173,8 @@ pub(crate) fn umount(errno: Errno) -> Option<&'static str> {
              (umount -l)"
         }
         Errno::EINVAL => {
-            "not a mount point; or it came from a more privileged mount namespace, where it is locked \
-             together with what it covers"
+            "not a mount point; or it came from a more privileged mount namespace, where it is \
+             locked together with what it covers"
         }
         Errno::ENOENT => "there is no such mount point",
         Errno::EPERM => NEEDS_ADMIN,
@@ -184,20 +186,23 @@ pub(crate) fn umount(errno: Errno) -> Option<&'static str> {
 pub(crate) fn pivot_root(errno: Errno) -> Option<&'static str> {
     Some(match errno {
         Errno::EBUSY => {
-            "new_root or put_old is on the mount that is the root already: bind new_root on itself \
-             first, so that it is a mount of its own"
+            "new_root or put_old is on the mount that is the root already: bind new_root on \
+             itself, so that it is a mount of its own"
         }
         Errno::EINVAL => {
-            "one of five: new_root is not a mount point (bind it on itself); put_old is not at or below \
-             new_root; new_root's parent mount, or the parent of the present root, is shared (make \"/\" \
-             MS_REC|MS_PRIVATE first); the present root is not a mount point (you are in a chroot); or it \
-             is the initial ramfs, which cannot be moved (use chroot, as docker's DOCKER_RAMDISK does)"
+            "it is one of these:\n\
+             - new_root is not a mount point: bind it on itself\n\
+             - put_old is not at or below new_root\n\
+             - a parent mount is shared: mount --make-rprivate /\n\
+             - new_root's mount is locked by a more privileged namespace: bind it on itself\n\
+             - \"/\" is no mount point, as after chroot(2), or is the initial ramfs, which cannot \
+             be moved: only chroot(2) works there"
         }
         Errno::ENOTDIR => "new_root and put_old must be directories",
         Errno::ENOENT => "make new_root and put_old first",
         Errno::EPERM => {
-            "pivot_root needs CAP_SYS_ADMIN in the user namespace that owns the mount namespace: run it as \
-             root, or in a user namespace of your own (unshare -Urm)"
+            "pivot_root needs CAP_SYS_ADMIN in the user namespace that owns the mount namespace: \
+             run it as root, or in a user namespace of your own (unshare -Urm)"
         }
         _ => return None,
     })
@@ -207,12 +212,14 @@ pub(crate) fn pivot_root(errno: Errno) -> Option<&'static str> {
 pub(crate) fn chroot(errno: Errno) -> Option<&'static str> {
     Some(match errno {
         Errno::EPERM => {
-            "chroot needs CAP_SYS_CHROOT: run it as root, or in a user namespace of your own (unshare -Ur)"
+            "chroot needs CAP_SYS_CHROOT: run it as root, or in a user namespace of your own \
+             (unshare -Ur)"
         }
         Errno::ENOENT => "make the directory first",
         Errno::ENOTDIR => "the new root must be a directory",
         Errno::EACCES => {
-            "a directory on the way cannot be searched by this user: chmod +x it, or choose another place"
+            "a directory on the way cannot be searched by this user: chmod +x it, or choose \
+             another place"
         }
         Errno::ELOOP => LOOP,
         _ => return None,

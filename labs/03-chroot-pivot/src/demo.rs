@@ -12,12 +12,12 @@ use std::{
 
 use ground::{Errno, Error, Explanation, Lesson, Narrator, Result, Step};
 use namespaces::{Exec, Kind, Kinds, rootless};
-use rootfs::{Mount, Plan};
+use rootfs::{Chdir, Mount, Plan};
 
 use crate::breakout::Place;
 
 /// Where the new root is: in a tmpfs that only this demonstration sees.
-const NEW_ROOT: &str = "/tmp/rootfs";
+const NEW_ROOT: &str = "/tmp/new";
 
 /// What the scenes share. All of it is in a private mount namespace and ends with the process.
 #[derive(Debug)]
@@ -59,8 +59,11 @@ pub fn set_stage(narrator: &mut Narrator<'_>) -> Result<ExitCode> {
         return play(narrator);
     }
     rootless::enter(Kinds::of([Kind::Mount]))?;
-    let tmp = Mount::tmpfs(c"/tmp", c"mode=1777");
-    tmp.run().map_err(|errno| tmp.failed(errno))?;
+    let stage: [Box<dyn Step>; 2] = [
+        Box::new(Mount::tmpfs(c"/tmp", c"mode=1777")),
+        Box::new(Chdir::new(c"/", "the story does not depend on where it is told")),
+    ];
+    stage.iter().try_for_each(|step| step.run().map_err(|errno| step.failed(errno)))?;
     let mut argv: Vec<OsString> = vec!["/proc/self/exe".into()];
     argv.extend(std::env::args_os().skip(1));
     argv.push("on-stage".into());

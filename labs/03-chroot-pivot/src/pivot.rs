@@ -93,22 +93,28 @@ impl Step for Chroot {
 pub struct PivotRoot {
     new_root: CString,
     put_old: CString,
+    why: Cow<'static, str>,
 }
 
 impl PivotRoot {
     /// `new_root` becomes the root mount, and the old one is mounted at `put_old` below it.
     pub fn new(new_root: impl Into<CString>, put_old: impl Into<CString>) -> Self {
-        Self { new_root: new_root.into(), put_old: put_old.into() }
+        let why = "the new root mount takes the old one's place; the old one moves to put_old";
+        let (new_root, put_old) = (new_root.into(), put_old.into());
+        Self { new_root, put_old, why: Cow::Borrowed(why) }
     }
 
     /// `pivot_root(".", ".")`: the old root is stacked on top of the new one, so that no directory
     /// for it is needed.
     pub fn stacked() -> Self {
-        Self::new(c".", c".")
+        Self::new(c".", c".").why(
+            "the new root mount takes the old one's place; the old one is stacked on top of it",
+        )
     }
 
-    fn is_stacked(&self) -> bool {
-        self.new_root == self.put_old
+    /// Says why, in the caller's words.
+    pub fn why(self, why: impl Into<Cow<'static, str>>) -> Self {
+        Self { why: why.into(), ..self }
     }
 }
 
@@ -119,12 +125,7 @@ impl Step for PivotRoot {
 
     fn explain(&self) -> Explanation {
         let call = format!("pivot_root({}, {})", quoted(&self.new_root), quoted(&self.put_old));
-        let why = if self.is_stacked() {
-            "the new root mount takes the old one's place; the old one is stacked on top of it"
-        } else {
-            "the new root mount takes the old one's place; the old one moves to put_old"
-        };
-        Explanation::new(call, why, "2 pivot_root")
+        Explanation::new(call, self.why.as_ref(), "2 pivot_root")
     }
 
     fn fix(&self, errno: Errno) -> Option<&'static str> {

@@ -8,7 +8,10 @@ use nix::fcntl::OFlag;
 use rootfs::{DEFAULT_PATH, MountInfo, Program, What, elf::Object};
 
 use super::{NEW_ROOT, Stage, actor::Actor, expect, explain, yes_or_no};
-use crate::{breakout, commands::search_path};
+use crate::{
+    breakout::{self, Place},
+    commands::search_path,
+};
 
 const PROGRAMS: [&str; 2] = ["sh", "ls"];
 
@@ -37,8 +40,8 @@ pub(super) fn scenes() -> Result<Vec<Scene<Stage>>> {
 }
 
 fn copying() -> Vec<Explanation> {
-    let headers = "the program header names the loader, the dynamic section the libraries; ldd would run the \
-         loader to learn the same";
+    let headers = "the program header names the loader, the dynamic section the libraries; ldd \
+                   would run the loader to learn the same";
     let copy = "files keep their absolute paths, and links on the way stay links";
     vec![
         Explanation::new("pread(\"sh\", PT_INTERP), pread(\"sh\", PT_DYNAMIC)", headers, "5 elf"),
@@ -159,26 +162,29 @@ fn one_process(stage: &mut Stage) -> Result<Outcome> {
     let caller = Actor::enter(Kinds::NONE, rootfs::chroot(&rootfs::c_path(NEW_ROOT)?))?;
     let beside = Actor::enter(Kinds::NONE, Vec::new())?;
     let before = [caller.root()?, beside.root()?];
+    let mounts = [caller.mounts()?, beside.mounts()?];
     caller.does_all()?;
     let after = [caller.root()?, beside.root()?];
     expect(before == [stage.host; 2], "both began with the host's root")?;
     expect(after == [stage.inside()?, stage.host], "only the caller's root moved")?;
-    let namespaces = [&caller, &beside].map(|it| Id::of(it.pid(), Kind::Mount));
-    let [first, second] = namespaces;
-    expect(first? == second?, "chroot made no mount namespace")?;
-    let title = "/proc/PID/root, compared by device and inode";
-    let table = Table::new(["process", "\"/\" before", "\"/\" after", "same mount namespace"])
-        .title(title)
-        .row(["called chroot", stage.name(before[0])?, stage.name(after[0])?, "yes"])
-        .row(["beside it", stage.name(before[1])?, stage.name(after[1])?, "yes"]);
+    let namespace = Id::of(caller.pid(), Kind::Mount)? == Id::of(beside.pid(), Kind::Mount)?;
+    let unchanged = [caller.mounts()? == mounts[0], beside.mounts()? == mounts[1]];
+    expect(namespace && unchanged == [false, true], "the namespace kept its mounts")?;
+    let seen = |unchanged| if unchanged { "as before" } else { "hidden" };
+    let columns = ["process", "\"/\" before", "\"/\" after", "mounts", "same mount namespace"];
+    let mut table =
+        Table::new(columns).title("/proc/PID/root by device and inode, mountinfo, ns/mnt");
+    for (index, who) in ["called chroot", "beside it"].into_iter().enumerate() {
+        let (old, new) = (stage.name(before[index])?, stage.name(after[index])?);
+        table.push([who, old, new, seen(unchanged[index]), yes_or_no(namespace)]);
+    }
     let follows = "chroot is a note in one process: where its absolute paths begin. Nothing was \
                    mounted, unmounted or taken away, and only children will inherit it";
     Ok(Evidence::new(follows).table(table).into())
 }
 
 fn looking() -> Vec<Explanation> {
-    let inode =
-        "the root directory of a file system has a well-known inode (2 on ext4, 256 on btrfs)";
+    let inode = "the root directory of a file system has a well-known inode: 1 on tmpfs, 2 on ext4";
     let table = "it lists only mounts that begin below \"/\": in a chroot, none begins at \"/\"";
     vec![
         Explanation::new("stat(\"/\")", inode, "2 stat"),
@@ -193,8 +199,15 @@ fn notice(stage: &mut Stage) -> Result<Outcome> {
     let begins_at_root = |mounts: &[MountInfo]| mounts.iter().any(|it| it.point == Path::new("/"));
     expect(begins_at_root(&outside), "outside, a mount begins at /")?;
     expect(!begins_at_root(&inside), "in the chroot, no mount begins at /")?;
+    let tmpfs_root = Place::at("/tmp")?.ino;
+    let inode = prisoner.root()?.ino;
+    expect(inode != tmpfs_root, "the new root is not the root of its file system")?;
     let table = Table::new(["what it can look at", "outside", "in the chroot"])
-        .row(["inode of \"/\"", &stage.host.ino.to_string(), &prisoner.root()?.ino.to_string()])
+        .row([
+            "inode of \"/\"",
+            &stage.host.ino.to_string(),
+            &format!("{inode}, on a tmpfs, whose root is {tmpfs_root}"),
+        ])
         .row(["mounts in its mountinfo", &outside.len().to_string(), &inside.len().to_string()])
         .row([
             "a mount that begins at \"/\"",
@@ -214,9 +227,9 @@ fn break_out(stage: &mut Stage) -> Result<Outcome> {
     let prisoner = Actor::enter(Kinds::NONE, steps)?;
     let table = climb(stage, &prisoner, 0..count, in_prison)?;
     expect(prisoner.root()? == stage.host, "the climb ended at the host's root")?;
-    let follows = "out, with the calls of the first line only. A process has one root directory: the \
-                   second chroot made the kernel forget the first. It needs CAP_SYS_CHROOT, which \
-                   root in a chroot has";
+    let follows = "out, with the calls of the first line only. A process has one root directory: \
+                   the second chroot made the kernel forget the first. It needs CAP_SYS_CHROOT, \
+                   which root in a chroot has";
     Ok(Evidence::new(follows).table(table).into())
 }
 

@@ -44,24 +44,29 @@ fn bind_on_itself() -> Result<Mount> {
 
 /// Each pivot_root of this list but the last is refused.
 fn refusals() -> Result<Steps> {
-    let pivot = || -> Result<PivotRoot> { Ok(PivotRoot::new(new_root()?, in_new_root("tmp")?)) };
+    let pivot = |why: &'static str| -> Result<Box<dyn Step>> {
+        Ok(Box::new(PivotRoot::new(new_root()?, in_new_root("tmp")?).why(why)))
+    };
     Ok(vec![
-        Box::new(pivot()?),
+        pivot("new_root is a directory like any other, and what is exchanged are mounts")?,
         Box::new(bind_on_itself()?),
         Box::new(Mount::propagation(
             c"/tmp",
             MsFlags::MS_SHARED,
             "as on a machine with systemd, where every mount is shared",
         )),
-        Box::new(pivot()?),
+        pivot("the exchange would have to spread to every namespace that shares the parent")?,
         Box::new(Mount::propagation(
             c"/tmp",
             MsFlags::MS_PRIVATE,
-            "pivot_root must not change other namespaces, so it refuses a shared parent",
+            "changes of this mount are ours alone now",
         )),
-        Box::new(PivotRoot::new(new_root()?, c"/tmp")),
-        Box::new(PivotRoot::new(c"/", c"/")),
-        Box::new(pivot()?),
+        Box::new(
+            PivotRoot::new(new_root()?, c"/tmp")
+                .why("put_old must be reachable from new_root, or the old root would be lost"),
+        ),
+        Box::new(PivotRoot::new(new_root()?, c"/").why("the old root cannot be put on itself")),
+        pivot("a mount point, a private parent, a directory in it: nothing is in the way")?,
     ])
 }
 
@@ -71,7 +76,7 @@ fn refuse(_: &mut Stage) -> Result<Outcome> {
         (0, "EINVAL", "new_root is not a mount point"),
         (3, "EINVAL", "the parent mount of new_root is shared"),
         (5, "EINVAL", "put_old is not at or below new_root"),
-        (6, "EBUSY", "new_root is the root already"),
+        (6, "EBUSY", "put_old is on the old root itself"),
         (7, "ok", "a mount point with a private parent"),
     ];
     let mut table = Table::new(["call", "kernel", "because"]);
@@ -83,8 +88,9 @@ fn refuse(_: &mut Stage) -> Result<Outcome> {
         table.push([&actor.call(index), said.as_str(), because]);
         next = index + 1;
     }
-    let follows = "so every runtime makes \"/\" private and binds the new root on itself first. Where \
-                   / is shared, as on most machines, leaving out the first of these is EINVAL";
+    let follows = "so every runtime makes \"/\" private and binds the new root on itself first. \
+                   Where / is shared, as on most machines, leaving out the first of these is \
+                   EINVAL";
     Ok(Evidence::new(follows).table(table).into())
 }
 
@@ -93,8 +99,8 @@ fn pivot_with_put_old() -> Result<Steps> {
     Ok(vec![
         Box::new(PrivateMounts),
         Box::new(bind_on_itself()?),
-        Box::new(Mkdir::new(in_new_root("put_old")?, 0o700, "where the old root will be")),
-        Box::new(PivotRoot::new(new_root()?, in_new_root("put_old")?)),
+        Box::new(Mkdir::new(in_new_root("old")?, 0o700, "where the old root will be")),
+        Box::new(PivotRoot::new(new_root()?, in_new_root("old")?)),
     ])
 }
 
@@ -131,17 +137,16 @@ fn whole_namespace(stage: &mut Stage) -> Result<Outcome> {
     expect(moved == [true, true, false], "all whose root was the old root moved, no other")?;
     let here = crate::breakout::Place::at("/")?;
     expect(here == stage.host, "our own mount namespace kept its root")?;
-    let follows = "pivot_root changes the namespace: whoever had the old root as \"/\" or \".\" has the new \
-                   one now. A process with another root keeps that. Other namespaces, as ours, notice nothing";
+    let follows = "pivot_root changes the namespace: whoever had the old root as \"/\" or \".\" \
+                   has the new one now. A process with another root keeps that. Other namespaces, \
+                   as ours, notice nothing";
     Ok(Evidence::new(follows).table(table).into())
 }
 
 /// What follows a pivot with a put_old, from a working directory that was not the old root.
 fn farewell() -> Steps {
     vec![
-        Box::new(
-            Umount::detach(c"/put_old").why("the old root is still one path away: not for long"),
-        ),
+        Box::new(Umount::detach(c"/old").why("the old root is still one path away: not for long")),
         Box::new(Chdir::new(c"/", "the working directory is the last thing that holds on to it")),
     ]
 }
@@ -153,7 +158,7 @@ fn working_directory(stage: &mut Stage) -> Result<Outcome> {
     steps.extend(farewell());
     let actor = Actor::enter(Kinds::of([Kind::Mount]), steps)?;
     let old_usr = crate::breakout::Place::at("/usr")?;
-    let columns = ["after", "\"/\" is", "\".\" is", "mounts below /put_old"];
+    let columns = ["after", "\"/\" is", "\".\" is", "mounts below /old"];
     let mut table = Table::new(columns).title("/proc/PID/root, cwd and mountinfo");
     let mut seen = Vec::new();
     for index in 0..pivoted + 2 {
@@ -161,7 +166,7 @@ fn working_directory(stage: &mut Stage) -> Result<Outcome> {
         if index + 1 < pivoted {
             continue;
         }
-        let below = actor.mounts()?.iter().any(|it| it.point.starts_with("/put_old"));
+        let below = actor.mounts()?.iter().any(|it| it.point.starts_with("/old"));
         let cwd = match actor.cwd()? {
             place if place == old_usr => "the host's /usr",
             place => stage.name(place)?,
@@ -172,8 +177,9 @@ fn working_directory(stage: &mut Stage) -> Result<Outcome> {
     }
     let expected = [("the host's /usr", true), ("the host's /usr", false), ("new root", false)];
     expect(seen == expected, "only chdir brings the working directory in")?;
-    let follows = "pivot_root left \".\" alone, and even without a mount to lead there a working directory \
-                   keeps the old tree in reach: hence chdir(\"/\"), and no open directories";
+    let follows = "pivot_root left \".\" alone, and even without a mount to lead there a working \
+                   directory keeps the old tree in reach: hence chdir(\"/\"), and no open \
+                   directories";
     Ok(Evidence::new(follows).table(table).into())
 }
 
@@ -199,8 +205,8 @@ fn stack(stage: &mut Stage) -> Result<Outcome> {
         }
     }
     expect(counts == [1, 2, 1, 1], "the old root lies on the new one until it is unmounted")?;
-    let follows = "put_old need not be a directory below new_root, it may be new_root itself: the old root \
-                   is stacked on top, where one umount2 takes it away";
+    let follows = "put_old need not be a directory below new_root, it may be new_root itself: the \
+                   old root is stacked on top, where one umount2 takes it away";
     Ok(Evidence::new(follows).table(table).into())
 }
 
@@ -219,7 +225,7 @@ fn stay_inside(stage: &mut Stage) -> Result<Outcome> {
         .map(|it| it.display().to_string())
         .collect::<Vec<_>>()
         .join(", ")]);
-    let follows = "still inside: above the root mount there is nothing. This is why containers pivot, and \
-                   chroot alone is for build jails";
+    let follows = "still inside: above the root mount there is nothing. This is why containers \
+                   pivot, and chroot alone is for build jails";
     Ok(Evidence::new(follows).table(table).table(table_of_mounts).into())
 }
