@@ -8,7 +8,7 @@ use std::{
 };
 
 use ground::{Errno, Error, Evidence, Narrator, Result, Step, Table};
-use namespaces::{Exec, IdMaps, Kind, Kinds, Spawn, rootless};
+use namespaces::{Exec, IdMaps, Kind, Kinds, Spawn, rootless, steps::PrivateMounts};
 use nix::sys::signal::{SigSet, Signal};
 use rootfs::{DEFAULT_PATH, Mkdir, Mount, Plan, Program, What, c_path, dev};
 
@@ -29,19 +29,20 @@ pub fn search_path() -> OsString {
     std::env::var_os("PATH").unwrap_or_else(|| DEFAULT_PATH.into())
 }
 
-/// What is in the root file system, and why.
+/// What is in the root file system, and why; without the directories that lead there.
 fn table(plan: &Plan, dir: &Path) -> Table {
     let title = format!("root file system in {}", dir.display());
     let mut table = Table::new(["path", "is", "why"]).title(title);
     for (path, entry) in &plan.entries {
         let is = match &entry.what {
-            What::Directory(mode) => format!("directory {mode:04o}"),
-            What::Link(target) => format!("-> {}", target.display()),
+            What::Directory(_) if plan.is_on_the_way(path) => continue,
+            What::Directory(mode) => format!("{mode:04o}"),
+            What::Link(_) => "link".to_owned(),
             What::Copy(source) => {
                 let length = fs::metadata(source).map_or(0, |it| it.len());
-                format!("copy, {} KiB", length.div_ceil(1024))
+                format!("{} KiB", length.div_ceil(1024))
             }
-            What::Text(text) => format!("{} bytes", text.len()),
+            What::Text(_) => "text".to_owned(),
         };
         table.push([path.display().to_string(), is, entry.why.clone()]);
     }
@@ -68,18 +69,18 @@ pub fn chroot(narrator: &mut Narrator<'_>, dir: &Path, command: &[OsString]) -> 
     }
 }
 
-/// `pivot DIR -- CMD`: a mount namespace and a PID namespace, then the new root.
+/// `pivot DIR -- CMD`: a child in a mount and a PID namespace, whose root is the new one.
 pub fn pivot(narrator: &mut Narrator<'_>, dir: &Path, command: &[OsString]) -> Result<ExitCode> {
-    let kinds = Kinds::of([Kind::Mount]);
     if narrator.plans_only() {
+        let dir = std::path::absolute(dir).unwrap_or_else(|_| dir.to_owned());
         let (nodes, tty) = after_entering();
-        let mut calls = rootless::explain(kinds);
-        calls.extend(container(dir, command, nodes, tty)?.explain());
+        let mut calls = rootless::explain(Kinds::NONE);
+        calls.extend(container(&dir, command, nodes, tty)?.explain());
         return told(narrator.plan(&calls));
     }
     let dir = &directory(dir)?;
     no_link(dir, "proc").and_then(|()| no_link(dir, "dev"))?;
-    rootless::enter(kinds)?;
+    rootless::enter(Kinds::NONE)?;
     let spawn = container(dir, command, dev::Nodes::here(), dev::tty_gid())?;
     let mut child = spawn.start().map_err(|error| match error.exit_code {
         127 => rootfs::why_not_found(dir, &command[0], DEFAULT_PATH).unwrap_or(error),
@@ -91,6 +92,7 @@ pub fn pivot(narrator: &mut Narrator<'_>, dir: &Path, command: &[OsString]) -> R
 }
 
 /// The child of [`pivot`]: everything is mounted while the old root is still there to mount from.
+/// Its mount namespace is its own, or pivot_root would move our root as well.
 fn container(
     dir: &Path,
     command: &[OsString],
@@ -99,7 +101,7 @@ fn container(
 ) -> Result<Spawn<'static>> {
     let new_root = c_path(dir)?;
     let (proc, dev) = (c_path(dir.join("proc"))?, c_path(dir.join("dev"))?);
-    let mut spawn = Spawn::new(Kinds::of([Kind::Pid]));
+    let mut spawn = Spawn::new(Kinds::of([Kind::Mount, Kind::Pid])).step(PrivateMounts);
     spawn.steps.push(Box::new(
         Mount::rbind(new_root.clone(), new_root.clone())
             .why("pivot_root wants a mount point, and this makes any directory one"),

@@ -53,7 +53,8 @@ pub fn tty_gid() -> Option<u32> {
     let map = std::fs::read_to_string("/proc/self/gid_map").ok()?;
     let mapped = map.lines().any(|line| {
         let numbers: Vec<u32> = line.split_whitespace().flat_map(str::parse).collect();
-        matches!(numbers[..], [inside, _, count] if (inside..inside.saturating_add(count)).contains(&TTY))
+        let [inside, _outside, count] = numbers[..] else { return false };
+        (inside..inside.saturating_add(count)).contains(&TTY)
     });
     mapped.then_some(TTY)
 }

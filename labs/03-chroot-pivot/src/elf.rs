@@ -47,7 +47,7 @@ pub struct Object {
     pub needed: Vec<OsString>,
     /// DT_SONAME: the name under which others need this library.
     pub soname: Option<OsString>,
-    /// DT_RPATH, split at colons: searched for what this file needs and for what its libraries need.
+    /// DT_RPATH, split at colons: searched for what this file needs and what its libraries need.
     pub rpath: Vec<OsString>,
     /// DT_RUNPATH, split at colons: searched for what this file needs itself; replaces DT_RPATH.
     pub runpath: Vec<OsString>,

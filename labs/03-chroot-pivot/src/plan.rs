@@ -9,6 +9,7 @@ use std::{
     ffi::{OsStr, OsString},
     fs::{self, File},
     io::{self, Read},
+    ops::Bound,
     os::unix::{ffi::OsStrExt, fs::PermissionsExt},
     path::{Path, PathBuf},
 };
@@ -88,6 +89,15 @@ pub struct Entry {
 pub struct Plan {
     /// The entries by path.
     pub entries: BTreeMap<PathBuf, Entry>,
+}
+
+impl Plan {
+    /// Whether something else of the plan is below the directory `path`: then that is why it is
+    /// there.
+    pub fn is_on_the_way(&self, path: &Path) -> bool {
+        let mut after = self.entries.range::<Path, _>((Bound::Excluded(path), Bound::Unbounded));
+        after.next().is_some_and(|(next, _)| next.starts_with(path))
+    }
 }
 
 /// What programs expect around them, whatever they are.
@@ -276,7 +286,9 @@ impl Planner {
     fn add(&mut self, path: &Path, why: &str) -> io::Result<PathBuf> {
         let walk = walk(Path::new("/"), path)?;
         for (at, target) in walk.links {
-            self.put(&at, What::Link(target), &format!("on the way to {}", path.display()));
+            let lead = format!("on the way to {}", path.display());
+            let why = if at == path { why } else { &lead };
+            self.put(&at, What::Link(target), why);
         }
         let what = match fs::metadata(&walk.end)?.is_dir() {
             true => What::Directory(0o755),
