@@ -4,3 +4,4 @@
 //! knows the other. What moves between them and the store is [`crate::transfer`]'s business.
 
 pub mod client;
+pub mod server;

@@ -37,7 +37,6 @@ pub use blobs::BlobWriter;
 pub use digester::{Digester, sha256};
 pub use error::{Error, Kind, Result};
 pub use gc::Freed;
-#[allow(unused_imports, reason = "the registry server arrives next")]
 pub(crate) use gc::{reachable, sweep};
 pub use images::Image;
 pub use part::Part;
