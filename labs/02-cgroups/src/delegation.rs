@@ -14,7 +14,7 @@ use std::{
 use ground::{Errno, Error, Result};
 use nix::unistd::{AccessFlags, access, geteuid};
 
-use crate::{Controller, Hierarchies, Hierarchy, Mode, Version};
+use crate::{Controller, Controllers, Hierarchies, Hierarchy, Mode, Version};
 
 /// Where groups can be made: one directory in each tree.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -122,6 +122,17 @@ impl Site {
         })
     }
 
+    /// Whether every one of `controllers` can be had here.
+    ///
+    /// # Errors
+    /// The first that cannot.
+    pub fn require(&self, controllers: &Controllers) -> Result<()> {
+        match controllers.iter().find(|it| self.place_of(**it).is_none()) {
+            None => Ok(()),
+            Some(controller) => Err(absent(*controller)),
+        }
+    }
+
     fn nowhere(hierarchies: &Hierarchies) -> Error {
         let top = &hierarchies.mounted.first().map(|it| it.mount_point.clone()).unwrap_or_default();
         let read_only = access(top, AccessFlags::W_OK) == Err(Errno::EROFS);
@@ -161,6 +172,18 @@ fn place(tree: &Hierarchy) -> Option<PathBuf> {
 /// Where `systemctl --user` finds its manager (man 8 pam_systemd, "Environment").
 fn user_bus() -> PathBuf {
     Path::new("/run/user").join(geteuid().to_string()).join("bus")
+}
+
+/// The report for a controller that is not at hand.
+pub(crate) fn absent(controller: Controller) -> Error {
+    let name = controller.name(Version::V2);
+    Error::new(format!("cannot limit with the {name} controller"))
+        .why(format!("no {name} controller is at hand in the place where we may make groups"))
+        .see("7 cgroups")
+        .fix(
+            "/proc/cgroups lists what the kernel has; on v2 the groups above must list it in \
+             cgroup.subtree_control, on v1 its tree must be mounted",
+        )
 }
 
 /// Why no group can be made.

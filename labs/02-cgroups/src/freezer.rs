@@ -11,7 +11,7 @@ use std::{fs, path::Path, thread, time::Duration, time::Instant};
 use ground::{Error, Result};
 use nix::unistd::getpid;
 
-use crate::{Controller, Group, Version, group::put};
+use crate::{Controller, Group, Version, group::put, membership::procs_below};
 
 /// Longer than any task needs to reach the freezer, but one in an uninterruptible wait.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -34,7 +34,8 @@ impl Group {
     /// We are in it ourselves: nobody would be left to thaw; no freezer here; not all stood after
     /// 5 s (then it is thawed again).
     pub fn freeze(&self) -> Result<()> {
-        if self.procs().contains(&getpid()) {
+        let freezer = self.dir_of(Controller::Freezer);
+        if freezer.is_some_and(|it| procs_below(it).contains(&getpid())) {
             return Err(Error::new(format!("cannot freeze the group {}", self.name.display()))
                 .why("this process is in it: it would freeze itself, and nobody could thaw it")
                 .see("7 cgroups")

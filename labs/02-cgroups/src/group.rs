@@ -17,8 +17,8 @@ use nix::{
 };
 
 use crate::{
-    Bound, Controller, Controllers, Limits, Site, Version, Write, advice, limits::controller_of,
-    membership::move_all,
+    Bound, Controller, Controllers, Limits, Site, Version, Write, advice, delegation::absent,
+    limits::controller_of, membership::move_all,
 };
 
 /// The group below an inhabited delegated one, into which its processes move.
@@ -155,7 +155,7 @@ impl Group {
                 match self.part_of(write.controller) {
                     Some(part) if part.version == version => all.push((part.dir.clone(), write)),
                     Some(_) => {}
-                    None => return Err(absent(write.controller, version)),
+                    None => return Err(absent(write.controller)),
                 }
             }
         }
@@ -195,7 +195,7 @@ impl Group {
     /// # Errors
     /// A controller that this machine does not have, or what the kernel refuses.
     pub fn write(&self, controller: Controller, file: &str, value: &str) -> Result<()> {
-        let part = self.part_of(controller).ok_or_else(|| absent(controller, Version::V1))?;
+        let part = self.part_of(controller).ok_or_else(|| absent(controller))?;
         let (file, value) = (file.to_owned(), value.to_owned());
         set(&part.dir, &Write { controller, file, value })
     }
@@ -281,17 +281,6 @@ fn relative(name: &Path) -> Result<PathBuf> {
             .fix("write a name, or names with slashes between, without '..'"));
     }
     Ok(inside.to_owned())
-}
-
-fn absent(controller: Controller, version: Version) -> Error {
-    let name = controller.name(version);
-    Error::new(format!("cannot limit with the {name} controller"))
-        .why(format!("no {name} controller is at hand in this place"))
-        .see("7 cgroups")
-        .fix(
-            "/proc/cgroups lists what the kernel has; on v2 the groups above must list it in \
-             cgroup.subtree_control, on v1 its tree must be mounted",
-        )
 }
 
 fn set(dir: &Path, write: &Write) -> Result<()> {

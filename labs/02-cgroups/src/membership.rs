@@ -123,7 +123,7 @@ pub(crate) fn procs_in(dir: &Path) -> Vec<Pid> {
     text.lines().filter_map(|it| it.parse().ok()).map(Pid::from_raw).collect()
 }
 
-fn procs_below(dir: &Path) -> Vec<Pid> {
+pub(crate) fn procs_below(dir: &Path) -> Vec<Pid> {
     let mut pids = procs_in(dir);
     pids.extend(children(dir).iter().flat_map(|it| procs_below(it)));
     pids

@@ -21,8 +21,9 @@ impl Group {
     /// Sends SIGKILL to every process of the group and below. A frozen group is thawed.
     ///
     /// # Errors
-    /// EPERM: a process of somebody else's.
+    /// EPERM: a process of somebody else's; the group is a tree's root.
     pub fn kill_all(&self) -> Result<()> {
+        self.is_no_root()?;
         let v2 = self.v2().map(|it| it.dir.join("cgroup.kill"));
         if let Some(file) = v2.filter(|it| it.exists() && self.parts.len() == 1) {
             return put("cannot kill the group", &file, "1");
@@ -44,8 +45,9 @@ impl Group {
     /// Sends `signal` to every process of the group and below; how many there were.
     ///
     /// # Errors
-    /// EPERM: a process of somebody else's.
+    /// EPERM: a process of somebody else's; the group is a tree's root.
     pub fn signal_all(&self, signal: Signal) -> Result<usize> {
+        self.is_no_root()?;
         let pids = self.procs();
         for pid in &pids {
             match kill(*pid, signal) {
@@ -61,6 +63,17 @@ impl Group {
             }
         }
         Ok(pids.len())
+    }
+
+    /// The group of a process is the root wherever nobody made one, and the root has everybody in.
+    fn is_no_root(&self) -> Result<()> {
+        match self.parts.iter().find(|it| it.dir == it.base) {
+            None => Ok(()),
+            Some(part) => Err(ground::Error::new("cannot end the processes of this group")
+                .why(format!("in {} it is the root, with every process in it", part.dir.display()))
+                .see("7 cgroups")
+                .fix("name a group that was made for the processes")),
+        }
     }
 
     /// Ends the group: kills what is in it, waits, and removes its directories, those below

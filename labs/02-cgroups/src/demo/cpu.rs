@@ -1,0 +1,100 @@
+//! CPU time: a busy loop without a limit, with a fifth of a CPU, and in two threads.
+
+use cgroups::{Bound, Controller, Cpu, Cpus, Group, Limits, Site};
+use ground::{Evidence, Result, Scene, Table};
+
+use super::stage::{self, Measured, Stage, contradiction};
+use crate::top;
+
+const QUOTA_US: u64 = 20_000;
+
+fn limits() -> Limits {
+    let (quota_us, period_us) = (Some(Bound::At(QUOTA_US)), Some(Cpus::PERIOD_US));
+    Limits { cpu: Cpu { quota_us, period_us, ..Cpu::default() }, ..Limits::default() }
+}
+
+/// A busy loop takes what it can get.
+pub fn unlimited(site: &Site) -> Result<Scene<Stage>> {
+    let group = stage::on_paper(site, "busy", &[Controller::Cpu])?;
+    let usage = if group.directories().any(|(_, it, _)| it == cgroups::Version::V2) {
+        stage::file(&group, Controller::Cpu, "cpu.stat")
+    } else {
+        stage::file(&group, Controller::Cpuacct, "cpuacct.usage")
+    };
+    let calls = [stage::read(&usage, "CPU time that the group has used, before and after")];
+    Ok(Scene::new("A busy loop in a group without a limit", calls, |stage| {
+        stage.in_group("busy", &[Controller::Cpu], |group| {
+            let (share, table) = measure(group, 1, 1000)?;
+            if !(30.0..110.0).contains(&share) {
+                return Err(contradiction("about 100 % of a CPU", format!("{share:.0} %")));
+            }
+            Ok(Evidence::new(format!("One thread, {share:.0} % of one CPU: all it could get."))
+                .table(table))
+        })
+    }))
+}
+
+/// 20000 of 100000 us.
+pub fn a_fifth(site: &Site) -> Result<Scene<Stage>> {
+    let calls = stage::set(site, "fifth", &limits())?;
+    Ok(Scene::new("The same loop with 20000 us in every 100000 us", calls, |stage| {
+        stage.in_group("fifth", &[Controller::Cpu], |group| {
+            let (share, table) = measure_limited(group, 1)?;
+            Ok(Evidence::new(format!(
+                "{share:.0} %: it runs at full speed until its 20 ms are used, then it stands \
+                 still until the next period begins (nr_throttled)."
+            ))
+            .table(table))
+        })
+    }))
+}
+
+/// A quota is a total.
+pub fn two_threads(site: &Site) -> Result<Scene<Stage>> {
+    let calls = stage::set(site, "two", &limits())?;
+    Ok(Scene::new("The same quota and two busy threads", calls, |stage| {
+        stage.in_group("two", &[Controller::Cpu], |group| {
+            let (share, table) = measure_limited(group, 2)?;
+            Ok(Evidence::new(format!(
+                "{share:.0} % for both together: the quota is the group's, over all CPUs, in \
+                 units of one CPU (150000 would be one and a half)."
+            ))
+            .table(table))
+        })
+    }))
+}
+
+fn measure_limited(group: &Group, threads: usize) -> Result<(f64, Table)> {
+    group.apply(&limits())?;
+    let (share, table) = measure(group, threads, 1500)?;
+    let throttled = group.stat().cpu.throttled_periods.unwrap_or_default();
+    // A busy machine can only make it less.
+    if share > 26.0 || throttled == 0 {
+        let seen = format!("{share:.0} % and {throttled} throttled periods");
+        return Err(contradiction("about 20 % and throttled periods", seen));
+    }
+    Ok((share, table))
+}
+
+fn measure(group: &Group, threads: usize, milliseconds: u64) -> Result<(f64, Table)> {
+    let (threads, time) = (threads.to_string(), milliseconds.to_string());
+    let run = Measured::run(group, &["busy", &threads, &time])?;
+    let (before, after) = (&run.before.cpu, &run.after.cpu);
+    let share = top::share(before.usage_us, after.usage_us, run.wall)
+        .ok_or_else(|| contradiction("an account of CPU time", "none"))?;
+    let used = after.usage_us.unwrap_or_default() - before.usage_us.unwrap_or_default();
+    let (periods, throttled) = (after.periods, after.throttled_periods);
+    let table = Table::new(["threads", "quota", "wall", "CPU time", "share", "throttled periods"])
+        .row([
+            threads,
+            after.quota_us.map_or("-".to_owned(), |it| it.to_string()),
+            format!("{} ms", run.wall.as_millis()),
+            format!("{} ms", used / 1000),
+            format!("{share:.0} %"),
+            match (throttled, periods) {
+                (Some(throttled), Some(periods)) => format!("{throttled} of {periods}"),
+                _ => "-".to_owned(),
+            },
+        ]);
+    Ok((share, table))
+}

@@ -1,0 +1,240 @@
+//! The directories: where they are, what mkdir makes, what is left.
+
+use std::{collections::BTreeSet, fs, path::Path};
+
+use cgroups::{Controller, Group, Hierarchies, Site, Temporary, Version};
+use ground::{Errno, Evidence, Explanation, Outcome, Result, Scene, Table};
+use namespaces::Exit;
+use nix::sys::signal::Signal;
+
+use super::stage::{self, Stage, Worker, contradiction};
+
+/// The machine's trees and our own place in them.
+pub fn where_we_are() -> Scene<Stage> {
+    let calls = [
+        Explanation::new(
+            "read(\"/proc/self/mountinfo\")",
+            "the mounts of type cgroup (v1, one tree per controller) and cgroup2 (one for all)",
+            "5 proc_pid_mountinfo",
+        ),
+        Explanation::new(
+            "read(\"/proc/self/cgroup\")",
+            "which group this process is in, in each tree",
+            "7 cgroups",
+        ),
+    ];
+    Scene::new("Where do the controllers live, and where are we?", calls, |stage| {
+        let table = trees(&stage.hierarchies);
+        let mode = match stage.hierarchies.mode() {
+            cgroups::Mode::V1 => "v1: a tree per controller, a group is a directory in each",
+            cgroups::Mode::Hybrid => {
+                "hybrid: v1 trees hold the controllers, and a v2 tree stands beside them"
+            }
+            cgroups::Mode::V2 => "v2: one tree for every controller, a group is one directory",
+        };
+        let place = match &stage.site {
+            Ok(site) => site.places.first().map(|(_, place)| place.display().to_string()),
+            Err(_) => None,
+        };
+        let place = place.map_or("This user may make groups nowhere.".to_owned(), |it| {
+            format!("This user may make groups, the first of the places being {it}.")
+        });
+        Ok(Evidence::new(format!("This machine is {mode}.\n{place}")).table(table).into())
+    })
+}
+
+fn trees(here: &Hierarchies) -> Table {
+    let mut table = Table::new(["version", "controllers", "mounted at", "our own group"])
+        .title("/proc/self/mountinfo, /proc/self/cgroup");
+    for tree in &here.mounted {
+        let names: Vec<&str> = tree.controllers.iter().map(|it| it.name(tree.version)).collect();
+        let below = |own: &Path| {
+            let inside = own.strip_prefix(&tree.mount_point).unwrap_or(own);
+            format!("/{}", inside.display())
+        };
+        table.push([
+            version(tree.version).to_owned(),
+            if names.is_empty() { "(none)".to_owned() } else { names.join(" ") },
+            tree.mount_point.display().to_string(),
+            tree.own.as_deref().map_or("(not visible)".to_owned(), below),
+        ]);
+    }
+    table
+}
+
+fn version(version: Version) -> &'static str {
+    match version {
+        Version::V1 => "v1",
+        Version::V2 => "v2",
+    }
+}
+
+const MKDIR: [Controller; 3] = [Controller::Cpu, Controller::Memory, Controller::Pids];
+
+/// mkdir(2) makes a group, and the kernel fills it.
+pub fn mkdir(site: &Site) -> Result<Scene<Stage>> {
+    let needed = MKDIR.into();
+    let calls = Group::plan(site, Temporary::name("made"), &needed)?.explain(&needed);
+    Ok(Scene::new(
+        "A group is a directory: mkdir(2) makes it, files appear by themselves",
+        calls,
+        |stage| {
+            let site = match &stage.site {
+                Ok(site) => site,
+                Err(error) => return Ok(Outcome::NotHere(error.clone())),
+            };
+            let needed = MKDIR.into();
+            let plan = Group::plan(site, Temporary::name("made"), &needed)?;
+            let before: Vec<bool> = plan.directories().map(|(dir, ..)| dir.exists()).collect();
+            let group = Temporary::create(site, "made", &needed)?;
+            let evidence = made(&group, &before)?;
+            group.remove()?;
+            Ok(evidence.into())
+        },
+    ))
+}
+
+fn made(group: &Group, before: &[bool]) -> Result<Evidence> {
+    let mut table = Table::new(["directory", "before", "after", "among them"]);
+    for ((dir, ..), existed) in group.directories().zip(before) {
+        let files = names(dir);
+        if files.is_empty() {
+            return Err(contradiction("files in a new group", "none"));
+        }
+        table.push([
+            dir.display().to_string(),
+            if *existed { "there" } else { "absent" }.to_owned(),
+            format!("{} files", files.len()),
+            WORTH_SEEING
+                .iter()
+                .copied()
+                .filter(|it| files.contains(*it))
+                .collect::<Vec<_>>()
+                .join(" "),
+        ]);
+    }
+    Ok(Evidence::new(
+        "Nobody wrote these files: each is a variable of the kernel, read and set by name.",
+    )
+    .table(table))
+}
+
+const WORTH_SEEING: [&str; 9] = [
+    "cgroup.procs",
+    "tasks",
+    "cgroup.freeze",
+    "cpu.max",
+    "cpu.cfs_quota_us",
+    "cpu.cfs_period_us",
+    "memory.max",
+    "memory.limit_in_bytes",
+    "pids.max",
+];
+
+fn names(dir: &Path) -> BTreeSet<String> {
+    let entries = fs::read_dir(dir).into_iter().flatten().flatten();
+    entries.filter_map(|it| it.file_name().into_string().ok()).collect()
+}
+
+const DEFAULTS: [(Controller, &str); 8] = [
+    (Controller::Cpu, "cpu.max"),
+    (Controller::Cpu, "cpu.cfs_quota_us"),
+    (Controller::Cpu, "cpu.cfs_period_us"),
+    (Controller::Cpu, "cpu.weight"),
+    (Controller::Cpu, "cpu.shares"),
+    (Controller::Memory, "memory.max"),
+    (Controller::Memory, "memory.limit_in_bytes"),
+    (Controller::Pids, "pids.max"),
+];
+
+/// What a fresh group allows: everything.
+pub fn defaults(site: &Site) -> Result<Scene<Stage>> {
+    let group = stage::on_paper(site, "fresh", &[Controller::Cpu])?;
+    let v2 = group.directories().any(|(_, version, _)| version == Version::V2);
+    let quota = if v2 { "cpu.max" } else { "cpu.cfs_quota_us" };
+    let path = stage::file(&group, Controller::Cpu, quota);
+    let calls = [stage::read(&path, "the quota that nobody has set yet")];
+    Ok(Scene::new("What does a fresh group allow?", calls, |stage| {
+        stage.in_group("fresh", &[Controller::Cpu], fresh)
+    }))
+}
+
+fn fresh(group: &Group) -> Result<Evidence> {
+    let mut table = Table::new(["file", "value", "meaning"]);
+    for (controller, file) in DEFAULTS {
+        let path = stage::file(group, controller, file);
+        if let Ok(value) = fs::read_to_string(path) {
+            table.push([file, value.trim(), cgroups::advice::meaning(file)]);
+        }
+    }
+    let cpu = group.stat().cpu;
+    let (Some(cgroups::Bound::Unlimited), Some(period)) = (cpu.quota_us, cpu.period_us) else {
+        return Err(contradiction("no quota in a fresh group", format!("{:?}", cpu.quota_us)));
+    };
+    Ok(Evidence::new(format!(
+        "No quota (-1 on v1, max on v2) in a period of {period} us: a new group limits nothing."
+    ))
+    .table(table))
+}
+
+/// A group with a process in it does not go; without, it leaves nothing.
+pub fn the_end(site: &Site) -> Result<Scene<Stage>> {
+    let group = stage::on_paper(site, "end", &[])?;
+    let dir = group.directories().next().map(|(dir, ..)| dir.display().to_string());
+    let dir = dir.unwrap_or_default();
+    let calls = [
+        Explanation::new(
+            format!("rmdir(\"{dir}\")"),
+            "refused while a process is inside; the files need no removing",
+            "2 rmdir",
+        ),
+        kill_explained(&group),
+    ];
+    Ok(Scene::new("How does a group end?", calls, |stage| stage.in_group("end", &[], ended)))
+}
+
+fn kill_explained(group: &Group) -> Explanation {
+    match group.directories().find(|(_, version, _)| *version == Version::V2) {
+        Some((dir, ..)) => Explanation::new(
+            format!("write(\"{}/cgroup.kill\", \"1\")", dir.display()),
+            cgroups::advice::meaning("cgroup.kill"),
+            "7 cgroups",
+        ),
+        None => Explanation::new(
+            "freezer.state = FROZEN; kill(each of cgroup.procs, SIGKILL); freezer.state = THAWED",
+            "frozen, so that nothing forks away; thawed, because only a running task can die",
+            "7 cgroups",
+        ),
+    }
+}
+
+fn ended(group: &Group) -> Result<Evidence> {
+    let mut worker = Worker::start(Some(group), &["idle", "30000"])?;
+    let Some((dir, ..)) = group.directories().next() else {
+        return Err(contradiction("a directory", "none"));
+    };
+    let refused = match nix::unistd::unlinkat(
+        nix::fcntl::AT_FDCWD,
+        dir,
+        nix::unistd::UnlinkatFlags::RemoveDir,
+    ) {
+        Err(Errno::EBUSY) => "EBUSY",
+        other => return Err(contradiction("EBUSY from rmdir", format!("{other:?}"))),
+    };
+    group.kill_all()?;
+    let exit = worker.child.wait()?;
+    if exit != Exit::Signal(Signal::SIGKILL) {
+        return Err(contradiction("an end by SIGKILL", format!("{exit:?}")));
+    }
+    group.remove()?;
+    let left = group.directories().filter(|(dir, ..)| dir.exists()).count();
+    let table = Table::new(["what", "kernel's answer"])
+        .row(["rmdir with a process inside".to_owned(), refused.to_owned()])
+        .row(["after killing the group, the process".to_owned(), "ended by SIGKILL".to_owned()])
+        .row(["directories left after rmdir".to_owned(), left.to_string()]);
+    Ok(Evidence::new(
+        "Namespaces go with their last process, a group stays until somebody removes it: runtimes \
+         must.",
+    )
+    .table(table))
+}
