@@ -45,7 +45,7 @@ pub fn play(narrator: &mut Narrator<'_>) -> Result<ExitCode> {
         if let Ok(site) = &site {
             cgroups::sweep(site);
         }
-        Ok(Stage { hierarchies, site })
+        Ok(Stage { hierarchies, site, told_why: false })
     })?;
     Ok(ExitCode::SUCCESS)
 }

@@ -87,7 +87,7 @@ fn ask(group: Option<&Group>, arguments: &[&str]) -> Result<Told> {
 
 fn verdict(bare: &Told, repaired: &Told, in_group: bool) -> Result<Evidence> {
     let bytes = |it: u64| format!("{} MiB", it >> 20);
-    let mut table = Table::new(["asked", "by", "told in the group", "told after the repair"])
+    let mut table = Table::new(["asked", "by", "told", "told after the repair"])
         .row([
             "MemTotal of /proc/meminfo",
             "free, top",

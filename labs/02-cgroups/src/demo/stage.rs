@@ -22,19 +22,27 @@ pub struct Stage {
     pub hierarchies: Hierarchies,
     /// Where we may make groups, or why nowhere.
     pub site: Result<Site>,
+    /// Whether the reason was told already.
+    pub told_why: bool,
 }
 
 impl Stage {
     /// Plays a scene in a group of its own, which is removed at its end; or says why not here.
     pub fn in_group(
-        &self,
+        &mut self,
         what: &str,
         limited: &[Controller],
-        play: fn(&Group) -> Result<Evidence>,
+        play: impl FnOnce(&Group) -> Result<Evidence>,
     ) -> Result<Outcome> {
         let site = match &self.site {
             Ok(site) => site,
-            Err(error) => return Ok(Outcome::NotHere(error.clone())),
+            Err(error) if self.told_why => {
+                return Ok(Outcome::NotHere(Error::new(&error.what).why("as above")));
+            }
+            Err(error) => {
+                self.told_why = true;
+                return Ok(Outcome::NotHere(error.clone()));
+            }
         };
         let limited: Controllers = limited.iter().copied().collect();
         if let Err(error) = site.require(&limited) {

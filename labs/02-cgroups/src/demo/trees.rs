@@ -2,8 +2,8 @@
 
 use std::{collections::BTreeSet, fs, path::Path};
 
-use cgroups::{Controller, Group, Hierarchies, Site, Temporary, Version};
-use ground::{Errno, Evidence, Explanation, Outcome, Result, Scene, Table};
+use cgroups::{Controller, Group, Hierarchies, Site, Version};
+use ground::{Errno, Evidence, Explanation, Result, Scene, Table};
 use namespaces::Exit;
 use nix::sys::signal::Signal;
 
@@ -73,23 +73,15 @@ const MKDIR: [Controller; 3] = [Controller::Cpu, Controller::Memory, Controller:
 
 /// mkdir(2) makes a group, and the kernel fills it.
 pub fn mkdir(site: &Site) -> Result<Scene<Stage>> {
-    let needed = MKDIR.into();
-    let calls = Group::plan(site, Temporary::name("made"), &needed)?.explain(&needed);
+    let calls = stage::on_paper(site, "made", &MKDIR)?.explain(&stage::needed(&MKDIR.into()));
     Ok(Scene::new(
         "A group is a directory: mkdir(2) makes it, files appear by themselves",
         calls,
         |stage| {
-            let site = match &stage.site {
-                Ok(site) => site,
-                Err(error) => return Ok(Outcome::NotHere(error.clone())),
-            };
-            let needed = MKDIR.into();
-            let plan = Group::plan(site, Temporary::name("made"), &needed)?;
-            let before: Vec<bool> = plan.directories().map(|(dir, ..)| dir.exists()).collect();
-            let group = Temporary::create(site, "made", &needed)?;
-            let evidence = made(&group, &before)?;
-            group.remove()?;
-            Ok(evidence.into())
+            let plan = stage.site.as_ref().ok().map(|it| stage::on_paper(it, "made", &MKDIR));
+            let there = |plan: Group| plan.directories().map(|(dir, ..)| dir.exists()).collect();
+            let before: Vec<bool> = plan.transpose()?.map(there).unwrap_or_default();
+            stage.in_group("made", &MKDIR, |group| made(group, &before))
         },
     ))
 }
