@@ -21,7 +21,7 @@ use namespaces::{
     Exec, Kind, Kinds, Spawn,
     steps::{LoopbackUp, PrivateMounts, SetHostname},
 };
-use overlay::{Options, Overlay, Upper};
+use overlay::{Marks, Options, Overlay, Upper};
 use rootfs::{Chdir, Mkdir, Mount, c_path, dev};
 use volumes::{Source, Spec, volume};
 
@@ -38,8 +38,8 @@ pub struct Container<'a> {
     pub volumes: &'a [Spec],
     /// Its name in its own UTS namespace.
     pub hostname: &'a str,
-    /// Where device nodes come from.
-    pub nodes: dev::Nodes,
+    /// Whether root in it is root of a user namespace only.
+    pub rootless: bool,
 }
 
 /// Directories that are mounted over the rootfs, in the container's mount namespace only.
@@ -100,7 +100,7 @@ impl Container<'_> {
         let overlay = Overlay {
             lower: vec![PathBuf::from(".")],
             upper: Some(Upper { dir: scratch.upper.clone(), work: scratch.work.clone() }),
-            options: Options::for_containers(),
+            options: self.options(),
         };
         let rootfs = c_path(&scratch.tmpfs)?;
         let mut steps: Vec<Box<dyn Step>> = vec![
@@ -118,6 +118,11 @@ impl Container<'_> {
         Ok(steps)
     }
 
+    /// What may be asked of the overlay; told here, because a plan is made outside.
+    fn options(&self) -> Options {
+        if self.rootless { Options::kernel_default(Marks::User) } else { Options::for_containers() }
+    }
+
     /// `/proc` and `/dev`. Before the pivot, because a user namespace gets a fresh proc only while
     /// it still sees a whole one, and bound device nodes come from the host.
     fn kernel_file_systems(&self, merged: &Path) -> Result<Vec<Box<dyn Step>>> {
@@ -127,14 +132,10 @@ impl Container<'_> {
             Box::new(Mount::proc(c_path(&proc)?)),
             Box::new(Mkdir::new(c_path(&device)?, 0o755, "the mount point of /dev")),
         ];
-        steps.extend(dev::steps(&device, self.nodes, None)?);
+        let nodes = if self.rootless { dev::Nodes::Bound } else { dev::Nodes::Made };
+        steps.extend(dev::steps(&device, nodes, None)?);
         Ok(steps)
     }
-}
-
-/// Where device nodes come from for a caller of this standing.
-pub fn nodes(rootless: bool) -> dev::Nodes {
-    if rootless { dev::Nodes::Bound } else { dev::Nodes::Made }
 }
 
 fn host_path(spec: &Spec) -> Result<&Path> {

@@ -12,8 +12,10 @@ use namespaces::{Child, Kind, Kinds, rootless};
 use rootfs::{Mount, MsFlags};
 
 /// What the scenes make and share.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Stage {
+    /// Whether we are root of a user namespace only.
+    rootless: bool,
     /// The container of the later scenes; it is killed with the stage.
     container: Option<Child>,
 }
@@ -52,14 +54,14 @@ pub fn play(narrator: &mut Narrator<'_>, lesson: Lesson<Stage>) -> Result<()> {
 }
 
 fn open() -> Result<Stage> {
-    rootless::enter(Kinds::of([Kind::Mount]))?;
+    let standing = rootless::enter(Kinds::of([Kind::Mount]))?;
     perform(&Mount::tmpfs(c"/tmp", c"mode=755,size=16m"))?;
     for directory in [DATA, VOLUME] {
         make_directory(directory)?;
     }
     write_file(&format!("{DATA}/greeting"), "hello from the host\n")?;
     write_file(&format!("{VOLUME}/covered"), "I was here first\n")?;
-    Ok(Stage::default())
+    Ok(Stage { rootless: standing.is_rootless(), container: None })
 }
 
 /// Runs a step here and now, in the parent.

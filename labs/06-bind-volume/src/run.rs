@@ -8,7 +8,7 @@ use namespaces::{Kinds, Spawn, rootless};
 use nix::unistd::geteuid;
 use volumes::Spec;
 
-use crate::container::{Container, nodes};
+use crate::container::Container;
 
 /// What `run` understands.
 #[derive(Debug, clap::Args)]
@@ -42,7 +42,7 @@ pub fn run(args: &Args, narrator: &mut Narrator<'_>) -> Result<ExitCode> {
         rootfs: &args.rootfs,
         volumes: &args.volumes,
         hostname: &args.hostname,
-        nodes: nodes(ordinary),
+        rootless: ordinary,
     };
     if narrator.plans_only() {
         let mut plan = if ordinary { rootless::explain(Kinds::NONE) } else { Vec::new() };

@@ -4,11 +4,9 @@
 //! says which directory of the file system is shown, and so tells a bind mount from a whole one;
 //! its optional fields are the propagation.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use ground::{Error, Result};
-use nix::unistd::Pid;
-use procfs::process::{MountInfo, MountOptFields, Process};
+use rootfs::MountInfo;
 
 /// How mounts below one spread to others (man 7 mount_namespaces).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,77 +35,64 @@ impl std::fmt::Display for Propagation {
     }
 }
 
-/// A mount, as far as the labs speak of it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Entry {
-    /// The directory of the file system that is shown; not `/` for a bind mount of a part.
-    pub root: String,
-    /// Where it is shown, seen from the root of the process.
-    pub mount_point: PathBuf,
-    /// Whether this mount is read-only, whatever the file system is.
-    pub read_only: bool,
-    /// With whom it is shared.
-    pub propagation: Propagation,
-    /// The type of the file system.
-    pub fstype: String,
-}
-
-/// The mounts that the calling process sees.
-///
-/// # Errors
-/// When `/proc` cannot be read.
-pub fn own() -> Result<Vec<Entry>> {
-    read("self", Process::myself())
-}
-
-/// The mounts that process `pid` sees.
-///
-/// # Errors
-/// When there is no such process, or it is not ours to look at.
-pub fn of(pid: Pid) -> Result<Vec<Entry>> {
-    read(&pid.to_string(), Process::new(pid.as_raw()))
-}
-
-/// The topmost mount at exactly `mount_point`: later lines cover earlier ones.
-pub fn at<'a>(table: &'a [Entry], mount_point: &Path) -> Option<&'a Entry> {
-    table.iter().rev().find(|entry| entry.mount_point == mount_point)
-}
-
-fn read(name: &str, process: procfs::ProcResult<Process>) -> Result<Vec<Entry>> {
-    let mounts = process.and_then(|process| process.mountinfo()).map_err(|error| {
-        Error::new("cannot read the mount table")
-            .why(format!("/proc/{name}/mountinfo: {error}"))
-            .see("5 proc_pid_mountinfo")
-            .fix("look at a process of your own, or ask as root")
-    })?;
-    Ok(mounts.into_iter().map(entry).collect())
-}
-
-fn entry(mount: MountInfo) -> Entry {
-    Entry {
-        root: mount.root,
-        mount_point: mount.mount_point,
-        read_only: mount.mount_options.contains_key("ro"),
-        propagation: propagation(&mount.opt_fields),
-        fstype: mount.fs_type,
+impl Propagation {
+    /// Understands the optional fields of a mount: `shared:N`, `master:N`, `unbindable`; a private
+    /// mount has none.
+    pub fn of(mount: &MountInfo) -> Self {
+        let group = |tag: &str| {
+            let fields = mount.propagation.iter();
+            fields.filter_map(|field| field.strip_prefix(tag)?.parse().ok()).next()
+        };
+        match (group("master:"), group("shared:")) {
+            (Some(master), Some(group)) => Self::SlaveAndShared(master, group),
+            (Some(master), None) => Self::Slave(master),
+            (None, Some(group)) => Self::Shared(group),
+            (None, None) if mount.propagation.iter().any(|field| field == "unbindable") => {
+                Self::Unbindable
+            }
+            (None, None) => Self::Private,
+        }
     }
 }
 
-fn propagation(fields: &[MountOptFields]) -> Propagation {
-    let shared = fields.iter().find_map(|field| match field {
-        MountOptFields::Shared(group) => Some(*group),
-        _ => None,
-    });
-    let master = fields.iter().find_map(|field| match field {
-        MountOptFields::Master(group) => Some(*group),
-        _ => None,
-    });
-    let unbindable = fields.iter().any(|field| matches!(field, MountOptFields::Unbindable));
-    match (master, shared) {
-        (Some(master), Some(group)) => Propagation::SlaveAndShared(master, group),
-        (Some(master), None) => Propagation::Slave(master),
-        (None, Some(group)) => Propagation::Shared(group),
-        (None, None) if unbindable => Propagation::Unbindable,
-        (None, None) => Propagation::Private,
+/// The topmost mount at exactly `point`: later lines cover earlier ones.
+pub fn at<'a>(table: &'a [MountInfo], point: &Path) -> Option<&'a MountInfo> {
+    table.iter().rev().find(|mount| mount.point == point)
+}
+
+/// Whether this mount is read-only, whatever its file system is.
+pub fn is_read_only(mount: &MountInfo) -> bool {
+    mount.options.split(',').any(|option| option == "ro")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::PathBuf;
+
+    use super::*;
+
+    #[track_caller]
+    fn check(fields: &[&str], expected: Propagation) {
+        let mount = MountInfo {
+            id: 2,
+            parent: 1,
+            root: PathBuf::from("/"),
+            point: PathBuf::from("/mnt"),
+            options: "rw,nosuid".to_owned(),
+            propagation: fields.iter().map(|field| (*field).to_owned()).collect(),
+            fstype: "tmpfs".to_owned(),
+            source: "tmpfs".to_owned(),
+        };
+        assert_eq!(Propagation::of(&mount), expected);
+        assert!(!is_read_only(&mount));
+    }
+
+    #[test]
+    fn optional_fields_say_with_whom_a_mount_is_shared() {
+        check(&[], Propagation::Private);
+        check(&["shared:7"], Propagation::Shared(7));
+        check(&["master:3", "propagate_from:2"], Propagation::Slave(3));
+        check(&["shared:7", "master:3"], Propagation::SlaveAndShared(3, 7));
+        check(&["unbindable"], Propagation::Unbindable);
     }
 }

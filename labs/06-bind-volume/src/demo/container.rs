@@ -2,11 +2,11 @@
 
 use std::{ffi::CStr, os::unix::fs::MetadataExt, path::Path};
 
-use ground::{Error, Evidence, Explanation, Outcome, Result, Scene, Step, Table};
+use ground::{Error, Evidence, Explanation, Outcome, Result, Scene, Table};
 use namespaces::Child;
 use nix::unistd::Pid;
 use overlay::{Options, Overlay, Upper, diff};
-use rootfs::{Umount, dev::Nodes};
+use rootfs::{MountInfo, Umount};
 use setns::Target;
 use volumes::{Access, Attach, BindInside, Detached, Spec, table};
 
@@ -70,8 +70,7 @@ fn start(stage: &mut Stage) -> Result<Outcome> {
         rootfs: Path::new(ROOTFS),
         volumes: &volumes,
         hostname: "unboxed",
-        // Works for root as well as for everybody else.
-        nodes: Nodes::Bound,
+        rootless: stage.rootless,
     };
     let child = container.plan()?.stay().start()?;
     let inside = |path: &str| seen_by(&child, path);
@@ -110,7 +109,7 @@ fn add_late(stage: &mut Stage) -> Result<Outcome> {
     let news = seen_by(container, "/late/news");
     let written = try_to_write(&seen_by(container, "/late/x"), "x");
     expect(written.is_err(), "the late volume should be read-only")?;
-    let here = table::at(&table::own()?, Path::new("/late")).is_some();
+    let here = table::at(&MountInfo::of("self")?, Path::new("/late")).is_some();
     expect(!here, "the host should not have the mount")?;
     let table = Table::new(["question", "answer"])
         .title("asked through /proc/PID/root and both mount tables")
@@ -182,9 +181,10 @@ fn inode(path: &str) -> Result<(u64, u64)> {
 
 fn mounts_of(pid: Pid, title: &str) -> Result<Table> {
     let empty = Table::new(["mount point", "type", "root", "options"]).title(title);
-    Ok(table::of(pid)?.iter().fold(empty, |table, entry| {
-        let options = if entry.read_only { "ro" } else { "rw" };
-        let mount_point = entry.mount_point.display().to_string();
-        table.row([mount_point.as_str(), &entry.fstype, &entry.root, options])
+    Ok(MountInfo::of(pid)?.iter().fold(empty, |table, entry| {
+        let options = if table::is_read_only(entry) { "ro" } else { "rw" };
+        let mount_point = entry.point.display().to_string();
+        let root = entry.root.display().to_string();
+        table.row([mount_point.as_str(), &entry.fstype, &root, options])
     }))
 }

@@ -4,7 +4,7 @@ use std::{ffi::CStr, path::Path};
 
 use ground::{Error, Evidence, Explanation, Outcome, Result, Scene, Step, Table};
 use namespaces::{Child, Kind, Kinds, Spawn};
-use rootfs::{Mount, MsFlags, Umount};
+use rootfs::{Mount, MountInfo, MsFlags, Umount};
 use volumes::table;
 
 use super::{Stage, expect, make_directory, perform};
@@ -104,22 +104,22 @@ fn trial(flags: MsFlags) -> Result<([bool; 2], Table)> {
 }
 
 fn mounted_here(path: &str) -> Result<bool> {
-    Ok(table::at(&table::own()?, Path::new(path)).is_some())
+    Ok(table::at(&MountInfo::of("self")?, Path::new(path)).is_some())
 }
 
 fn mounted_in(container: &Child, path: &str) -> Result<bool> {
-    Ok(table::at(&table::of(container.pid())?, Path::new(path)).is_some())
+    Ok(table::at(&MountInfo::of(container.pid())?, Path::new(path)).is_some())
 }
 
 /// The optional fields of mountinfo, on both sides. The group's number differs from run to run, so
 /// it is compared, not shown.
 fn peers(container: &Child) -> Result<Table> {
-    let find = |mounts: &[table::Entry]| {
-        table::at(mounts, Path::new(HOST)).map(|entry| entry.propagation).ok_or_else(|| {
+    let find = |mounts: &[MountInfo]| {
+        table::at(mounts, Path::new(HOST)).map(table::Propagation::of).ok_or_else(|| {
             Error::new("cannot find the mount").why(format!("{HOST} is not in the mount table"))
         })
     };
-    let (host, inside) = (find(&table::own()?)?, find(&table::of(container.pid())?)?);
+    let (host, inside) = (find(&MountInfo::of("self")?)?, find(&MountInfo::of(container.pid())?)?);
     let word = |propagation: table::Propagation| match propagation {
         table::Propagation::Shared(_) if host == inside => "shared, one peer group",
         table::Propagation::Shared(_) => "shared",

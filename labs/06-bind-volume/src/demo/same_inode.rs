@@ -3,7 +3,7 @@
 use std::{ffi::CStr, os::unix::fs::MetadataExt, path::Path};
 
 use ground::{Errno, Error, Evidence, Outcome, Result, Scene, Step, Table};
-use rootfs::{Mount, MsFlags, Umount};
+use rootfs::{Mount, MountInfo, MsFlags, Umount};
 use volumes::{Bind, RemountReadOnly, SetReadOnly, table};
 
 use super::{
@@ -162,13 +162,13 @@ fn writes(rows: &[(&str, String)]) -> Table {
 
 /// The line of the mount table for a mount point.
 fn mount_line(mount_point: &str) -> Result<Table> {
-    let mounts = table::own()?;
+    let mounts = MountInfo::of("self")?;
     let Some(entry) = table::at(&mounts, Path::new(mount_point)) else {
         return Err(super::contradicted("the mount should be in the mount table"));
     };
-    let options = if entry.read_only { "ro" } else { "rw" };
+    let options = if table::is_read_only(entry) { "ro" } else { "rw" };
     Ok(Table::new(["root", "mount point", "options", "type"]).title("/proc/self/mountinfo").row([
-        entry.root.as_str(),
+        entry.root.to_string_lossy().as_ref(),
         mount_point,
         options,
         &entry.fstype,

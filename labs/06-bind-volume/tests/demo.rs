@@ -1,0 +1,2 @@
+//! The demonstration, in every place.
+testbed::demo_tests!("lab-06");

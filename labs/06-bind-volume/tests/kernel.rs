@@ -1,0 +1,128 @@
+//! The tools, on a real kernel: a container with volumes, and what it must not do to the host.
+
+use testbed::{Host, Output, Place, killed_at_random, needs, snapshot};
+
+const LAB: &str = env!("CARGO_BIN_EXE_lab-06");
+
+/// A root file system of one program, and a directory to share.
+const PREPARE: &str = "
+    mkdir -p rootfs/bin data
+    cp \"$(command -v busybox)\" rootfs/bin/busybox
+    for name in sh cat ls mkdir mount hostname; do ln -s busybox rootfs/bin/$name; done
+    echo from the host > data/greeting
+";
+
+/// Runs a script beside a prepared root file system; the host is the same afterwards.
+#[track_caller]
+fn beside_a_rootfs(place: Place, script: &str) -> Output {
+    let before = Host::now();
+    let output = place.shell(LAB, &format!("set -e\n{PREPARE}\n{script}"));
+    before.assert_unchanged();
+    output
+}
+
+/// One test in each place.
+macro_rules! in_every_place {
+    ($($name:ident($place:ident) $body:block)+) => {
+        $(mod $name {
+            use super::*;
+            #[test]
+            fn as_root() { needs!(In(Place::Root), Program("busybox")); check(Place::Root); }
+            #[test]
+            fn as_user() { needs!(In(Place::User), Program("busybox")); check(Place::User); }
+            #[test]
+            fn in_v2_guest() {
+                needs!(In(Place::GuestRoot), Program("busybox"));
+                check(Place::GuestRoot);
+            }
+            fn check($place: Place) $body
+        })+
+    };
+}
+
+in_every_place! {
+    a_volume_is_shared_and_the_rootfs_is_not(place) {
+        let output = beside_a_rootfs(place, "
+            \"$BIN\" run -v $PWD/data:/data rootfs -- \
+                sh -c 'cat /data/greeting; echo from inside > /data/reply; echo x > /own; hostname'
+            cat data/reply
+            ls rootfs
+        ");
+        assert_eq!(output.success(), "from the host\nunboxed\nfrom inside\nbin\n");
+    }
+
+    a_read_only_volume_refuses_and_the_host_does_not(place) {
+        let output = beside_a_rootfs(place, "
+            \"$BIN\" run -v $PWD/data:/data:ro rootfs -- sh -c 'echo x > /data/greeting' || echo $?
+            echo changed > data/greeting; cat data/greeting
+        ");
+        assert_eq!(output.success(), "1\nchanged\n");
+        assert!(output.stderr.contains("Read-only file system"), "{output}");
+    }
+
+    a_link_in_the_image_does_not_lead_the_mount_astray(place) {
+        // Followed on the host, the image's /data is this directory; inside it is another one.
+        let output = beside_a_rootfs(place, "
+            mkdir -p outside rootfs$PWD/outside; ln -s $PWD/outside rootfs/data
+            \"$BIN\" run -v $PWD/data:/data/sub rootfs -- sh -c 'cat /data/sub/greeting'
+            ls outside
+        ");
+        assert_eq!(output.success(), "from the host\n");
+    }
+
+    the_status_of_the_command_is_passed_on(place) {
+        let output = beside_a_rootfs(place, "
+            \"$BIN\" run rootfs -- sh -c 'exit 42' || echo $?
+            \"$BIN\" run rootfs -- nowhere 2> said || echo $?
+            \"$BIN\" run rootfs -- sh -c 'kill -9 $$' || echo $?
+        ");
+        // PID 1 cannot kill itself: the signal is ignored, and the shell ends well.
+        assert_eq!(output.success(), "42\n127\n");
+    }
+}
+
+#[test]
+fn limits_are_those_of_the_group() {
+    needs!(Root, CgroupV1("pids"), Program("busybox"));
+    let script = "\"$BIN\" run --pids 3 rootfs -- sh -c '(cat & cat & cat & cat & wait)'";
+    let output = beside_a_rootfs(Place::Root, script);
+    assert_ne!(output.code, 0, "{output}");
+    assert!(output.stderr.contains("fork"), "{output}");
+}
+
+#[test]
+fn nothing_is_left_when_it_is_killed() {
+    needs!(In(Place::Root));
+    killed_at_random(Place::Root, LAB, &[], 60);
+}
+
+#[test]
+fn bad_input_is_answered_in_words() {
+    let place = Place::unprivileged();
+    needs!(In(place));
+    let output = beside_a_rootfs(
+        place,
+        "
+        exec 2>&1; set +e
+        \"$BIN\" run -v data:/data rootfs -- sh
+        \"$BIN\" run -v /nowhere:/data rootfs -- sh
+        \"$BIN\" run -v /etc:data rootfs -- sh
+        \"$BIN\" run -v /etc:/data:rx rootfs -- sh
+        \"$BIN\" run nowhere -- sh
+        \"$BIN\" run rootfs -- nowhere
+        \"$BIN\" run --memory 64q rootfs -- sh
+        \"$BIN\" add 1073741824 /etc:/data
+        true
+    ",
+    );
+    snapshot!("bad_input", output.text(), [(r"/\S*/rootfs", "[ROOTFS]")]);
+}
+
+#[test]
+fn a_plan_needs_no_privilege() {
+    let place = Place::unprivileged();
+    needs!(In(place));
+    let output =
+        beside_a_rootfs(place, "\"$BIN\" run --explain -v $PWD/data:/data:ro rootfs -- sh");
+    snapshot!(place, "run_explain", output.success(), [(r"/[a-z][^ ,=]*/home/", "[HOME]/")]);
+}
