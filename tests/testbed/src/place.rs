@@ -76,8 +76,8 @@ impl Place {
     /// Runs a binary with these arguments and additional variables, for at most 120 s.
     ///
     /// Its environment is otherwise fixed: `TZ=UTC COLUMNS=100 NO_COLOR=1 LC_ALL=C TERM=dumb`,
-    /// `PATH`, `HOME` (empty and thrown away) and the mark of the test. Standard input is empty,
-    /// the working directory is `HOME`.
+    /// `PATH`, `HOME` (thrown away afterwards) and the mark of the test. Standard input is empty, the
+    /// working directory is `HOME`, in a guest `/`.
     ///
     /// # Panics
     /// When it does not end in time, with what it said until then; none of its processes is left.

@@ -114,7 +114,7 @@ fn what_does_not_end_is_ended() {
 fn a_command_that_was_ended_leaves_no_process() {
     let before = Host::now();
     let run = || {
-        let script = Some("setsid sleep 300 & setsid setsid sleep 300");
+        let script = Some("setsid sleep 300 & setsid sleep 300");
         let limit = Duration::from_secs(1);
         Run { script, limit, ..Run::of(Path::new("/bin/sh")) }.run_in(Place::unprivileged())
     };
@@ -135,47 +135,6 @@ fn a_guest_that_was_ended_leaves_no_process() {
 }
 
 #[test]
-#[should_panic(expected = "+ process sleep")]
-fn a_process_left_behind_is_seen() {
-    let before = Host::now();
-    Place::unprivileged().shell("/bin/sh", "setsid sleep 6 >/dev/null 2>&1 &").success();
-    before.assert_unchanged();
-}
-
-#[test]
-fn a_mount_left_behind_is_seen() {
-    needs!(Root);
-    let before = Host::now();
-    let dir = tempfile::tempdir().unwrap();
-    let mount = |words: &str| {
-        let script = format!("{words} {}", dir.path().display());
-        Place::Root.shell("/bin/sh", &script).success();
-    };
-    mount("mount -t tmpfs unboxed");
-    let seen = std::panic::catch_unwind(|| before.assert_unchanged());
-    mount("umount");
-    let message = *seen.unwrap_err().downcast::<String>().unwrap();
-    assert!(message.contains(&format!("+ mount {}", dir.path().display())), "{message}");
-    before.assert_unchanged();
-}
-
-#[test]
-fn a_cgroup_left_behind_is_seen() {
-    needs!(Root, CgroupV1("pids"));
-    let before = Host::now();
-    // The maker's pid is the shell's, which is dead afterwards.
-    let name = Place::Root
-        .shell("/bin/sh", "d=/sys/fs/cgroup/pids/lab-99-$$-testbed; mkdir $d; echo $d")
-        .success()
-        .trim()
-        .to_owned();
-    let seen = std::panic::catch_unwind(|| before.assert_unchanged());
-    std::fs::remove_dir(&name).unwrap();
-    let message = *seen.unwrap_err().downcast::<String>().unwrap();
-    assert!(message.contains(&format!("+ cgroup {name}")), "{message}");
-}
-
-#[test]
 fn a_command_may_be_killed_at_any_moment() {
     let place = Place::unprivileged();
     let killed = testbed::killed_at_random(place, "/bin/sh", &["-c", "sleep 0.2"], 10);
@@ -185,7 +144,7 @@ fn a_command_may_be_killed_at_any_moment() {
 #[test]
 #[should_panic(expected = "live on")]
 fn a_child_that_outlives_its_killed_parent_is_seen() {
-    let script = "sleep 0.4; (setsid sleep 8 >/dev/null 2>&1 & sleep 0.2; kill $!) ; sleep 0.4";
+    let script = "sleep 0.1; setsid sleep 8 >/dev/null 2>&1 & sleep 0.5; kill $!";
     testbed::killed_at_random(Place::unprivileged(), "/bin/sh", &["-c", script], 20);
 }
 
