@@ -87,10 +87,10 @@ impl Stack {
         for option in fields.nth(1)?.split(',') {
             let (key, value) = option.split_once('=').unwrap_or((option, ""));
             match key {
-                "lowerdir" => lower.extend(split_lower(&unescape_octal(value))),
+                "lowerdir" => lower.extend(split(&unescape_octal(value))),
                 "lowerdir+" => lower.push(to_path(unescape_octal(value))),
-                "upperdir" => upper = Some(to_path(unescape_octal(value))),
-                "workdir" => work = Some(to_path(unescape_octal(value))),
+                "upperdir" => upper = split(&unescape_octal(value)).pop(),
+                "workdir" => work = split(&unescape_octal(value)).pop(),
                 "userxattr" => marks = Marks::User,
                 _ => {}
             }
@@ -163,9 +163,9 @@ fn unescape_octal(text: &str) -> Vec<u8> {
     plain
 }
 
-/// Splits at every `:` without a backslash before it, and takes the backslashes away. An empty
+/// Splits a list of layers, as in `lowerdir=A:B`, at every `:` without a backslash before it, and takes the backslashes away. An empty
 /// name is the second colon of `::`, which begins the layers that only hold data.
-fn split_lower(text: &[u8]) -> Vec<PathBuf> {
+pub fn split(text: &[u8]) -> Vec<PathBuf> {
     let mut names = vec![Vec::new()];
     let mut bytes = text.iter();
     while let Some(byte) = bytes.next() {
@@ -189,11 +189,11 @@ mod tests {
 
     #[test]
     fn a_line_of_the_mount_table_is_read_back() {
-        let line = r"67 63 0:40 / /a\040b rw,relatime shared:7 - overlay overlay rw,lowerdir=/x\134:y:/l2,upperdir=/u,workdir=/w,userxattr";
+        let line = r"67 63 0:40 / /a\040b rw,relatime shared:7 - overlay overlay rw,lowerdir=/x\134:y:/l2,upperdir=/u\134:1,workdir=/w,userxattr";
         let stack = Stack::from_mountinfo(line).unwrap();
         assert_eq!(stack.mount_point, Path::new("/a b"));
         assert_eq!(stack.lower, [Path::new("/x:y"), Path::new("/l2")]);
-        assert_eq!(stack.upper.as_deref(), Some(Path::new("/u")));
+        assert_eq!(stack.upper.as_deref(), Some(Path::new("/u:1")));
         assert_eq!(stack.marks, Marks::User);
         assert_eq!(Stack::from_mountinfo("1 0 0:1 / / rw - tmpfs tmpfs rw"), None);
     }

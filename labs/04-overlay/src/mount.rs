@@ -7,18 +7,21 @@
 //! Documentation/filesystems/overlayfs.rst.
 
 use std::{
-    ffi::CString,
-    os::{fd::AsFd, unix::ffi::OsStrExt},
+    ffi::{CStr, CString, OsString},
+    os::{
+        fd::AsFd,
+        unix::ffi::{OsStrExt, OsStringExt},
+    },
     path::{Path, PathBuf},
 };
 
 use ground::{Errno, Error, Explanation, Result, Step};
 use nix::{
     fcntl::{OFlag, open},
-    mount::MsFlags,
     sys::stat::Mode,
     unistd::{SysconfVar, chdir, fchdir, sysconf},
 };
+use rootfs::{Mount, MsFlags, c_path};
 
 use crate::{Options, advice, sys};
 
@@ -71,16 +74,14 @@ impl Overlay {
     pub fn step(&self, target: &Path) -> Result<MountOverlay> {
         let text = self.text(&self.lower);
         if text.len() < page_size() {
-            let way = Way::Text { store: None, text: c_string(text)? };
-            return Ok(MountOverlay { target: c_path(target)?, way });
+            return Ok(MountOverlay::Text { store: None, mount: mount(target, text, self.why())? });
         }
         // From here on the working directory changes under a relative name, or names are long.
-        let target = c_path(&absolute(target)?)?;
-        let way = match self.relative_to_store()? {
-            Some(way) => way,
-            None => self.one_by_one()?,
-        };
-        Ok(MountOverlay { target, way })
+        let target = absolute(target)?;
+        match self.relative_to_store(&target)? {
+            Some(step) => Ok(step),
+            None => self.one_by_one(&target),
+        }
     }
 
     /// The line of options, with `:`, `,` and `\` in names escaped.
@@ -99,18 +100,18 @@ impl Overlay {
     }
 
     /// Short names, relative to the directory that all layers are in.
-    fn relative_to_store(&self) -> Result<Option<Way>> {
-        let lower: Vec<PathBuf> =
-            self.lower.iter().map(|path| absolute(path)).collect::<Result<_>>()?;
+    fn relative_to_store(&self, target: &Path) -> Result<Option<MountOverlay>> {
+        let lower: Vec<_> = self.lower.iter().map(|path| absolute(path)).collect::<Result<_>>()?;
         let Some(store) = shared_parent(&lower) else { return Ok(None) };
-        let short: Option<Vec<PathBuf>> =
-            lower.iter().map(|path| Some(path.strip_prefix(&store).ok()?.to_owned())).collect();
-        let Some(short) = short else { return Ok(None) };
+        let short: Vec<_> =
+            lower.iter().flat_map(|path| path.strip_prefix(&store)).map(Path::to_owned).collect();
         let text = Self { upper: self.absolute_upper()?, ..self.clone() }.text(&short);
         if text.len() >= page_size() {
             return Ok(None);
         }
-        Ok(Some(Way::Text { store: Some(c_path(&store)?), text: c_string(text)? }))
+        let mount =
+            mount(target, text, "mount(2) takes one page of options and cuts off the rest")?;
+        Ok(Some(MountOverlay::Text { store: Some(c_path(store)?), mount }))
     }
 
     fn absolute_upper(&self) -> Result<Option<Upper>> {
@@ -119,78 +120,97 @@ impl Overlay {
     }
 
     /// One fsconfig(2) a layer, the topmost first.
-    fn one_by_one(&self) -> Result<Way> {
+    fn one_by_one(&self, target: &Path) -> Result<MountOverlay> {
         let mut parameters = Vec::new();
         for path in &self.lower {
-            parameters.push(parameter("lowerdir+", path)?);
+            parameters.push(parameter(c"lowerdir+", path)?);
         }
         if let Some(Upper { dir, work }) = &self.upper {
-            parameters.push(parameter("upperdir", dir)?);
-            parameters.push(parameter("workdir", work)?);
+            parameters.push(parameter(c"upperdir", dir)?);
+            parameters.push(parameter(c"workdir", work)?);
         }
         for (key, value) in self.options.parameters() {
-            let value = value.map(c_string).transpose()?;
-            parameters.push((c_string(key)?, value));
+            parameters.push((c_path(key)?, value.map(c_path).transpose()?));
         }
-        Ok(Way::OneByOne { parameters, layers: self.lower.len() })
+        let target = c_path(target)?;
+        Ok(MountOverlay::OneByOne { target, parameters, layers: self.lower.len() })
+    }
+
+    fn why(&self) -> &'static str {
+        match self.upper {
+            Some(_) => {
+                "the stack becomes one directory: the first lower layer is the topmost of them, and \
+                 every change goes to the upper one"
+            }
+            None => {
+                "the stack becomes one directory: the first layer is the topmost; without an upper \
+                 one nothing can be written"
+            }
+        }
     }
 }
 
 /// The mount of an overlay, prepared.
 #[derive(Debug)]
-pub struct MountOverlay {
-    target: CString,
-    way: Way,
-}
-
-/// How the kernel is told about the stack.
-#[derive(Debug)]
-enum Way {
-    /// One line, with names relative to `store` if given.
-    Text { store: Option<CString>, text: CString },
-    /// One call a parameter.
-    OneByOne { parameters: Vec<(CString, Option<CString>)>, layers: usize },
+pub enum MountOverlay {
+    /// One mount(2) with all options in one line; names are relative to `store` if given, and the
+    /// working directory is the old one again afterwards.
+    Text {
+        /// The directory to go to for the call.
+        store: Option<CString>,
+        /// The call.
+        mount: Mount,
+    },
+    /// fsopen(2), and one fsconfig(2) a parameter.
+    OneByOne {
+        /// Where it is mounted.
+        target: CString,
+        /// Keys and their values; flags have none.
+        parameters: Vec<(CString, Option<CString>)>,
+        /// How many of them are lower layers.
+        layers: usize,
+    },
 }
 
 impl Step for MountOverlay {
     fn run(&self) -> std::result::Result<(), Errno> {
-        match &self.way {
-            Way::Text { store: None, text } => self.mount(text),
-            Way::Text { store: Some(store), text } => {
+        match self {
+            Self::Text { store: None, mount } => mount.run(),
+            Self::Text { store: Some(store), mount } => {
                 let here = open(c".", OFlag::O_PATH | OFlag::O_CLOEXEC, Mode::empty())?;
                 chdir(store.as_c_str())?;
-                let mounted = self.mount(text);
+                let mounted = mount.run();
                 fchdir(here)?;
                 mounted
             }
-            Way::OneByOne { parameters, .. } => {
+            Self::OneByOne { target, parameters, .. } => {
                 let context = sys::fsopen(c"overlay")?;
                 for (key, value) in parameters {
                     sys::fsconfig(context.as_fd(), key, value.as_deref())?;
                 }
                 sys::fsconfig_create(context.as_fd())?;
                 let mount = sys::fsmount(context.as_fd())?;
-                sys::move_mount(mount.as_fd(), &self.target)
+                sys::move_mount(mount.as_fd(), target)
             }
         }
     }
 
     fn explain(&self) -> Explanation {
-        let target = shown(&self.target);
-        match &self.way {
-            Way::Text { store, text } => {
-                let text = shown(text);
-                let mount = format!("mount(\"overlay\", {target}, \"overlay\", 0, {text})");
+        match self {
+            Self::Text { store, mount } => {
+                let Explanation { call, why, man } = mount.explain();
+                let call = without_middle(&call);
                 let call = match store {
-                    Some(store) => format!("chdir({}), {mount}", shown(store)),
-                    None => mount,
+                    Some(store) => format!("chdir({:?}), {call}", store.to_string_lossy()),
+                    None => call,
                 };
-                Explanation::new(call, self.why(), "8 mount")
+                Explanation { call, why, man }
             }
-            Way::OneByOne { layers, .. } => Explanation::new(
+            Self::OneByOne { target, layers, .. } => Explanation::new(
                 format!(
                     "fsopen(\"overlay\"), fsconfig(.., \"lowerdir+\", ..) x {layers}, fsmount(..), \
-                     move_mount(.., {target})"
+                     move_mount(.., {:?})",
+                    target.to_string_lossy()
                 ),
                 "the stack is too long for the one page of options that mount(2) takes",
                 "2 fsconfig",
@@ -212,31 +232,10 @@ impl Step for MountOverlay {
     }
 }
 
-impl MountOverlay {
-    fn mount(&self, text: &CString) -> std::result::Result<(), Errno> {
-        let overlay = Some(c"overlay");
-        let target = self.target.as_c_str();
-        nix::mount::mount(overlay, target, overlay, MsFlags::empty(), Some(text.as_c_str()))
-    }
-
-    fn why(&self) -> &'static str {
-        match &self.way {
-            Way::Text { store: Some(_), .. } => {
-                "short names, relative to the layer store: mount(2) takes one page of options and \
-                 cuts off the rest"
-            }
-            Way::Text { text, .. }
-                if text.to_bytes().windows(9).any(|name| name == b"upperdir=") =>
-            {
-                "the stack becomes one directory: the first lower layer is on top of the others, \
-                 and every change goes to the upper one"
-            }
-            _ => {
-                "the stack becomes one directory: the first layer is the topmost; without an upper \
-                 one nothing can be written"
-            }
-        }
-    }
+fn mount(target: &Path, text: Vec<u8>, why: &'static str) -> Result<Mount> {
+    let text = c_path(OsString::from_vec(text))?;
+    let target = c_path(target)?;
+    Ok(Mount::filesystem(c"overlay", c"overlay", target, MsFlags::empty(), text).why(why))
 }
 
 /// `\`, `:` and `,` mean something to the kernel; a backslash takes that away.
@@ -267,7 +266,7 @@ fn page_size() -> usize {
     size.and_then(|size| usize::try_from(size).ok()).unwrap_or(4096)
 }
 
-fn parameter(key: &str, path: &Path) -> Result<(CString, Option<CString>)> {
+fn parameter(key: &CStr, path: &Path) -> Result<(CString, Option<CString>)> {
     let path = absolute(path)?;
     if path.as_os_str().len() > MAX_VALUE {
         return Err(Error::new("the stack of layers is too long for the kernel")
@@ -279,7 +278,7 @@ fn parameter(key: &str, path: &Path) -> Result<(CString, Option<CString>)> {
             .see("2 fsconfig")
             .fix("keep the layers in one directory, under short names"));
     }
-    Ok((c_string(key)?, Some(c_path(&path)?)))
+    Ok((key.to_owned(), Some(c_path(path)?)))
 }
 
 fn absolute(path: &Path) -> Result<PathBuf> {
@@ -287,27 +286,16 @@ fn absolute(path: &Path) -> Result<PathBuf> {
         .map_err(|error| Error::new("cannot find the working directory").io("getcwd", &error))
 }
 
-fn c_path(path: &Path) -> Result<CString> {
-    c_string(path.as_os_str().as_bytes())
-}
-
-fn c_string(bytes: impl Into<Vec<u8>>) -> Result<CString> {
-    CString::new(bytes).map_err(|error| {
-        Error::new("cannot pass a path with a NUL byte in it")
-            .why(format!("{:?}", String::from_utf8_lossy(&error.into_vec())))
-    })
-}
-
-/// A string as strace(1) prints it, without the middle when it is long.
-fn shown(text: &CString) -> String {
-    const END: usize = 100;
-    let text = text.to_string_lossy();
-    let (head, tail) = (text.char_indices().nth(END), text.char_indices().rev().nth(END - 1));
+/// Both ends of a long call.
+fn without_middle(call: &str) -> String {
+    const END: usize = 120;
+    let head = call.char_indices().nth(END).map(|(at, _)| at);
+    let tail = call.char_indices().rev().nth(END).map(|(at, _)| at);
     match (head, tail) {
-        (Some((head, _)), Some((tail, _))) if tail > head + END => {
-            format!("\"{} .. {}\"", &text[..head], &text[tail..])
+        (Some(head), Some(tail)) if tail > head + END => {
+            format!("{} .. {}", &call[..head], &call[tail..])
         }
-        _ => format!("\"{text}\""),
+        _ => call.to_owned(),
     }
 }
 
@@ -351,14 +339,16 @@ mod tests {
         let names: Vec<String> = (0..200).map(|n| format!("/var/lib/layers/{n:030}")).collect();
         let stack = overlay(&names.iter().map(String::as_str).collect::<Vec<_>>());
         let step = stack.step(Path::new("m")).unwrap();
-        assert!(matches!(step.way, Way::OneByOne { layers: 200, .. }));
+        assert!(matches!(step, MountOverlay::OneByOne { layers: 200, .. }));
         let names: Vec<String> = (0..500).map(|n| format!("/var/lib/layers/{n}")).collect();
         let stack = overlay(&names.iter().map(String::as_str).collect::<Vec<_>>());
         let step = stack.step(Path::new("m")).unwrap();
-        let Way::Text { store: Some(store), text } = step.way else { panic!("{step:?}") };
+        let MountOverlay::Text { store: Some(store), mount } = &step else { panic!("{step:?}") };
         assert_eq!(store.to_str(), Ok("/var/lib/layers"));
-        assert!(text.to_bytes().starts_with(b"lowerdir=0:1:2:"));
-        assert!(step.target.to_bytes().starts_with(b"/"));
+        assert!(mount.target().to_bytes().starts_with(b"/"));
+        let call = step.explain().call;
+        assert!(call.contains("\"lowerdir=0:1:2:") && call.ends_with(":498:499\")"), "{call}");
+        assert!(call.len() < 300, "{call}");
     }
 
     #[test]

@@ -31,14 +31,17 @@ impl Options {
         Self { marks, redirect_dir: None, metacopy: None, index: None, xino: None, volatile: false }
     }
 
-    /// What Docker's overlay2 counts on: an upper directory that can be read without its overlay
-    /// (no redirects, no metacopy) and can be moved (no index), with marks that this process can
-    /// set.
-    ///
-    /// In a user namespace the kernel forbids redirects and metacopy by itself, and does not want
-    /// to be told so.
+    /// [`Options::with_marks`], with the marks that this process can set.
     pub fn for_containers() -> Self {
-        let marks = Marks::here();
+        Self::with_marks(Marks::here())
+    }
+
+    /// What Docker's overlay2 counts on: an upper directory that can be read without its overlay
+    /// (no redirects, no metacopy) and can be moved (no index).
+    ///
+    /// With [`Marks::User`] the kernel forbids redirects and metacopy by itself, and does not want
+    /// to be told so.
+    pub fn with_marks(marks: Marks) -> Self {
         let off = if marks == Marks::Trusted { Some(false) } else { None };
         Self { redirect_dir: off, metacopy: off, index: Some(false), ..Self::kernel_default(marks) }
     }
