@@ -26,13 +26,14 @@
 use std::{
     fs,
     io::{self, Read},
-    os::fd::{BorrowedFd, OwnedFd},
+    os::fd::{AsFd, BorrowedFd, OwnedFd},
 };
 
 use ground::{Errno, Error, Explanation, Result, Step};
 use nix::{
     errno::Errno as E,
     fcntl::OFlag,
+    poll::{PollFd, PollFlags, PollTimeout, poll},
     sys::{prctl, signal::Signal},
     unistd::{self, Pid},
 };
@@ -104,22 +105,24 @@ impl<'a> Spawn<'a> {
         self.step(crate::steps::Stay)
     }
 
+    /// The call that makes the process.
+    pub fn clone_explained(&self) -> Explanation {
+        let why = match self.kinds.is_empty() {
+            true => "a new process, in the namespaces of its parent",
+            false => "one call makes the process and its namespaces",
+        };
+        let call = format!("clone3({{flags={}, exit_signal=SIGCHLD}})", self.flag_names());
+        Explanation::new(call, why, "2 clone3")
+    }
+
     /// The calls that [`Spawn::start`] makes, for a plan.
     pub fn explain(&self) -> Vec<Explanation> {
-        let clone = Explanation::new(
-            format!("clone3({{flags={}, exit_signal=SIGCHLD}})", self.flag_names()),
-            match self.kinds.is_empty() {
-                true => "a new process, in the namespaces of its parent",
-                false => "one call makes the process and its namespaces",
-            },
-            "2 clone3",
-        );
         let maps = self.id_maps.iter().flat_map(IdMaps::explain);
         let steps = self.steps.iter().enumerate().flat_map(|(index, step)| {
             let fork = (self.fork_before == Some(index)).then(fork_explained);
             fork.into_iter().chain([step.explain()])
         });
-        [clone].into_iter().chain(maps).chain(steps).collect()
+        [self.clone_explained()].into_iter().chain(maps).chain(steps).collect()
     }
 
     /// Makes the process and waits until it is ready: its program runs, or it has reached
@@ -197,17 +200,25 @@ impl<'a> Spawn<'a> {
 
     /// The child's side. Not one allocation from here on.
     fn child(&self, alone: &sys::Alone, go: Pipe, report: Pipe) -> ! {
+        // Our copies of the parent's ends would hide that it died.
         drop(go.write);
+        drop(report.read);
         if !matches!(unistd::read(&go.read, &mut [0]), Ok(1)) {
             sys::exit_now(SETUP_FAILED);
         }
+        // Once it was told that we are ready, the parent closes its end and lives on.
+        let mut waited_for = self.dies_with_parent;
         for (index, step) in self.steps.iter().enumerate() {
             if self.fork_before == Some(index) {
                 self.fork_half_way(alone, &report.write);
             }
             self.tie_to_parent();
+            if waited_for && parent_is_gone(&report.write) {
+                break;
+            }
             if self.ready_before == Some(index) {
                 tell(&report.write, index as u32, 0);
+                waited_for = false;
             }
             if let Err(errno) = step.run() {
                 tell(&report.write, index as u32, errno as i32);
@@ -238,6 +249,14 @@ impl<'a> Spawn<'a> {
             let _ = prctl::set_pdeathsig(Signal::SIGKILL);
         }
     }
+}
+
+/// Whether nobody can read from the pipe any more: poll(2) says POLLERR at its other end. A parent
+/// that died before it was tied to is never reported otherwise.
+fn parent_is_gone(report: &OwnedFd) -> bool {
+    let mut ends = [PollFd::new(report.as_fd(), PollFlags::empty())];
+    let asked = poll(&mut ends, PollTimeout::ZERO);
+    asked.is_ok() && ends.iter().any(|end| end.revents() == Some(PollFlags::POLLERR))
 }
 
 fn fork_explained() -> Explanation {

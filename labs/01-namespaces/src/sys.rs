@@ -167,6 +167,15 @@ pub fn ns_type(ns: BorrowedFd<'_>) -> Result<i32, Errno> {
     Errno::result(flag)
 }
 
+/// What a clock says, in nanoseconds (man 2 clock_gettime).
+pub fn clock_ns(clock: libc::clockid_t) -> Result<i64, Errno> {
+    let mut now = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    // SAFETY: `now` is a timespec that outlives the call.
+    let read = unsafe { libc::clock_gettime(clock, &mut now) };
+    Errno::result(read)?;
+    Ok(now.tv_sec * 1_000_000_000 + now.tv_nsec)
+}
+
 /// Requests of ioctl_nsfs(2) that return a namespace.
 #[derive(Debug, Clone, Copy)]
 #[repr(u32)]

@@ -6,7 +6,7 @@
 
 use std::ffi::CString;
 
-use ground::{Errno, Explanation, Step};
+use ground::{Errno, Error, Explanation, Result, Step};
 use nix::{
     fcntl::{OFlag, open},
     sched::unshare,
@@ -14,7 +14,7 @@ use nix::{
     unistd,
 };
 
-use crate::{Kind, Kinds, Spawn};
+use crate::{Kind, Kinds, Spawn, sys};
 
 /// Whole seconds to add to the clocks, negative to go back.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -29,6 +29,36 @@ impl Offsets {
     /// The lines of `timens_offsets`: clock, seconds, nanoseconds.
     fn lines(self) -> String {
         format!("monotonic {} 0\nboottime {} 0\n", self.monotonic_s, self.boottime_s)
+    }
+}
+
+/// What the clocks say to the calling process, in nanoseconds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Clocks {
+    /// CLOCK_MONOTONIC: since some point in the past, usually the boot.
+    pub monotonic_ns: i64,
+    /// CLOCK_BOOTTIME: the same, and the time asleep counts.
+    pub boottime_ns: i64,
+    /// CLOCK_REALTIME: the wall clock, since 1970.
+    pub realtime_ns: i64,
+}
+
+impl Clocks {
+    /// Reads all three.
+    ///
+    /// # Errors
+    /// As clock_gettime(2); none that a Linux of this century would give.
+    pub fn now() -> Result<Self> {
+        let read = |clock| {
+            sys::clock_ns(clock).map_err(|errno| {
+                Error::new("cannot read the clock").call("clock_gettime(..)", errno)
+            })
+        };
+        Ok(Self {
+            monotonic_ns: read(libc::CLOCK_MONOTONIC)?,
+            boottime_ns: read(libc::CLOCK_BOOTTIME)?,
+            realtime_ns: read(libc::CLOCK_REALTIME)?,
+        })
     }
 }
 
@@ -51,7 +81,7 @@ impl Spawn<'_> {
 struct UnshareForChildren(Kinds);
 
 impl Step for UnshareForChildren {
-    fn run(&self) -> Result<(), Errno> {
+    fn run(&self) -> std::result::Result<(), Errno> {
         unshare(self.0.flags())
     }
 
@@ -91,7 +121,7 @@ impl SetOffsets {
 }
 
 impl Step for SetOffsets {
-    fn run(&self) -> Result<(), Errno> {
+    fn run(&self) -> std::result::Result<(), Errno> {
         let flags = OFlag::O_WRONLY | OFlag::O_CLOEXEC;
         let file = open(c"/proc/self/timens_offsets", flags, Mode::empty())?;
         unistd::write(file, self.lines.to_bytes()).map(drop)

@@ -1,0 +1,150 @@
+//! What can be typed: unshare(1)'s long options, and three ways to look around.
+
+use std::ffi::OsString;
+
+use clap::{Args as Group, Parser, Subcommand, ValueEnum};
+use namespaces::{Kind, Kinds};
+
+/// Give a process namespaces of its own, and look at the namespaces there are
+///
+/// Without a command: a demonstration, step by step.
+#[derive(Debug, Parser)]
+#[command(name = "lab-01")]
+pub struct Args {
+    #[command(flatten)]
+    pub flags: ground::cli::Flags,
+    #[command(subcommand)]
+    pub command: Option<Command>,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run a command in new namespaces; all kinds when none is named
+    Run(Run),
+    /// List the namespaces of all processes
+    Ls {
+        /// Only this kind
+        #[arg(short = 't', long = "type", value_name = "KIND")]
+        kind: Option<KindName>,
+    },
+    /// Draw how PID and user namespaces lie in one another
+    Tree,
+    /// Show the namespaces of a process, and who it is in them
+    Show {
+        /// The process; without it, lab-01 itself
+        pid: Option<i32>,
+    },
+    /// Print what a process sees, then stay until standard input ends
+    #[command(hide = true)]
+    Witness {
+        /// What it does before
+        role: Role,
+    },
+}
+
+/// What a process of the demonstration does before it is asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Role {
+    /// Nothing
+    Look,
+    /// It makes a child in a PID namespace below its own, and keeps it
+    Parent,
+    /// It changes its own namespaces, and goes back
+    Unshare,
+}
+
+#[derive(Debug, Group)]
+pub struct Run {
+    #[command(flatten)]
+    pub kinds: KindFlags,
+    /// The host name inside; implies --uts
+    #[arg(long, value_name = "NAME")]
+    pub hostname: Option<String>,
+    /// Be root inside: map user and group 0 to yours; implies --user
+    #[arg(long)]
+    pub map_root: bool,
+    /// The same, and your subordinate ids from 1 on; implies --user
+    #[arg(long, conflicts_with = "map_root")]
+    pub map_auto: bool,
+    /// Move the monotonic clock by these seconds; implies --time
+    #[arg(long, value_name = "SECONDS", allow_negative_numbers = true)]
+    pub monotonic: Option<i64>,
+    /// Move the boot clock, which uptime reads, by these seconds; implies --time
+    #[arg(long, value_name = "SECONDS", allow_negative_numbers = true)]
+    pub boottime: Option<i64>,
+    /// The command and its arguments; a shell when there is none
+    #[arg(last = true)]
+    pub command: Vec<OsString>,
+}
+
+#[derive(Debug, Group)]
+pub struct KindFlags {
+    /// A copy of the mount table; with --pid, a /proc of its own too
+    #[arg(long)]
+    pub mount: bool,
+    /// Host name
+    #[arg(long)]
+    pub uts: bool,
+    /// System V IPC and message queues
+    #[arg(long)]
+    pub ipc: bool,
+    /// Process ids: the command is 1
+    #[arg(long)]
+    pub pid: bool,
+    /// Interfaces, routes, ports: only a loopback, and that is down
+    #[arg(long)]
+    pub net: bool,
+    /// User ids; without --map-root nobody is anybody
+    #[arg(long)]
+    pub user: bool,
+    /// The root of the cgroup tree
+    #[arg(long)]
+    pub cgroup: bool,
+    /// The monotonic and the boot clock
+    #[arg(long)]
+    pub time: bool,
+}
+
+impl KindFlags {
+    /// The kinds that were named.
+    pub fn kinds(&self) -> Kinds {
+        let named = [
+            (self.mount, Kind::Mount),
+            (self.uts, Kind::Uts),
+            (self.ipc, Kind::Ipc),
+            (self.pid, Kind::Pid),
+            (self.net, Kind::Net),
+            (self.user, Kind::User),
+            (self.cgroup, Kind::Cgroup),
+            (self.time, Kind::Time),
+        ];
+        Kinds::of(named.into_iter().filter_map(|(named, kind)| named.then_some(kind)))
+    }
+}
+
+/// A kind by the name of its file under `/proc/PID/ns`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct KindName(pub Kind);
+
+impl ValueEnum for KindName {
+    fn value_variants<'a>() -> &'a [Self] {
+        const ALL: [KindName; 8] = {
+            let [a, b, c, d, e, f, g, h] = Kind::ALL;
+            [
+                KindName(a),
+                KindName(b),
+                KindName(c),
+                KindName(d),
+                KindName(e),
+                KindName(f),
+                KindName(g),
+                KindName(h),
+            ]
+        };
+        &ALL
+    }
+
+    fn to_possible_value(&self) -> Option<clap::builder::PossibleValue> {
+        Some(clap::builder::PossibleValue::new(self.0.name()))
+    }
+}

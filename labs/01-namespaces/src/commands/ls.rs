@@ -1,0 +1,38 @@
+//! ls: all namespaces and their members, with the columns of lsns(8).
+
+use std::process::ExitCode;
+
+use ground::{Narrator, Result, Table};
+use namespaces::census::{self, Census, Members};
+
+use super::told;
+use crate::{args::KindName, process};
+
+/// Lists the namespaces, by kind and inode.
+pub fn ls(narrator: &mut Narrator<'_>, kind: Option<KindName>) -> Result<ExitCode> {
+    let census = census::take()?;
+    let wanted = |found: &&Members| kind.is_none_or(|KindName(kind)| found.id.kind == kind);
+    let mut table = Table::new(["NS", "TYPE", "NPROCS", "PID", "USER", "COMMAND"]);
+    for Members { id, pids } in census.namespaces.iter().filter(wanted) {
+        // lsns(8) shows the lowest PID as well: it is usually the one that the others come from.
+        let Some(first) = pids.first() else { continue };
+        table.push([
+            id.ino.to_string(),
+            id.kind.name().to_owned(),
+            pids.len().to_string(),
+            first.to_string(),
+            process::user(*first),
+            process::command(*first),
+        ]);
+    }
+    told(narrator.table(&table.title(source(&census))))
+}
+
+/// Where the numbers come from, and which are missing.
+pub fn source(census: &Census) -> String {
+    match census.hidden.len() {
+        0 => "/proc/PID/ns of all processes".to_owned(),
+        1 => "/proc/PID/ns of all processes but 1, which is hidden from us".to_owned(),
+        hidden => format!("/proc/PID/ns of all processes but {hidden}, which are hidden from us"),
+    }
+}

@@ -1,0 +1,77 @@
+//! The demonstration: twelve scenes, each with what the kernel says on both sides.
+
+mod kernel;
+mod kinds;
+mod pids;
+mod switches;
+mod tables;
+mod time;
+mod user;
+mod view;
+mod without_clone;
+mod witness;
+
+use std::process::ExitCode;
+
+use ground::{Error, Lesson, Narrator, Outcome, Result};
+use namespaces::{Kinds, rootless};
+
+use witness::Witness;
+pub use witness::testify;
+
+/// The scenes share nothing: each makes its own process and lets it go.
+#[derive(Debug)]
+struct Stage;
+
+/// Plays the lesson. An ordinary user becomes root of a user namespace first.
+pub fn play(narrator: &mut Narrator<'_>) -> Result<ExitCode> {
+    let becoming_root = rootless::explain(Kinds::NONE);
+    if !narrator.plans_only() {
+        // Before the scenes are written down: whose id is mapped depends on who we are by then.
+        rootless::enter(Kinds::NONE)?;
+    }
+    let mut scenes = vec![
+        kinds::scene()?,
+        tables::host_name()?,
+        pids::two_numbers()?,
+        pids::nested()?,
+        tables::mounts()?,
+        tables::interfaces()?,
+        user::scene()?,
+        tables::cgroup_root()?,
+        time::scene()?,
+        kernel::scene()?,
+        without_clone::scene(),
+        switches::scene()?,
+    ];
+    scenes[0].calls.splice(0..0, becoming_root);
+    let lesson = Lesson {
+        lab: "lab-01",
+        title: "namespaces",
+        point: "A container is a process that was given its own copy of some of the kernel's tables.",
+        scenes,
+    };
+    lesson.play(narrator, || Ok(Stage)).map(|()| ExitCode::SUCCESS)
+}
+
+/// Fails the lesson when the kernel says something else than the lesson does.
+fn check(holds: bool, statement: &str) -> Result<()> {
+    if holds {
+        return Ok(());
+    }
+    Err(Error::new("the kernel contradicts this lesson")
+        .why(format!("this should hold, and does not: {statement}"))
+        .fix("please report it, with the output of uname -a"))
+}
+
+/// Plays a scene with a process that is asked from outside and from inside. A process that this
+/// machine refuses to make is no failure of the lesson.
+fn with(
+    witness: Result<Witness>,
+    act: impl FnOnce(&Witness) -> Result<Outcome>,
+) -> Result<Outcome> {
+    match witness {
+        Ok(witness) => act(&witness),
+        Err(error) => Ok(Outcome::NotHere(error)),
+    }
+}

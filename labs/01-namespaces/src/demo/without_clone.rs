@@ -1,0 +1,113 @@
+//! Without clone: a process can change its own namespaces, but for the one it is numbered in.
+
+use std::fs::File;
+
+use ground::{Errno, Error, Evidence, Explanation, Outcome, Result, Scene, Table};
+use namespaces::{Id, Kind, Kinds, Spawn};
+use nix::{
+    sched::{setns, unshare},
+    unistd::getpid,
+};
+
+use super::{Stage, check, view::View, with, witness::Witness};
+use crate::args::Role;
+
+const MOMENTS: [&str; 4] = ["before", "after unshare", "with a child", "after setns"];
+
+/// Claim N02.
+pub fn scene() -> Scene<Stage> {
+    let unshare = Explanation::new(
+        format!("unshare({})", changed().flag_names()),
+        "new namespaces for the process that runs, without a new process",
+        "2 unshare",
+    );
+    let setns = Explanation::new(
+        "setns(open(\"/proc/self/ns/uts\"), CLONE_NEWUTS)",
+        "back into the namespace that was kept open; lab 05 is about this call",
+        "2 setns",
+    );
+    let calls =
+        [own_table().clone_explained(), unshare, Spawn::new(Kinds::NONE).clone_explained(), setns];
+    Scene::new(
+        "A child changes its namespaces without clone: by unshare(2), and back by setns(2).",
+        calls,
+        act,
+    )
+}
+
+/// To go back, one must have power over where one came from: so the first is its own already.
+fn own_table() -> Spawn<'static> {
+    Spawn::new(Kinds::of([Kind::Uts]))
+}
+
+fn changed() -> Kinds {
+    Kinds::of([Kind::Uts, Kind::Pid])
+}
+
+/// The witness's side: changes its namespaces and notes what it sees at each moment.
+///
+/// # Errors
+/// What the kernel has against it.
+pub fn change(view: &mut View) -> Result<()> {
+    let kept = keep(Kind::Uts)?;
+    note(view, 0)?;
+    unshare(changed().flags())
+        .map_err(|errno| refused("unshare(CLONE_NEWUTS|CLONE_NEWPID)", errno))?;
+    note(view, 1)?;
+    let child = Witness::start(Spawn::new(Kinds::NONE))?;
+    note(view, 2)?;
+    setns(kept, Kind::Uts.flag()).map_err(|errno| refused("setns(fd, CLONE_NEWUTS)", errno))?;
+    note(view, 3)?;
+    view.add("child", child.view.get("pid"));
+    Ok(())
+}
+
+fn note(view: &mut View, moment: usize) -> Result<()> {
+    // The link leads nowhere between the unshare and the first child.
+    let for_children = Id::at("/proc/self/ns/pid_for_children", Kind::Pid);
+    view.add(&format!("{moment}.own PID"), getpid());
+    view.add(&format!("{moment}.uts"), Id::own(Kind::Uts)?);
+    view.add(&format!("{moment}.pid"), Id::own(Kind::Pid)?);
+    let for_children =
+        for_children.map_or_else(|_| "not there yet".to_owned(), |id| id.to_string());
+    view.add(&format!("{moment}.pid_for_children"), for_children);
+    Ok(())
+}
+
+fn act(_: &mut Stage) -> Result<Outcome> {
+    with(Witness::start_as(Role::Unshare, own_table()), |witness| {
+        let view = &witness.view;
+        let at = |moment: usize, fact: &str| view.get(&format!("{moment}.{fact}")).to_owned();
+        check(at(1, "uts") != at(0, "uts"), "unshare moves the caller into a new UTS namespace")?;
+        check(at(2, "pid") == at(0, "pid"), "and leaves it in its PID namespace")?;
+        check(at(2, "own PID") == at(0, "own PID"), "so that its PID stays")?;
+        check(at(2, "pid_for_children") != at(0, "pid"), "which its children are not in")?;
+        check(view.get("child") == "1", "the first child is PID 1 of the new namespace")?;
+        check(at(3, "uts") == at(0, "uts"), "setns leads back")?;
+        let facts = ["own PID", "uts", "pid", "pid_for_children"];
+        let columns = ["moment"].into_iter().chain(facts);
+        let mut table = Table::new(columns).title("/proc/self/ns of the child");
+        for (moment, words) in MOMENTS.into_iter().enumerate() {
+            let cells = facts.map(|fact| at(moment, fact));
+            table.push([words.to_owned()].into_iter().chain(cells));
+        }
+        let follows = format!(
+            "The same flags work without clone. The UTS namespace changed under the running process; the \
+             PID namespace only took its next child, which became {}. unshare(2) of a time namespace \
+             waits for the children too.",
+            view.get("child")
+        );
+        Ok(Evidence::new(follows).table(table).into())
+    })
+}
+
+fn keep(kind: Kind) -> Result<File> {
+    let path = format!("/proc/self/ns/{}", kind.name());
+    File::open(&path).map_err(|error| {
+        Error::new("cannot keep the namespace").io(format_args!("open {path}"), &error)
+    })
+}
+
+fn refused(call: &str, errno: Errno) -> Error {
+    Error::new("cannot change the namespaces").call(call, errno).see("7 namespaces")
+}
