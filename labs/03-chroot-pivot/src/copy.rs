@@ -20,11 +20,14 @@ use crate::{
 };
 
 /// `/etc/os-release` of what is built here (man 5 os-release), and the sign by which a directory is
-/// known to be ours. It is written first, so that a half-built one is known too.
+/// known to be ours.
 pub(crate) const MARK: &str = "NAME=Unboxed\nID=unboxed\n\
      PRETTY_NAME=\"Unboxed: programs copied from the host\"\n";
 
 const MARK_PATH: &str = "/etc/os-release";
+
+/// There before anything else and until all is there: the sign of a directory that is half-built.
+const HALF_BUILT: &str = ".half-built";
 
 /// Builds a root file system with `programs` in `dir`: [`plan`], then [`write`].
 ///
@@ -45,10 +48,15 @@ pub fn build(dir: &Path, programs: &[Program], search_path: &OsStr) -> Result<Pl
 /// builds anew.
 pub fn write(plan: &Plan, dir: &Path) -> Result<()> {
     let made = claim(dir)?;
-    let written = write_entry(dir, Path::new("/etc"), &What::Directory(0o755))
-        .and_then(|()| write_entry(dir, Path::new(MARK_PATH), &What::Text(MARK)))
+    let half_built = dir.join(HALF_BUILT);
+    let written = fs::write(&half_built, "")
+        .map_err(|error| cannot_build(dir, "open", &half_built, &error))
         .and_then(|()| {
             plan.entries.iter().try_for_each(|(path, entry)| write_entry(dir, path, &entry.what))
+        })
+        .and_then(|()| {
+            fs::remove_file(&half_built)
+                .map_err(|error| cannot_build(dir, "unlink", &half_built, &error))
         });
     written.inspect_err(|_| {
         // The first error is the one to tell; a second one has the same cause.
@@ -93,7 +101,9 @@ fn claim(dir: &Path) -> Result<bool> {
 }
 
 fn is_ours(dir: &Path) -> bool {
-    fs::read(below(dir, Path::new(MARK_PATH))).is_ok_and(|text| text == MARK.as_bytes())
+    let complete = fs::read(below(dir, Path::new(MARK_PATH)));
+    complete.is_ok_and(|text| text == MARK.as_bytes())
+        || fs::symlink_metadata(dir.join(HALF_BUILT)).is_ok_and(|it| it.is_file() && it.len() == 0)
 }
 
 /// Removes all that is in `dir`, unless something is mounted there: it would be emptied as well.
@@ -105,16 +115,21 @@ fn empty(dir: &Path) -> Result<()> {
             .why(format!("{} is mounted in it", mount.point.display()))
             .fix(format!("umount {}", mount.point.display())));
     }
-    let mut entries = fs::read_dir(dir).map_err(|error| cannot_build(dir, "open", dir, &error))?;
-    entries.try_for_each(|entry| {
-        let entry = entry.map_err(|error| cannot_build(dir, "read", dir, &error))?;
+    let failed = |call, path: &Path, error| cannot_build(dir, call, path, &error);
+    // Killed in the middle of this, it is to be recognised as ours.
+    let half_built = dir.join(HALF_BUILT);
+    fs::write(&half_built, "").map_err(|error| failed("open", &half_built, error))?;
+    for entry in fs::read_dir(dir).map_err(|error| failed("open", dir, error))? {
+        let entry = entry.map_err(|error| failed("read", dir, error))?;
         let path = entry.path();
         let removed = match entry.file_type().is_ok_and(|kind| kind.is_dir()) {
             true => fs::remove_dir_all(&path),
+            false if path == half_built => continue,
             false => fs::remove_file(&path),
         };
-        removed.map_err(|error| cannot_build(dir, "remove", &path, &error))
-    })
+        removed.map_err(|error| failed("remove", &path, error))?;
+    }
+    fs::remove_file(&half_built).map_err(|error| failed("remove", &half_built, error))
 }
 
 fn write_entry(dir: &Path, path: &Path, what: &What) -> Result<()> {

@@ -5,7 +5,7 @@
 //! be looked at in the meantime, through `/proc/PID/root`, `/proc/PID/cwd`, `/proc/PID/mountinfo`.
 
 use std::{
-    os::fd::{BorrowedFd, OwnedFd},
+    os::fd::{AsFd, AsRawFd, OwnedFd, RawFd},
     rc::Rc,
 };
 
@@ -14,7 +14,7 @@ use namespaces::{Child, Kinds, Spawn};
 use nix::{
     fcntl::OFlag,
     sched::{CloneFlags, setns},
-    unistd::{pipe2, read, write},
+    unistd::{close, pipe2, read, write},
 };
 use rootfs::MountInfo;
 
@@ -28,10 +28,14 @@ struct Script {
     steps: Steps,
     cue: OwnedFd,
     reply: OwnedFd,
+    theirs: [RawFd; 2],
 }
 
 impl Step for Script {
     fn run(&self) -> std::result::Result<(), Errno> {
+        // Our copies of the director's ends would keep end-of-file from arriving, and with it the
+        // news that nobody will ever give a cue again.
+        self.theirs.into_iter().try_for_each(close)?;
         let mut cue = [0];
         while read(&self.cue, &mut cue)? == 1 {
             let done =
@@ -61,7 +65,8 @@ impl Actor {
         let steps = Rc::new(steps);
         let (cue_read, cue) = pipe()?;
         let (reply, reply_write) = pipe()?;
-        let script = Script { steps: steps.clone(), cue: cue_read, reply: reply_write };
+        let theirs = [cue.as_raw_fd(), reply.as_raw_fd()];
+        let script = Script { steps: steps.clone(), cue: cue_read, reply: reply_write, theirs };
         let mut spawn = Spawn::new(kinds).step(script);
         spawn.ready_before = Some(0);
         Ok(Self { child: spawn.start()?, steps, cue, reply })
@@ -134,8 +139,7 @@ pub struct JoinMounts(OwnedFd);
 
 impl Step for JoinMounts {
     fn run(&self) -> std::result::Result<(), Errno> {
-        let pidfd: BorrowedFd<'_> = std::os::fd::AsFd::as_fd(&self.0);
-        setns(pidfd, CloneFlags::CLONE_NEWNS)
+        setns(self.0.as_fd(), CloneFlags::CLONE_NEWNS)
     }
 
     fn explain(&self) -> Explanation {

@@ -1,0 +1,13 @@
+//! The demonstration in every place.
+
+testbed::demo_tests!(
+    "lab-03",
+    [
+        (r"(libraries +│ DT_NEEDED, and theirs │ )\d+", "$1[N]"),
+        (r"(symbolic links +│ on the way to them +│ )\d+", "$1[N]"),
+        (r#"(inode of "/" +│ )\d+( +│ )\d+,"#, "$1[INODE]$2[INODE],"),
+        (r"(mounts in its mountinfo +│ )\d+", "$1[N]"),
+        (r"/lib(32|64)?/ld-[\w.-]+", "[LOADER]"),
+        (r"=> /\S+ is there", "=> [SH] is there"),
+    ]
+);
