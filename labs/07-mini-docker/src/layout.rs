@@ -20,7 +20,9 @@
 //! │   └── ownership.json               owners that could not be set without privilege
 //! ├── containers/ID/                                                                     container
 //! │   ├── config.json                  the record: what was asked for, and what became of it
-//! │   ├── bundle/                      config.json for the runtime
+//! │   ├── bundle/                      config.json for the runtime, and /etc's generated files
+//! │   ├── runtime/                     the runtime's own state
+//! │   ├── exit                         the last exit status, for those who wait
 //! │   ├── upper/ work/ merged/         the overlay mount: written files, its scratch, the view
 //! │   └── log                          what the program wrote, line by line
 //! ├── volumes/NAME/_data/            a named volume                                         volume
@@ -223,6 +225,16 @@ impl ContainerLayout {
     /// Where the overlay is mounted.
     pub fn merged(&self) -> PathBuf {
         self.dir.join("merged")
+    }
+
+    /// The directory in which the runtime keeps its state of this container.
+    pub fn runtime(&self) -> PathBuf {
+        self.dir.join("runtime")
+    }
+
+    /// The exit status, for those who wait: the open file outlives its name.
+    pub fn exit(&self) -> PathBuf {
+        self.dir.join("exit")
     }
 
     /// What the program wrote.

@@ -46,17 +46,16 @@ impl Error {
         }
     }
 
-    /// The same failure, said of the whole: `cannot pull alpine` instead of one of its blobs.
+    /// The same failure, said of the whole: `cannot pull alpine` instead of one of its blobs. The
+    /// registry's failures say so already.
     fn said_of(mut self, what: &str) -> Self {
-        let report = match &mut self {
-            Self::Registry(error) => &mut error.report,
-            Self::Store(error) => &mut error.report,
-            Self::Invalid(report) => report,
-        };
-        if report.what != what {
+        if let Self::Store(error) = &mut self {
+            let report = &mut error.report;
             let detail = std::mem::replace(&mut report.what, what.to_owned());
-            let why = report.why.take();
-            report.why = Some(why.map_or(detail.clone(), |why| format!("{detail}: {why}")));
+            report.why = Some(match report.why.take() {
+                Some(why) => format!("{detail}: {why}"),
+                None => detail,
+            });
         }
         self
     }

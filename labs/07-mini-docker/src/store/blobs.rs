@@ -189,14 +189,15 @@ impl BlobWriter {
 
 impl Write for BlobWriter {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let count = self.file.write(bytes)?;
+        // Not through tempfile's wrapper, whose errors have lost their errno.
+        let count = self.file.as_file().write(bytes)?;
         self.digester.update(&bytes[..count]);
         self.written += count as u64;
         Ok(count)
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        self.file.flush()
+        self.file.as_file().flush()
     }
 }
 

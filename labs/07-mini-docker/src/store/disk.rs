@@ -65,8 +65,8 @@ pub(super) fn publish(file: &File, from: &Path, to: &Path) -> io::Result<()> {
 /// Replaces the file at `to` by `bytes` in one step, by way of a file in `scratch`, which must be
 /// on the same file system.
 pub(crate) fn replace(scratch: &Path, to: &Path, bytes: &[u8]) -> io::Result<()> {
-    let mut file = temporary(scratch)?;
-    file.write_all(bytes)?;
+    let file = temporary(scratch)?;
+    file.as_file().write_all(bytes)?;
     publish(file.as_file(), file.path(), to)?;
     // The name is gone: there is nothing left to remove.
     let _ = file.into_temp_path().keep();

@@ -1,6 +1,9 @@
 //! The store's error: what a caller branches on, and the report for the person.
 
-use std::{fmt, io};
+use std::{
+    fmt,
+    io::{self, ErrorKind},
+};
 
 use oci::Descriptor;
 
@@ -76,17 +79,18 @@ pub(crate) fn disk(
     }
 }
 
-/// What helps, by errno.
+/// What helps, by kind of errno.
 fn advice(error: &io::Error) -> Option<&'static str> {
-    match error.raw_os_error()? {
-        libc::ENOSPC | libc::EDQUOT => {
+    match error.kind() {
+        ErrorKind::StorageFull | ErrorKind::QuotaExceeded => {
             Some("free some space (mini-docker system prune), or use another disk with --root")
         }
-        libc::EACCES | libc::EPERM => {
+        ErrorKind::PermissionDenied => {
             Some("the directory belongs to somebody else: run as its owner, or choose --root")
         }
-        libc::EROFS => Some("the file system is read-only: choose a directory with --root"),
-        libc::EMFILE | libc::ENFILE => Some("raise the limit on open files: ulimit -n 4096"),
+        ErrorKind::ReadOnlyFilesystem => {
+            Some("the file system is read-only: choose a directory with --root")
+        }
         _ => None,
     }
 }

@@ -1,6 +1,10 @@
 //! The client's error: a registry's answer, in Docker's words first, then why and how to mend it.
 
-use std::{fmt, time::Duration};
+use std::{
+    fmt,
+    io::{self, ErrorKind},
+    time::Duration,
+};
 
 use serde::Deserialize;
 
@@ -106,13 +110,21 @@ impl Action {
 #[derive(Debug, Clone)]
 pub(super) struct Subject {
     pub action: Action,
-    /// The name as people write it.
+    /// The name as people write it, with tag or digest.
     pub name: String,
+    /// The same without.
+    pub repository: String,
     /// The registry.
     pub domain: String,
 }
 
 impl Subject {
+    /// A registry as a whole.
+    pub(super) fn registry(action: Action, domain: &str) -> Self {
+        let name = domain.to_owned();
+        Self { action, repository: name.clone(), domain: name.clone(), name }
+    }
+
     pub(super) fn cannot(&self) -> String {
         format!("cannot {} {}", self.action.verb(), self.name)
     }
@@ -151,62 +163,62 @@ pub(super) fn refused(subject: &Subject, status: u16, body: &[u8]) -> Error {
 
 /// Docker's words for a refusal, and what helps.
 fn words(subject: &Subject, status: u16, code: &str) -> (Kind, String, String) {
-    let Subject { name, domain, .. } = subject;
+    let Subject { name, repository, domain, .. } = subject;
     let log_in = format!("check the name; if it is private: mini-docker login {domain}");
-    match (status, code) {
-        (401 | 403, _) => (Kind::Unauthorized, denied(subject), log_in),
+    let unavailable = Kind::Unavailable { retry_after: None };
+    let (kind, what, fix) = match (status, code) {
+        (401 | 403, _) | (_, "DENIED" | "UNAUTHORIZED") => {
+            return (Kind::Unauthorized, denied(subject), log_in);
+        }
         (_, "MANIFEST_BLOB_UNKNOWN") => (
             Kind::Invalid,
-            format!("{}: blob unknown to registry", subject.cannot()),
-            "push the blobs before the manifest; push again".into(),
+            "blob unknown to registry",
+            "push again: the blobs go before the manifest",
         ),
-        (_, "DENIED" | "UNAUTHORIZED") => (Kind::Unauthorized, denied(subject), log_in),
-        (404, "NAME_UNKNOWN") => (
-            Kind::NotFound,
-            format!("repository {name} not found: name unknown"),
-            format!("check the spelling; the names there: curl http(s)://{domain}/v2/_catalog"),
-        ),
+        (404, "NAME_UNKNOWN") => {
+            let what = format!("repository {repository} not found: name unknown");
+            let fix = format!("check the spelling; {domain}/v2/_catalog may list the names there");
+            return (Kind::NotFound, what, fix);
+        }
         (404, "BLOB_UNKNOWN") => (
             Kind::NotFound,
-            format!("{}: blob unknown to registry", subject.cannot()),
-            "the image is incomplete there; whoever pushed it must push it again".into(),
+            "blob unknown to registry",
+            "the image is incomplete there; whoever pushed it must push it again",
         ),
         (404, "BLOB_UPLOAD_UNKNOWN") => (
-            Kind::Unavailable { retry_after: None },
-            format!("{}: blob upload unknown to registry", subject.cannot()),
-            "push again: the registry has forgotten what was sent so far".into(),
+            unavailable,
+            "blob upload unknown to registry",
+            "push again: the registry has forgotten what was sent so far",
         ),
-        (404, _) => (
-            Kind::NotFound,
-            format!("manifest for {name} not found: manifest unknown"),
-            "check the tag; the tags there: see /v2/NAME/tags/list of the registry".into(),
-        ),
+        (404, _) => {
+            let what = format!("manifest for {name} not found: manifest unknown");
+            let fix = "check the tag: another one may exist, and \"latest\" need not".to_owned();
+            return (Kind::NotFound, what, fix);
+        }
         (405, _) | (_, "UNSUPPORTED") => (
             Kind::Denied,
-            format!("{}: the operation is unsupported", subject.cannot()),
-            "the registry's owner must allow it (delete needs storage.delete.enabled)".into(),
+            "the operation is unsupported",
+            "the registry's owner must allow it (docker-registry: storage.delete.enabled)",
         ),
-        (429, _) | (_, "TOOMANYREQUESTS") => (
-            Kind::Unavailable { retry_after: None },
-            format!("{}: toomanyrequests", subject.cannot()),
-            format!("wait a while; logging in often allows more: mini-docker login {domain}"),
-        ),
-        (408 | 500..=599, _) => (
-            Kind::Unavailable { retry_after: None },
-            format!("{}: the registry is unwell", subject.cannot()),
-            "try again later".into(),
-        ),
-        _ => (Kind::Invalid, subject.cannot(), BROKEN.into()),
-    }
+        (429, _) | (_, "TOOMANYREQUESTS") => {
+            let fix = format!(
+                "wait a while; who is logged in often may more: mini-docker login {domain}"
+            );
+            return (unavailable, format!("{}: toomanyrequests", subject.cannot()), fix);
+        }
+        (408 | 500..=599, _) => (unavailable, "the registry is unwell", "try again later"),
+        _ => return (Kind::Invalid, subject.cannot(), BROKEN.into()),
+    };
+    (kind, format!("{}: {what}", subject.cannot()), fix.into())
 }
 
 fn denied(subject: &Subject) -> String {
+    let repository = &subject.repository;
     match subject.action {
         Action::Pull => format!(
-            "pull access denied for {}, repository does not exist or may require 'docker login'",
-            subject.name
+            "pull access denied for {repository}, repository does not exist or may require 'docker login'"
         ),
-        Action::Push => format!("push access denied for {}", subject.name),
+        Action::Push => format!("push access denied for {repository}"),
         _ => format!("{}: access denied", subject.cannot()),
     }
 }
@@ -238,12 +250,17 @@ pub(super) fn failed(subject: &Subject, error: &ureq::Error) -> Error {
     }
 }
 
-fn connection(report: ground::Error, domain: &str, error: &std::io::Error) -> ground::Error {
-    let fix = match error.kind() {
-        std::io::ErrorKind::ConnectionRefused => "is the registry running, on that port?",
-        _ => "check the network; what was moved so far is kept for the next try",
-    };
-    report.io(format!("connection to {domain}"), error).fix(fix)
+fn connection(report: ground::Error, domain: &str, error: &io::Error) -> ground::Error {
+    const KEPT: &str = "check the network; what was moved so far is kept for the next try";
+    match error.kind() {
+        ErrorKind::ConnectionRefused => report
+            .io(format!("connect to {domain}"), error)
+            .fix("is the registry running, and on that port?"),
+        ErrorKind::UnexpectedEof => {
+            report.why(format!("{domain} closed the connection without an answer")).fix(KEPT)
+        }
+        _ => report.io(format!("connection to {domain}"), error).fix(KEPT),
+    }
 }
 
 /// The two ways in which TLS fails: nobody speaks it there, or nobody vouches for who does.

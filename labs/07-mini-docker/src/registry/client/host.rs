@@ -86,10 +86,11 @@ fn choose(agent: &Agent, domain: &str, authority: &str, schemes: &[&str]) -> Res
             Err(error) => last = last.or(Some(error)),
         }
     }
-    let name = domain.to_owned();
-    let subject = Subject { action: Action::LogIn, name: name.clone(), domain: name };
+    let subject = Subject::registry(Action::LogIn, domain);
     let mut error = failed(&subject, &last.unwrap_or(ureq::Error::ConnectionFailed));
-    error.report.what = format!("cannot reach the registry {domain}");
+    if error.kind != Kind::Insecure {
+        error.report.what = format!("cannot reach the registry {domain}");
+    }
     Err(error)
 }
 

@@ -67,14 +67,13 @@ impl Client {
 }
 
 fn plain(action: Action, domain: &str, target: &str, scope: &str) -> Ask<'static> {
-    let name = domain.to_owned();
     Ask {
         method: Method::GET,
         target: target.to_owned(),
         headers: Vec::new(),
         body: &[],
         scope: scope.to_owned(),
-        subject: Subject { action, name: name.clone(), domain: name },
+        subject: Subject::registry(action, domain),
     }
 }
 

@@ -51,6 +51,7 @@ impl Ask<'_> {
             subject: Subject {
                 action,
                 name: reference.familiar(),
+                repository: reference.familiar_name(),
                 domain: reference.domain().to_owned(),
             },
         }

@@ -1,0 +1,33 @@
+//! Containers: a directory, a record in it, and one small process that watches while it runs.
+//!
+//! There is no daemon. What a container is stands in its record; while it runs, its monitor holds
+//! the mounts, writes the log and waits for the end. The monitor may be killed at any time: its
+//! mounts die with its mount namespace, and the next command sees by the identity in the record
+//! that nobody watches any more.
+//!
+//! | file | what it knows |
+//! |---|---|
+//! | `state` | where a container may go from where it is (pure) |
+//! | `options` | what was asked for (pure) |
+//! | `identity` | whether a process of the record still lives |
+//! | `record` | the JSON file, replaced in one step under a lock |
+//! | `names` | IDs and names |
+//! | `logs` | what the program wrote, line by line |
+//! | `frame` | what monitor and client say to each other |
+//! | `monitor` | the process that watches |
+
+mod frame;
+mod identity;
+pub mod logs;
+pub mod monitor;
+mod names;
+mod options;
+mod record;
+mod state;
+
+pub use frame::{Frame, report};
+pub use identity::Identity;
+pub use names::{Found, NotAdded, add, find, fresh_id};
+pub use options::{Limits, Mount, Network, Options, Overrides, Security, Source};
+pub use record::{ImageUse, NOBODY_SAW, Record, State, now};
+pub use state::Status;

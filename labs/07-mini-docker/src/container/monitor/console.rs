@@ -1,0 +1,70 @@
+//! The console socket: how the master side of a terminal comes out of a container.
+//!
+//! The runtime makes the terminal inside, where its devpts is, and sends the master side over a
+//! socket as a descriptor (unix(7), SCM_RIGHTS; runc's docs/terminals.md).
+
+use std::{
+    fs,
+    io::IoSliceMut,
+    os::{
+        fd::{AsRawFd, OwnedFd},
+        unix::net::UnixListener,
+    },
+    path::{Path, PathBuf},
+};
+
+use ground::{Error, Result};
+use nix::sys::socket::{ControlMessageOwned, MsgFlags, recvmsg};
+
+/// The socket's name in the bundle. Whole paths of sockets have at most 107 bytes, so it is only
+/// ever used from there.
+pub const SOCKET: &str = "console.sock";
+
+/// Waits for one terminal.
+#[derive(Debug)]
+pub struct Listener {
+    listener: UnixListener,
+    path: PathBuf,
+}
+
+impl Listener {
+    /// Makes the socket in the directory `bundle`, which becomes our working directory.
+    pub fn bind(bundle: &Path) -> Result<Self> {
+        let path = bundle.join(SOCKET);
+        let _ = fs::remove_file(&path);
+        std::env::set_current_dir(bundle)
+            .and_then(|()| UnixListener::bind(SOCKET))
+            .map(|listener| Self { listener, path: path.clone() })
+            .map_err(|error| no_terminal().io(format_args!("bind {}", path.display()), &error))
+    }
+
+    /// Takes the terminal that the runtime sent.
+    pub fn receive(self) -> Result<OwnedFd> {
+        let (stream, _) =
+            self.listener.accept().map_err(|error| no_terminal().io("accept", &error))?;
+        // The runtime also sends a name, which nobody needs.
+        let mut name = [0; 4096];
+        let mut buffers = [IoSliceMut::new(&mut name)];
+        let mut space = nix::cmsg_space!([std::os::fd::RawFd; 1]);
+        let flags = MsgFlags::MSG_CMSG_CLOEXEC;
+        let message = recvmsg::<()>(stream.as_raw_fd(), &mut buffers, Some(&mut space), flags)
+            .map_err(|errno| no_terminal().call("recvmsg", errno))?;
+        let mut control = message.cmsgs().map_err(|errno| no_terminal().call("recvmsg", errno))?;
+        control
+            .find_map(|message| match message {
+                ControlMessageOwned::ScmRights(fds) => fds.first().copied().map(crate::sys::own),
+                _ => None,
+            })
+            .ok_or_else(|| no_terminal().why("the runtime sent no descriptor"))
+    }
+}
+
+impl Drop for Listener {
+    fn drop(&mut self) {
+        let _ = fs::remove_file(&self.path);
+    }
+}
+
+fn no_terminal() -> Error {
+    Error::new("cannot get the container's terminal").fix("leave -t out, or try another runtime")
+}

@@ -1,0 +1,28 @@
+//! Snapshots: a stack of unpacked layers, and on top of it a directory that a container may write.
+//!
+//! ```text
+//! blobs --unpack--> layers/CHAIN/diff   read only, shared by every container of the image
+//!                   containers/ID/upper the container's own: all it wrote, and nothing else
+//!                   containers/ID/merged = overlay(upper over diff over diff ..)    (lab 04)
+//! upper --diff--> blob                  the way back: `commit`
+//! ```
+//!
+//! A layer is named by its chain ID, because the same archive on another base is another file
+//! system. Nothing here knows a registry.
+//!
+//! | file | what it knows |
+//! |---|---|
+//! | `unpack` | an archive that may be hostile -> a directory |
+//! | `diff` | a directory -> an archive that is the same every time |
+//! | `ownership` | owners that could not be set, beside the files |
+//! | `prepare` | the layers of an image; upper, work and merged of a container |
+
+mod diff;
+mod ownership;
+mod prepare;
+mod unpack;
+
+pub use diff::{Packed, pack};
+pub use ownership::{Kept, Mapped, Ownership};
+pub use prepare::{Snapshot, chain_ids, ensure_layers, is_unpacked, layers_here, remove_layer};
+pub use unpack::unpack;

@@ -1,0 +1,194 @@
+//! Inside: file operations that cannot leave one directory.
+//!
+//! RESOLVE_IN_ROOT makes openat2(2) treat a directory as the root: absolute links start there and
+//! `..` stops there, as after chroot(2), but for a single call and without privilege (Linux 5.6).
+
+use std::{
+    ffi::{OsStr, OsString},
+    os::fd::{AsFd, BorrowedFd, OwnedFd},
+    path::{Component, Path, PathBuf},
+    rc::Rc,
+};
+
+use ground::{Errno, Error, Result};
+use nix::{
+    fcntl::{AtFlags, OFlag, OpenHow, ResolveFlag, open, openat2},
+    sys::stat::{FileStat, Mode, fstatat, mkdirat},
+};
+
+/// The longest path that the kernel takes, its final NUL included (PATH_MAX).
+const PATH_MAX: usize = 4096;
+
+/// The deepest directory that we make: deeper ones cannot be reached by a path from outside.
+const DEPTH_MAX: usize = 1000;
+
+/// A path of an archive, made relative and free of `.` and `..`.
+///
+/// # Errors
+/// A path that climbs out of the layer, or one that no file system can have.
+pub fn clean(path: &Path) -> Result<PathBuf> {
+    let mut clean = PathBuf::new();
+    for component in path.components() {
+        match component {
+            Component::Normal(name) => clean.push(name),
+            Component::ParentDir if !clean.pop() => {
+                return Err(refused(path, "it leads out of the layer's directory"));
+            }
+            // An absolute path means the layer's root, as in Docker.
+            Component::ParentDir
+            | Component::CurDir
+            | Component::RootDir
+            | Component::Prefix(_) => {}
+        }
+    }
+    if clean.as_os_str().len() >= PATH_MAX {
+        return Err(refused(&shown(path), "it is longer than the 4095 bytes that a path can have"));
+    }
+    if clean.components().count() > DEPTH_MAX {
+        return Err(refused(&shown(path), "it is nested more than 1000 directories deep"));
+    }
+    Ok(clean)
+}
+
+/// The beginning of a path that is too long to be shown.
+fn shown(path: &Path) -> PathBuf {
+    let text: String = path.to_string_lossy().chars().take(60).collect();
+    PathBuf::from(text + "..")
+}
+
+/// A path that is not unpacked, and why.
+pub fn refused(path: &Path, why: &str) -> Error {
+    Error::new(format!("refused to unpack {path:?}"))
+        .why(why)
+        .fix("do not trust this image; whoever made it knows more about it")
+}
+
+/// The directory that a layer is unpacked into.
+#[derive(Debug)]
+pub struct Inside {
+    root: OwnedFd,
+    /// The parent of the entry before: archives list directories as wholes.
+    last: Option<(PathBuf, Rc<OwnedFd>)>,
+}
+
+/// Where an entry goes: a name in an open directory.
+#[derive(Debug, Clone)]
+pub struct Place {
+    parent: Rc<OwnedFd>,
+    /// The last name of the path.
+    pub name: OsString,
+}
+
+impl Place {
+    /// The directory that the name is in.
+    pub fn parent(&self) -> BorrowedFd<'_> {
+        self.parent.as_fd()
+    }
+
+    /// What is there now, if anything; a link is not followed.
+    pub fn stat(&self) -> std::result::Result<Option<FileStat>, Errno> {
+        match fstatat(self.parent(), self.name.as_os_str(), AtFlags::AT_SYMLINK_NOFOLLOW) {
+            Ok(stat) => Ok(Some(stat)),
+            Err(Errno::ENOENT) => Ok(None),
+            Err(errno) => Err(errno),
+        }
+    }
+}
+
+const DIRECTORY: OFlag = OFlag::O_PATH.union(OFlag::O_DIRECTORY).union(OFlag::O_CLOEXEC);
+
+impl Inside {
+    /// Everything stays inside `root`.
+    ///
+    /// # Errors
+    /// As open(2).
+    pub fn new(root: &Path) -> Result<Self> {
+        let root = open(root, DIRECTORY, Mode::empty()).map_err(|errno| {
+            Error::new("cannot unpack the layer").call(&format!("open({root:?})"), errno)
+        })?;
+        Ok(Self { root, last: None })
+    }
+
+    /// The root itself.
+    pub fn root(&self) -> BorrowedFd<'_> {
+        self.root.as_fd()
+    }
+
+    /// The place of a clean path that is not empty. Parents that are missing are made: archives
+    /// may leave them out.
+    ///
+    /// # Errors
+    /// ENOTDIR or ELOOP when something in the way is no directory.
+    pub fn place(&mut self, path: &Path) -> std::result::Result<Place, Errno> {
+        let parent = path.parent().unwrap_or(Path::new(""));
+        let name = path.file_name().unwrap_or(OsStr::new(".")).to_owned();
+        if let Some((last, fd)) = &self.last
+            && last == parent
+        {
+            return Ok(Place { parent: fd.clone(), name });
+        }
+        let fd = Rc::new(self.directory(parent)?);
+        self.last = Some((parent.to_owned(), fd.clone()));
+        Ok(Place { parent: fd, name })
+    }
+
+    /// Something was removed or replaced by something else: known directories may be gone.
+    pub fn forget(&mut self) {
+        self.last = None;
+    }
+
+    fn directory(&self, path: &Path) -> std::result::Result<OwnedFd, Errno> {
+        match self.open(path) {
+            Err(Errno::ENOENT) => self.make_parents(path),
+            opened => opened,
+        }
+    }
+
+    fn open(&self, path: &Path) -> std::result::Result<OwnedFd, Errno> {
+        let path = if path.as_os_str().is_empty() { Path::new(".") } else { path };
+        let resolve = ResolveFlag::RESOLVE_IN_ROOT | ResolveFlag::RESOLVE_NO_MAGICLINKS;
+        openat2(&self.root, path, OpenHow::new().flags(DIRECTORY).resolve(resolve))
+    }
+
+    /// As `mkdir -p`, but each level is found by the kernel inside the root.
+    fn make_parents(&self, path: &Path) -> std::result::Result<OwnedFd, Errno> {
+        let mut so_far = PathBuf::new();
+        let mut here = self.open(&so_far)?;
+        for component in path.components() {
+            so_far.push(component);
+            here = match self.open(&so_far) {
+                Err(Errno::ENOENT) => {
+                    mkdirat(&here, component.as_os_str(), Mode::from_bits_truncate(0o755))?;
+                    self.open(&so_far)?
+                }
+                opened => opened?,
+            };
+        }
+        Ok(here)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(path: &str, expected: Option<&str>) {
+        assert_eq!(clean(Path::new(path)).ok(), expected.map(PathBuf::from));
+    }
+
+    #[test]
+    fn a_path_is_relative_and_does_not_climb_out() {
+        check("etc/passwd", Some("etc/passwd"));
+        check("./etc//passwd/", Some("etc/passwd"));
+        check("/etc/passwd", Some("etc/passwd"));
+        check("a/../b", Some("b"));
+        check("./", Some(""));
+        check("../etc/passwd", None);
+        check("a/../../b", None);
+        check("/..", None);
+        check(&"d/".repeat(1000), Some("d/".repeat(1000).trim_end_matches('/')));
+        check(&"d/".repeat(1001), None);
+        check(&"dddd".repeat(1024), None);
+    }
+}

@@ -1,0 +1,176 @@
+//! The stream: packed bytes in, tar bytes out, hashed on the way and never more than promised.
+//!
+//! Inflating and hashing are what unpacking costs, so each has a thread, and pieces go from one to
+//! the next by channels that hold only a few: a fast disk does not fill the memory.
+
+use std::{
+    cell::Cell,
+    io::{self, BufReader, Read},
+    rc::Rc,
+    sync::mpsc::{Receiver, SyncSender, sync_channel},
+    thread,
+};
+
+use flate2::bufread::MultiGzDecoder;
+use ground::{Error, Result};
+use oci::Digest;
+
+use crate::store::Digester;
+
+/// How much is passed from thread to thread at once.
+const PIECE: usize = 256 << 10;
+
+/// How many pieces may wait.
+const WAITING: usize = 4;
+
+/// How much more than the free space an archive may have: headers, whiteouts, and what only counts
+/// once although it is there twice.
+const HEADROOM: u64 = 1 << 30;
+
+/// How many bytes may be read before somebody says that they are wanted. The archive reader keeps
+/// headers in memory, so a header must not be as large as it likes.
+pub type Budget = Rc<Cell<u64>>;
+
+/// Runs `apply` on the unpacked archive, and checks that it was the right one.
+pub fn run(
+    packed: impl Read + Send,
+    diff_id: &Digest,
+    room: u64,
+    apply: impl FnOnce(&mut Unpacked, &Budget) -> Result<()>,
+) -> Result<()> {
+    let limit = room.saturating_add(HEADROOM);
+    let found = thread::scope(|scope| {
+        let (inflated, to_hash) = sync_channel(WAITING);
+        let (hashed, to_apply) = sync_channel(WAITING);
+        scope.spawn(move || inflate(packed, limit, &inflated));
+        let digester = Digester::new(diff_id.algorithm());
+        let hash = scope.spawn(move || hash(digester, &to_hash, &hashed));
+        let budget = Rc::new(Cell::new(u64::MAX));
+        let mut tar = Unpacked::new(to_apply, budget.clone());
+        let applied = apply(&mut tar, &budget).and_then(|()| tar.rest());
+        // Before the join: a thread that waits to send must hear that nobody listens.
+        drop(tar);
+        applied.map(|()| hash.join().ok())
+    })?;
+    match found {
+        Some(found) if found == *diff_id => Ok(()),
+        Some(found) => Err(Error::new("the layer is not what its image says")
+            .why(format!("unpacked it is {found}, and the image config promises {diff_id}"))
+            .fix("pull it again; if it stays so, the image was made wrong")),
+        None => Err(Error::new("cannot unpack the layer").why("a thread of ours failed")),
+    }
+}
+
+type Piece = io::Result<Vec<u8>>;
+
+fn inflate(packed: impl Read, limit: u64, to: &SyncSender<Piece>) {
+    let mut send = |piece: Piece| to.send(piece).is_ok();
+    let mut unpacked = match decoder(packed) {
+        Ok(unpacked) => unpacked.take(limit + 1),
+        Err(error) => {
+            send(Err(error));
+            return;
+        }
+    };
+    loop {
+        let mut piece = Vec::with_capacity(PIECE);
+        match unpacked.by_ref().take(PIECE as u64).read_to_end(&mut piece) {
+            Ok(0) if unpacked.limit() == 0 => {
+                send(Err(too_large(limit)));
+                return;
+            }
+            Ok(0) => return,
+            Ok(_) if !send(Ok(piece)) => return,
+            Ok(_) => {}
+            Err(error) => {
+                send(Err(error));
+                return;
+            }
+        }
+    }
+}
+
+fn too_large(limit: u64) -> io::Error {
+    io::Error::new(
+        io::ErrorKind::FileTooLarge,
+        format!("it unpacks to more than {limit} bytes, which is more than the disk has room for"),
+    )
+}
+
+/// What the first bytes say, as Docker does: media types were wrong too often.
+fn decoder<'a>(packed: impl Read + 'a) -> io::Result<Box<dyn Read + 'a>> {
+    use std::io::BufRead;
+    let mut packed = BufReader::with_capacity(PIECE, packed);
+    Ok(match packed.fill_buf()? {
+        [0x1f, 0x8b, ..] => Box::new(MultiGzDecoder::new(packed)),
+        [0x28, 0xb5, 0x2f, 0xfd, ..] => Box::new(zstd::stream::read::Decoder::with_buffer(packed)?),
+        _ => Box::new(packed),
+    })
+}
+
+fn hash(mut digester: Digester, from: &Receiver<Piece>, to: &SyncSender<Piece>) -> Digest {
+    // The applier may stop listening when it failed; then the digest is of no use either.
+    for piece in from {
+        if let Ok(bytes) = &piece {
+            digester.update(bytes);
+        }
+        if to.send(piece).is_err() {
+            break;
+        }
+    }
+    digester.finish()
+}
+
+/// The unpacked archive, as the archive reader wants it.
+#[derive(Debug)]
+pub struct Unpacked {
+    from: Receiver<Piece>,
+    piece: Vec<u8>,
+    at: usize,
+    budget: Budget,
+}
+
+impl Unpacked {
+    fn new(from: Receiver<Piece>, budget: Budget) -> Self {
+        Self { from, piece: Vec::new(), at: 0, budget }
+    }
+
+    /// Reads what follows the archive's end: it belongs to the digest.
+    fn rest(&mut self) -> Result<()> {
+        self.budget.set(u64::MAX);
+        io::copy(self, &mut io::sink()).map(drop).map_err(|error| broken(&error))
+    }
+}
+
+impl Read for Unpacked {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        while self.at == self.piece.len() {
+            match self.from.recv() {
+                Ok(piece) => (self.piece, self.at) = (piece?, 0),
+                Err(_) => return Ok(0),
+            }
+        }
+        let count = buffer.len().min(self.piece.len() - self.at);
+        let Some(left) = self.budget.get().checked_sub(count as u64) else {
+            return Err(io::Error::new(
+                io::ErrorKind::InvalidData,
+                "an entry has a header of more than a megabyte",
+            ));
+        };
+        self.budget.set(left);
+        buffer[..count].copy_from_slice(&self.piece[self.at..self.at + count]);
+        self.at += count;
+        Ok(count)
+    }
+}
+
+/// The report for an archive that cannot be read.
+pub fn broken(error: &io::Error) -> Error {
+    let report = Error::new("cannot unpack the layer").why(error.to_string());
+    match error.kind() {
+        io::ErrorKind::FileTooLarge => {
+            report.fix("free some space if you trust the image; it may be a bomb")
+        }
+        _ => report.fix("pull the image again; if it stays so, it was packed wrong"),
+    }
+}

@@ -1,0 +1,43 @@
+//! The system calls that nix does not wrap. All `unsafe` of this package is in this file.
+//!
+//! # Safety
+//! Every function here is safe to call: it passes integers, and structs that outlive the call.
+#![allow(unsafe_code, reason = "ioctl(2) has no safe wrapper")]
+
+use std::{
+    mem,
+    os::fd::{AsFd, AsRawFd},
+};
+
+use nix::errno::Errno;
+
+/// The size of a terminal, rows and columns (man 2 TIOCGWINSZ).
+///
+/// # Errors
+/// ENOTTY when it is none.
+pub fn window_size(terminal: impl AsFd) -> Result<(u16, u16), Errno> {
+    // SAFETY: winsize is a struct of integers, for which all bits zero is a value.
+    let mut size: libc::winsize = unsafe { mem::zeroed() };
+    // SAFETY: TIOCGWINSZ writes a winsize, which outlives the call.
+    let got = unsafe { libc::ioctl(terminal.as_fd().as_raw_fd(), libc::TIOCGWINSZ, &mut size) };
+    Errno::result(got)?;
+    Ok((size.ws_row, size.ws_col))
+}
+
+/// Sets the size of a terminal; its foreground processes get SIGWINCH.
+///
+/// # Errors
+/// ENOTTY when it is none.
+pub fn set_window_size(terminal: impl AsFd, rows: u16, columns: u16) -> Result<(), Errno> {
+    let size = libc::winsize { ws_row: rows, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 };
+    // SAFETY: TIOCSWINSZ reads a winsize, which outlives the call.
+    let set = unsafe { libc::ioctl(terminal.as_fd().as_raw_fd(), libc::TIOCSWINSZ, &size) };
+    Errno::result(set).map(drop)
+}
+
+/// Takes a descriptor that came with a message (man 7 unix, SCM_RIGHTS).
+pub(crate) fn own(fd: std::os::fd::RawFd) -> std::os::fd::OwnedFd {
+    // SAFETY: the kernel has just made this descriptor for us, from a message that nobody else
+    // reads.
+    unsafe { std::os::fd::FromRawFd::from_raw_fd(fd) }
+}
