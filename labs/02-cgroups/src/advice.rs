@@ -110,6 +110,11 @@ const ADVICE: &[(Errno, &str, &str)] = &[
     (Errno::EINVAL, "io.max", "write \"MAJOR:MINOR rbps=N wbps=N riops=N wiops=N\""),
     (Errno::EINVAL, "", "the kernel does not take this value; see the file's format"),
     (Errno::ERANGE, "cpu.weight", "a weight lies between 1 and 10000"),
+    (
+        Errno::ERANGE,
+        "cpuset.",
+        "this machine has fewer CPUs (or nodes): see /sys/devices/system/cpu/online",
+    ),
     (Errno::ERANGE, "", "the value is out of the file's range"),
     (Errno::EACCES, "cpuset.", "the parent group does not have this CPU or node: see its cpuset"),
     (

@@ -18,7 +18,7 @@ use nix::{
 
 use crate::{
     Bound, Controller, Controllers, Limits, Site, Version, Write, advice, delegation::absent,
-    limits::controller_of, membership::move_all,
+    membership::move_all,
 };
 
 /// The group below an inhabited delegated one, into which its processes move.
@@ -284,9 +284,9 @@ fn relative(name: &Path) -> Result<PathBuf> {
 }
 
 fn set(dir: &Path, write: &Write) -> Result<()> {
-    let what = match controller_of(&write.file) {
-        Some(it) => format!("cannot set the {} limit", it.name(Version::V2)),
-        None => format!("cannot set {}", write.file),
+    let what = match write.file.split_once('.') {
+        Some(("cgroup" | "freezer", _)) | None => format!("cannot set {}", write.file),
+        Some(_) => format!("cannot set the {} limit", write.controller.name(Version::V2)),
     };
     put(&what, &dir.join(&write.file), &write.value)
 }

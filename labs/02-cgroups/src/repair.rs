@@ -18,7 +18,7 @@ use nix::{
     mount::{MntFlags, MsFlags, mount, umount2},
     sched::sched_getaffinity,
     sys::{prctl, signal::Signal},
-    unistd::{Pid, getpid},
+    unistd::{Pid, getpid, getppid},
 };
 
 use crate::told;
@@ -49,9 +49,13 @@ impl RepairCommand {
         }
         let exec = Exec::with_own_environment(&self.command)?;
         let allowance = self.allowance()?;
+        let parent = getppid();
         rootless::enter(Kinds::of([Kind::Mount]))?;
         // Becoming root of a user namespace clears it, and our supervisor counts on it.
         let _ = prctl::set_pdeathsig(Signal::SIGKILL);
+        if getppid() != parent {
+            return Err(Error::new("cannot run the command").why("its supervisor has died"));
+        }
         cover(&allowance)?;
         let Err(errno) = exec.run() else { return Ok(ExitCode::SUCCESS) };
         let not_found = if errno == Errno::ENOENT { 127 } else { 126 };

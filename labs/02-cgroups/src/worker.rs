@@ -35,6 +35,9 @@ pub enum Worker {
     /// Wait for the end of the parent, for at most so long
     #[command(hide = true)]
     Idle { milliseconds: u64 },
+    /// Wait for the end of standard input: the parent may die before it could be told so
+    #[command(hide = true)]
+    Hang,
     /// Count, for at most a minute
     #[command(hide = true)]
     Count,
@@ -55,6 +58,7 @@ impl Worker {
             Self::Allocate { bytes } => allocate(bytes),
             Self::ForkBomb { at_most } => return fork_bomb(at_most),
             Self::Idle { milliseconds } => thread::sleep(Duration::from_millis(milliseconds)),
+            Self::Hang => drop(io::copy(&mut io::stdin(), &mut io::sink())),
             Self::Count => return count(),
             Self::TwoThreads => return two_threads(),
             Self::Ask => return ask(),
@@ -92,8 +96,8 @@ fn fork_bomb(at_most: usize) -> Result<ExitCode> {
     let mut refused = 0;
     let mut errno = 0;
     for _ in 0..at_most {
-        let child =
-            Command::new(own_program()?).args(["idle", "5000"]).stdout(Stdio::null()).spawn();
+        let mut child = Command::new(own_program()?);
+        let child = child.arg("hang").stdin(Stdio::piped()).stdout(Stdio::null()).spawn();
         match child {
             Ok(child) => born.push(child),
             Err(error) => {

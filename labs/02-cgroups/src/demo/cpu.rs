@@ -1,5 +1,7 @@
 //! CPU time: a busy loop without a limit, with a fifth of a CPU, and in two threads.
 
+use std::time::Duration;
+
 use cgroups::{Bound, Controller, Cpu, Cpus, Group, Limits, Site};
 use ground::{Evidence, Result, Scene, Table};
 
@@ -26,9 +28,9 @@ pub fn unlimited(site: &Site) -> Result<Scene<Stage>> {
         stage.in_group("busy", &[Controller::Cpu], |group| {
             let (share, table) = measure(group, 1, 1000)?;
             if !(30.0..110.0).contains(&share) {
-                return Err(contradiction("about 100 % of a CPU", format!("{share:.0} %")));
+                return Err(contradiction("about 100 % of a CPU", format!("{share:.1} %")));
             }
-            Ok(Evidence::new(format!("One thread, {share:.0} % of one CPU: all it could get."))
+            Ok(Evidence::new(format!("One thread, {share:.1} % of one CPU: all it could get."))
                 .table(table))
         })
     }))
@@ -41,7 +43,7 @@ pub fn a_fifth(site: &Site) -> Result<Scene<Stage>> {
         stage.in_group("fifth", &[Controller::Cpu], |group| {
             let (share, table) = measure_limited(group, 1)?;
             Ok(Evidence::new(format!(
-                "{share:.0} %: it runs at full speed until its 20 ms are used, then it stands \
+                "{share:.1} %: it runs at full speed until its 20 ms are used, then it stands \
                  still until the next period begins (nr_throttled)."
             ))
             .table(table))
@@ -56,7 +58,7 @@ pub fn two_threads(site: &Site) -> Result<Scene<Stage>> {
         stage.in_group("two", &[Controller::Cpu], |group| {
             let (share, table) = measure_limited(group, 2)?;
             Ok(Evidence::new(format!(
-                "{share:.0} % for both together: the quota is the group's, over all CPUs, in \
+                "{share:.1} % for both together: the quota is the group's, over all CPUs, in \
                  units of one CPU (150000 would be one and a half)."
             ))
             .table(table))
@@ -70,7 +72,7 @@ fn measure_limited(group: &Group, threads: usize) -> Result<(f64, Table)> {
     let throttled = group.stat().cpu.throttled_periods.unwrap_or_default();
     // A busy machine can only make it less.
     if share > 26.0 || throttled == 0 {
-        let seen = format!("{share:.0} % and {throttled} throttled periods");
+        let seen = format!("{share:.1} % and {throttled} throttled periods");
         return Err(contradiction("about 20 % and throttled periods", seen));
     }
     Ok((share, table))
@@ -88,9 +90,9 @@ fn measure(group: &Group, threads: usize, milliseconds: u64) -> Result<(f64, Tab
         .row([
             threads,
             after.quota_us.map_or("-".to_owned(), |it| it.to_string()),
-            format!("{} ms", run.wall.as_millis()),
-            format!("{} ms", used / 1000),
-            format!("{share:.0} %"),
+            format!("{:.2} s", run.wall.as_secs_f64()),
+            format!("{:.2} s", Duration::from_micros(used).as_secs_f64()),
+            format!("{share:.1} %"),
             match (throttled, periods) {
                 (Some(throttled), Some(periods)) => format!("{throttled} of {periods}"),
                 _ => "-".to_owned(),

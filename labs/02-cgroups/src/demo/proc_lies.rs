@@ -86,23 +86,38 @@ fn ask(group: Option<&Group>, arguments: &[&str]) -> Result<Told> {
 }
 
 fn verdict(bare: &Told, repaired: &Told, in_group: bool) -> Result<Evidence> {
-    let bytes = |it: u64| format!("{} MiB", it >> 20);
-    let mut table = Table::new(["asked", "by", "told", "told after the repair"])
-        .row([
-            "MemTotal of /proc/meminfo",
-            "free, top",
-            &bytes(bare.meminfo),
-            &bytes(repaired.meminfo),
-        ])
-        .row(["sysinfo(2)", "busybox free", &bytes(bare.sysinfo), &bytes(repaired.sysinfo)]);
-    let rows = [
+    let bytes = |it: u64| match (it >> 20, it % (1 << 20)) {
+        (whole, 0) => format!("{whole} MiB"),
+        _ => format!("{:.1} MiB", it as f64 / f64::from(1 << 20)),
+    };
+    // What did not change is still the machine's.
+    let after = |bare: u64, repaired: u64, shown: &dyn Fn(u64) -> String| match repaired == bare {
+        true => format!("the machine's {}", shown(repaired)),
+        false => shown(repaired),
+    };
+    let before =
+        |bare: u64, shown: &dyn Fn(u64) -> String| format!("the machine's {}", shown(bare));
+    let number = |it: u64| it.to_string();
+    let mut table = Table::new(["asked", "by", "told", "told after the repair"]);
+    let memory = [
+        ("MemTotal of /proc/meminfo", "free, top", bare.meminfo, repaired.meminfo),
+        ("sysinfo(2)", "busybox free", bare.sysinfo, repaired.sysinfo),
+    ];
+    for (asked, by, bare, repaired) in memory {
+        table.push([asked, by, &before(bare, &bytes), &after(bare, repaired, &bytes)]);
+    }
+    let cpus = [
         ("processors in /proc/cpuinfo", "lscpu, many programs"),
         ("cpuN in /proc/stat", "top"),
         ("/sys/devices/system/cpu/online", "glibc's sysconf(3)"),
         ("sched_getaffinity(2)", "nproc, most runtimes"),
     ];
-    for ((asked, by), (bare, repaired)) in rows.iter().zip(bare.cpus.iter().zip(repaired.cpus)) {
-        table.push([*asked, *by, &bare.to_string(), &repaired.to_string()]);
+    for ((asked, by), (bare, repaired)) in cpus.iter().zip(bare.cpus.iter().zip(repaired.cpus)) {
+        let repaired = match *asked {
+            "sched_getaffinity(2)" => after(*bare, repaired, &number),
+            _ => number(repaired),
+        };
+        table.push([*asked, *by, &before(*bare, &number), &repaired]);
     }
     let told = repaired.meminfo == MEMORY && repaired.cpus[..3] == [1, 1, 1];
     if !told || bare.meminfo <= MEMORY {

@@ -1,0 +1,220 @@
+//! What the commands do to real processes; the host is the same afterwards.
+
+use testbed::{Host, Place, killed_at_random, needs, snapshot};
+
+const LAB: &str = env!("CARGO_BIN_EXE_lab-02");
+
+/// The group of this run.
+const RUN: (&str, &str) = (r"\blab-\d+-", "lab-[RUN]-");
+
+/// Every place in which groups can be made.
+const PLACES: [Place; 3] = [Place::Root, Place::GuestRoot, Place::GuestUser];
+
+/// Runs the script, which calls the binary `$BIN`, wherever groups can be made.
+#[track_caller]
+fn everywhere(check: impl Fn(Place)) {
+    for place in PLACES {
+        if let Some(reason) = testbed::Need::In(place).missing() {
+            testbed::skip(&reason);
+            continue;
+        }
+        let before = Host::now();
+        check(place);
+        before.assert_unchanged();
+    }
+}
+
+#[test]
+fn the_exit_status_is_the_commands_own() {
+    everywhere(|place| {
+        let script = "$BIN limit -- sh -c 'exit 7'; echo $?; \
+                      $BIN limit -- sh -c 'kill -TERM $$'; echo $?; \
+                      $BIN limit -- /nonexistent 2>/dev/null; echo $?; \
+                      $BIN limit -- /etc/passwd 2>/dev/null; echo $?";
+        assert_eq!(place.shell(LAB, script).success(), "7\n143\n127\n126\n", "{place:?}");
+    });
+}
+
+#[test]
+fn a_limited_command_is_in_a_group_of_its_own_and_the_group_goes() {
+    everywhere(|place| {
+        let script = "$BIN limit --pids 50 -- sh -c 'grep -c lab- /proc/self/cgroup' >/dev/null \
+                      && find /sys/fs/cgroup -name 'lab-*' | wc -l";
+        assert_eq!(place.shell(LAB, script).success(), "0\n", "{place:?}");
+    });
+}
+
+#[test]
+fn who_is_killed_for_memory_is_told_so() {
+    everywhere(|place| {
+        let output = place.shell(LAB, "$BIN limit -m 32m -- $BIN allocate 200000000");
+        assert_eq!(output.code, 137, "{place:?}: {output}");
+        snapshot!("killed_for_memory", output.stderr);
+    });
+}
+
+#[test]
+fn a_signal_to_the_supervisor_means_the_command() {
+    everywhere(|place| {
+        let script = "$BIN limit -- sh -c 'trap \"echo got it; exit 3\" TERM; echo up; \
+                      while :; do sleep 0.05; done' & pid=$!; sleep 1; kill -TERM $pid; wait $pid; \
+                      echo $?; find /sys/fs/cgroup -name 'lab-*' | wc -l";
+        assert_eq!(place.shell(LAB, script).success(), "up\ngot it\n3\n0\n", "{place:?}");
+    });
+}
+
+#[test]
+fn what_a_killed_supervisor_left_is_swept() {
+    everywhere(|place| {
+        let script = "$BIN limit -- sh -c 'sleep 60 & sleep 60' & pid=$!; sleep 0.7; \
+                      kill -KILL $pid; wait $pid 2>/dev/null; \
+                      find /sys/fs/cgroup -name 'lab-*-limit' | grep -c .; \
+                      $BIN limit -- true; find /sys/fs/cgroup -name 'lab-*-limit' | grep -c .; \
+                      true";
+        let text = place.shell(LAB, script).success().to_owned();
+        let (left, after) = text.trim().split_once('\n').unwrap();
+        assert_ne!(left, "0", "{place:?}");
+        assert_eq!(after, "0", "{place:?}");
+    });
+}
+
+#[test]
+fn a_frozen_group_stands_still_until_it_is_thawed() {
+    everywhere(|place| {
+        let script = "$BIN limit -- sh -c 'while :; do echo x; sleep 0.02; done' > $PWD_OUT & \
+                      pid=$!; sleep 1; child=$(cat /proc/$pid/task/$pid/children); \
+                      $BIN freeze $child >/dev/null || exit 1; \
+                      a=$(wc -l < $PWD_OUT); sleep 0.5; b=$(wc -l < $PWD_OUT); \
+                      $BIN thaw $child >/dev/null || exit 2; sleep 0.5; c=$(wc -l < $PWD_OUT); \
+                      kill -TERM $pid; wait $pid; rm -rf ${PWD_OUT%/*}; \
+                      [ $a -eq $b ] && echo stood; [ $c -gt $b ] && echo went on";
+        let script = format!("PWD_OUT=$(mktemp -d)/out; {script}");
+        assert_eq!(place.shell(LAB, &script).success(), "stood\nwent on\n", "{place:?}");
+    });
+}
+
+#[test]
+fn a_program_reads_its_limits_from_the_repaired_files() {
+    everywhere(|place| {
+        let script = "$BIN limit -m 64m --cpus 1 --repair-proc -- sh -c \
+                      'head -n 1 /proc/meminfo; grep -c ^processor /proc/cpuinfo; \
+                       grep -c ^cpu[0-9] /proc/stat; cat /sys/devices/system/cpu/online; \
+                       echo $BIN | grep -c lab-02'";
+        let expected = "MemTotal:          65536 kB\n1\n1\n0\n1\n";
+        let text = place.shell(LAB, &format!("export BIN; {script}")).success().to_owned();
+        let squeezed = text.split_whitespace().collect::<Vec<_>>();
+        assert_eq!(squeezed, expected.split_whitespace().collect::<Vec<_>>(), "{place:?}");
+    });
+}
+
+#[test]
+fn a_quota_cannot_be_outrun_by_threads() {
+    everywhere(|place| {
+        let script = "$BIN limit --cpus 0.2 -- sh -c '$BIN busy 3 1500; \
+                      d=$(sed -n s/^0::://p /proc/self/cgroup); cat /proc/$$/cgroup' >/dev/null; \
+                      echo $?";
+        assert_eq!(place.shell(LAB, &format!("export BIN; {script}")).success(), "0\n");
+    });
+}
+
+#[test]
+fn one_look_at_top_and_tree_has_our_own_run() {
+    everywhere(|place| {
+        let script = "$BIN limit -m 64m --pids 20 --cpus 0.5 -- sh -c \
+                      '$BIN top -n 1 --interval 0.3 | grep lab- | tr -d \" \"; \
+                       $BIN tree | grep -c lab-; $BIN --json top -n 1 --interval 0.1 | head -c 11'";
+        let text = place.shell(LAB, &format!("export BIN; {script}")).success().to_owned();
+        assert!(text.contains("│64M│"), "{place:?}: {text}");
+        assert!(text.contains("│20│"), "{place:?}: {text}");
+        assert!(text.ends_with("{\"columns\":"), "{place:?}: {text}");
+        assert!(!text.contains('\x1b'), "{place:?}: {text}");
+    });
+}
+
+#[test]
+fn an_inhabited_delegated_group_is_left_as_it_was_found() {
+    let place = Place::GuestRoot;
+    needs!(In(place));
+    let script = "set -e; d=/sys/fs/cgroup/box; mkdir $d; \
+                  chown 1000 $d $d/cgroup.procs $d/cgroup.subtree_control; \
+                  sh -c \"echo \\$\\$ > $d/cgroup.procs; \
+                    exec setpriv --reuid 1000 --regid 1000 --clear-groups \
+                      $BIN limit --pids 30 -m 64m -- cat /proc/self/cgroup\"; \
+                  cat $d/cgroup.subtree_control; ls -d $d/*/ 2>/dev/null | grep -c . || true; \
+                  rmdir $d";
+    let text = place.shell(LAB, script);
+    snapshot!("inhabited_delegated_group", text.text(), [RUN]);
+}
+
+#[test]
+fn an_ordinary_user_on_v1_is_told_what_would_help() {
+    needs!(In(Place::User), CgroupV1("memory"));
+    let output = Place::User.run(LAB, &["limit", "-m", "64m", "--", "true"], &[]);
+    snapshot!("user_on_v1", output.text());
+}
+
+#[test]
+fn a_plan_needs_no_privilege() {
+    let place = Place::unprivileged();
+    needs!(In(place));
+    let args = [
+        "limit",
+        "--explain",
+        "--cpus",
+        "0.2",
+        "-m",
+        "64m",
+        "--memory-swap",
+        "96m",
+        "--pids",
+        "50",
+        "--io",
+        "254:0:rbps=1m",
+        "--repair-proc",
+        "--",
+        "sh",
+    ];
+    let output = place.run(LAB, &args, &[]);
+    snapshot!(place, "limit_explain", output.text(), [RUN]);
+}
+
+#[test]
+fn bad_input_is_refused_with_a_reason() {
+    needs!(In(Place::Root), CgroupV1("cpu"), CgroupV1("memory"));
+    let before = Host::now();
+    let script = "for a in '--cpus 0' '--cpus x' '-m 6x' '--cpuset a' '--io x' \
+                    '--io /nonexistent:rbps=1' '--cpu-quota 500' '-m 64m --memory-swap 32m' \
+                    '--memory-swap 32m' '--cpu-quota 2000 --cpu-burst 9000' '--cpuset 4000' \
+                    '--io 254:77:rbps=1m'; do \
+                    echo \"\\$ limit $a -- true\"; $BIN limit $a -- true 2>&1; echo \"-> $?\"; done; \
+                  for a in 'freeze nope' 'freeze 99999999' 'freeze '$$ 'top --interval 0'; do \
+                    echo \"\\$ $a\"; $BIN $a 2>&1; echo \"-> $?\"; done";
+    let output = Place::Root.shell(LAB, script);
+    before.assert_unchanged();
+    let shell = (r"freeze \d{2,7}\b|of process \d+", "freeze [PID]");
+    snapshot!("bad_input", output.text(), [RUN, shell]);
+}
+
+#[test]
+fn help() {
+    let output = Place::unprivileged();
+    needs!(In(output));
+    let text =
+        output.shell(LAB, "$BIN --help; $BIN limit --help; $BIN top --help; $BIN freeze --help");
+    snapshot!("help", text.success());
+}
+
+#[test]
+fn a_demonstration_killed_at_any_moment_leaves_nothing_to_the_next() {
+    needs!(In(Place::Root));
+    let killed = killed_at_random(Place::Root, LAB, &[], 8);
+    assert!(killed > 0, "every trial ended by itself");
+}
+
+#[test]
+fn a_limited_command_killed_at_any_moment_leaves_nothing_to_the_next() {
+    needs!(In(Place::Root));
+    let args = ["limit", "--pids", "20", "-m", "64m", "--", "sleep", "0.1"];
+    let killed = killed_at_random(Place::Root, LAB, &args, 100);
+    assert!(killed > 0, "every trial ended by itself");
+}
