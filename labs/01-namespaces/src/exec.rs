@@ -4,7 +4,13 @@ use std::ffi::{CString, OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 
 use ground::{Errno, Error, Explanation, Result, Step};
-use nix::sys::signal::Signal;
+use nix::{
+    sys::{
+        signal::Signal,
+        stat::{SFlag, stat},
+    },
+    unistd::{AccessFlags, access},
+};
 
 use crate::sys::{self, Vector};
 
@@ -39,6 +45,41 @@ impl Exec {
         Ok(Self { name, candidates, argv: Vector::new(argv), envp: Vector::new(envp) })
     }
 
+    /// Prepares to become the file `program`, whatever `argv[0]` calls it, as hooks of a container
+    /// are run; PATH is not searched.
+    ///
+    /// # Errors
+    /// A string with a NUL byte in it.
+    pub fn of<A: AsRef<OsStr>, E: AsRef<OsStr>>(
+        program: &str,
+        argv: &[A],
+        envp: &[E],
+    ) -> Result<Self> {
+        Ok(Self {
+            name: program.to_owned(),
+            candidates: c_strings(&[program])?,
+            argv: Vector::new(c_strings(argv)?),
+            envp: Vector::new(c_strings(envp)?),
+        })
+    }
+
+    /// Looks for the program as [`Exec`] will when it runs, without becoming it; for a step that
+    /// wants to know earlier.
+    ///
+    /// # Errors
+    /// ENOENT when it is nowhere, EACCES when it cannot be executed, as execve(2).
+    pub fn look_up(&self) -> std::result::Result<(), Errno> {
+        let mut telling = Errno::ENOENT;
+        for candidate in &self.candidates {
+            match can_be_executed(candidate) {
+                Ok(()) => return Ok(()),
+                Err(Errno::ENOENT | Errno::ENOTDIR) => {}
+                Err(errno) => telling = errno,
+            }
+        }
+        Err(telling)
+    }
+
     /// Prepares to become `argv[0]` with the environment that we have ourselves.
     ///
     /// # Errors
@@ -53,6 +94,15 @@ impl Exec {
             .collect();
         Self::new(argv, &envp)
     }
+}
+
+/// execve(2) refuses directories and files without an x with one errno.
+fn can_be_executed(file: &CString) -> std::result::Result<(), Errno> {
+    let kind = SFlag::from_bits_truncate(stat(file.as_c_str())?.st_mode) & SFlag::S_IFMT;
+    if kind != SFlag::S_IFREG {
+        return Err(Errno::EACCES);
+    }
+    access(file.as_c_str(), AccessFlags::X_OK)
 }
 
 /// The files that a name without a slash may mean; a name with one means itself.

@@ -60,12 +60,20 @@ impl IdMaps {
                 man,
             ));
         }
-        for (file, ranges) in [("uid_map", &self.uids), ("gid_map", &self.gids)] {
-            calls.push(Explanation::new(
-                format!("write(\"/proc/PID/{file}\", {:?})", lines(ranges)),
-                "without a map everybody inside is 65534, nobody",
-                man,
-            ));
+        let files = [("uid_map", "newuidmap", &self.uids), ("gid_map", "newgidmap", &self.gids)];
+        for (file, program, ranges) in files {
+            calls.push(match self.needs_programs() {
+                true => Explanation::new(
+                    format!("{program} PID {}", triples(ranges).join(" ")),
+                    "set-user-ID root: it writes the map if the subordinate ids are the caller's",
+                    "1 newuidmap",
+                ),
+                false => Explanation::new(
+                    format!("write(\"/proc/PID/{file}\", {:?})", lines(ranges)),
+                    "without a map everybody inside is 65534, nobody",
+                    man,
+                ),
+            });
         }
         calls
     }
@@ -76,11 +84,11 @@ impl IdMaps {
     /// EPERM when the maps name ids that are not ours to give away, or when AppArmor took the
     /// capabilities inside; see [`crate::walls`].
     pub fn write(&self, pid: Pid) -> Result<()> {
-        if geteuid().is_root() || self.is_single() {
-            self.write_files(&pid.to_string())
-        } else {
+        if self.needs_programs() {
             self.write_by_program("newuidmap", pid, &self.uids)?;
             self.write_by_program("newgidmap", pid, &self.gids)
+        } else {
+            self.write_files(&pid.to_string())
         }
     }
 
@@ -93,6 +101,10 @@ impl IdMaps {
     pub fn is_single(&self) -> bool {
         let single = |ranges: &[Range]| matches!(ranges, [Range { count: 1, .. }]);
         single(&self.uids) && single(&self.gids)
+    }
+
+    fn needs_programs(&self) -> bool {
+        !geteuid().is_root() && !self.is_single()
     }
 
     fn needs_setgroups_denied(&self) -> bool {
@@ -125,8 +137,12 @@ impl IdMaps {
 
 /// The arguments of newuidmap(1): the process, then triples.
 pub(crate) fn newidmap_arguments(pid: Pid, ranges: &[Range]) -> Vec<String> {
-    let triples = ranges.iter().flat_map(|range| [range.inside, range.outside, range.count]);
-    [pid.as_raw().to_string()].into_iter().chain(triples.map(|id| id.to_string())).collect()
+    [pid.as_raw().to_string()].into_iter().chain(triples(ranges)).collect()
+}
+
+fn triples(ranges: &[Range]) -> Vec<String> {
+    let ids = ranges.iter().flat_map(|range| [range.inside, range.outside, range.count]);
+    ids.map(|id| id.to_string()).collect()
 }
 
 /// The map as the kernel wants it: a line a range.

@@ -66,6 +66,9 @@ pub struct Spawn<'a> {
     pub fork_before: Option<usize>,
     /// Whether it is killed when the calling thread ends, and when the [`Child`] is dropped.
     pub dies_with_parent: bool,
+    /// Whether that ends when it is ready: whoever made it has then written down what it is, and a
+    /// container outlives its runtime.
+    pub let_go_when_ready: bool,
 }
 
 impl<'a> Spawn<'a> {
@@ -79,6 +82,7 @@ impl<'a> Spawn<'a> {
             ready_before: None,
             fork_before: None,
             dies_with_parent: true,
+            let_go_when_ready: false,
         }
     }
 
@@ -169,7 +173,8 @@ impl<'a> Spawn<'a> {
                     return Err(self.blame(step, E::from_raw(errno)));
                 }
                 _ => {
-                    return Ok(if self.dies_with_parent { child } else { child.released() });
+                    let ours = self.dies_with_parent && !self.let_go_when_ready;
+                    return Ok(if ours { child } else { child.released() });
                 }
             }
         }
@@ -212,13 +217,14 @@ impl<'a> Spawn<'a> {
             if self.fork_before == Some(index) {
                 self.fork_half_way(alone, &report.write);
             }
-            self.tie_to_parent();
+            self.tie_to_parent(waited_for);
             if waited_for && parent_is_gone(&report.write) {
                 break;
             }
             if self.ready_before == Some(index) {
                 tell(&report.write, index as u32, 0);
                 waited_for = false;
+                self.let_go();
             }
             if let Err(errno) = step.run() {
                 tell(&report.write, index as u32, errno as i32);
@@ -244,9 +250,15 @@ impl<'a> Spawn<'a> {
     }
 
     /// A fork and every change of ids, which may be any step, clear this setting.
-    fn tie_to_parent(&self) {
-        if self.dies_with_parent {
+    fn tie_to_parent(&self, waited_for: bool) {
+        if self.dies_with_parent && (waited_for || !self.let_go_when_ready) {
             let _ = prctl::set_pdeathsig(Signal::SIGKILL);
+        }
+    }
+
+    fn let_go(&self) {
+        if self.dies_with_parent && self.let_go_when_ready {
+            let _ = prctl::set_pdeathsig(None);
         }
     }
 }

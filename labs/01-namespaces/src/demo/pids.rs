@@ -38,7 +38,7 @@ fn act_two_numbers(_: &mut Stage) -> Result<Outcome> {
             .row(["NSpid in its status, first", outside])
             .row(["NSpid in its status, last", inside]);
         let follows = format!(
-            "It is an ordinary process with two numbers: {outside} for us, {inside} for itself. \
+            "It is an ordinary process with two numbers: PID {outside} for us, PID {inside} for itself. \
              Its parent has no number in there, and shows as {}.",
             witness.view.get("ppid")
         );

@@ -1,0 +1,176 @@
+//! What the kernel says about processes that lab-01 made, and what other tools say about the same.
+
+use testbed::{Host, Output, Place, killed_at_random, needs};
+
+const LAB: &str = env!("CARGO_BIN_EXE_lab-01");
+
+/// Runs a script with `$BIN` and expects that nothing is left of it.
+#[track_caller]
+fn shell(place: Place, script: &str) -> Output {
+    let before = Host::now();
+    let output = place.shell(LAB, script);
+    before.assert_unchanged();
+    output
+}
+
+#[track_caller]
+fn check(place: Place, script: &str, expected: &str) {
+    let output = shell(place, script);
+    assert_eq!(output.success().trim(), expected, "{output}");
+}
+
+const HERE: [Place; 3] = [Place::Root, Place::User, Place::UserWithSubids];
+
+#[test]
+fn the_command_is_pid_1_and_sees_only_itself() {
+    for place in HERE {
+        needs!(In(place));
+        check(
+            place,
+            "$BIN run --pid --mount --map-root -- sh -c 'echo $$ /proc/[0-9]*'",
+            "1 /proc/1",
+        );
+    }
+}
+
+#[test]
+fn exit_status_and_signal_are_passed_on() {
+    for place in HERE {
+        needs!(In(place));
+        check(place, "$BIN run --map-root -- sh -c 'exit 7'; echo $?", "7");
+        check(place, "$BIN run --map-root -- sh -c 'kill -9 $$'; echo $?", "137");
+        check(
+            place,
+            "$BIN run --pid --map-root --time --boottime 9 -- sh -c 'exit 7'; echo $?",
+            "7",
+        );
+    }
+}
+
+#[test]
+fn an_ordinary_user_is_told_of_the_user_namespace_it_gets() {
+    needs!(In(Place::User));
+    let output = shell(Place::User, "$BIN run --uts -- id -u");
+    assert_eq!(output.success().trim(), "0");
+    assert!(output.stderr.contains("added --user --map-root"), "{output}");
+}
+
+#[test]
+fn without_a_map_everybody_is_nobody() {
+    for place in HERE {
+        needs!(In(place));
+        check(place, "$BIN run --user -- id -u", "65534");
+    }
+}
+
+#[test]
+fn subordinate_ids_are_mapped_from_1_on() {
+    needs!(In(Place::UserWithSubids));
+    let map = "0 54321 1\n1 100000 65536";
+    check(
+        Place::UserWithSubids,
+        "$BIN run --map-auto -- sed 's/  */ /g;s/^ //' /proc/self/uid_map",
+        map,
+    );
+}
+
+#[test]
+fn the_host_keeps_its_name() {
+    for place in HERE {
+        needs!(In(place));
+        let script = "a=$(uname -n); $BIN run --hostname box --map-root -- uname -n; [ \"$a\" = \"$(uname -n)\" ]";
+        check(place, script, "box");
+    }
+}
+
+#[test]
+fn a_shifted_clock_reaches_uptime() {
+    for place in HERE {
+        needs!(In(place));
+        let script = "a=$(cut -d. -f1 /proc/uptime)
+            b=$($BIN run --map-root --boottime 864000 -- cut -d. -f1 /proc/uptime)
+            echo $(( (b - a) / 864000 ))";
+        check(place, script, "1");
+    }
+}
+
+#[test]
+fn no_flag_means_every_namespace() {
+    for place in HERE {
+        needs!(In(place));
+        // A line a kind that is still shared; none is.
+        let script = "ls -l /proc/self/ns | sed -n 's/.*-> //p' | sort -u > $HOME/ours
+            $BIN run -- sh -c 'ls -l /proc/self/ns' | sed -n 's/.*-> //p' | sort -u | comm -12 - $HOME/ours";
+        check(place, script, "");
+    }
+}
+
+#[test]
+fn unshare_of_util_linux_gives_the_same_view() {
+    needs!(Program("unshare"));
+    for place in HERE {
+        needs!(In(place));
+        // Namespaces differ by inode in every run; what is inside must not.
+        let script = r#"
+            look='id -u; cat /proc/self/uid_map; echo $$ /proc/[0-9]*; cat /proc/self/setgroups
+                  sed 1,2d /proc/net/dev | wc -l; grep -c . /proc/self/cgroup; grep Cap /proc/self/status'
+            $BIN run --pid --mount --net --uts --ipc --cgroup --map-root -- sh -c "$look" > $HOME/ours
+            unshare --pid --fork --mount --mount-proc --net --uts --ipc --cgroup --map-root-user -- sh -c "$look" > $HOME/theirs
+            diff $HOME/ours $HOME/theirs; true"#;
+        let output = shell(place, script);
+        // Root may keep setgroups(2); unshare(1) denies it all the same.
+        let lines = output.stdout.trim().lines();
+        let differences: Vec<&str> = lines.filter(|line| line.starts_with(['<', '>'])).collect();
+        assert!(matches!(differences.as_slice(), [] | ["< allow", "> deny"]), "{output}");
+    }
+}
+
+#[test]
+fn ls_counts_what_lsns_counts() {
+    needs!(In(Place::Root), Program("lsns"));
+    // In a PID namespace of its own nobody comes and goes but the two that look.
+    let script = r#"
+        cat > $HOME/compare <<'EOF'
+        sleep 50 & unshare -u -i sleep 50 & sleep 0.3
+        lsns -n -o NS,TYPE,NPROCS > $HOME/theirs
+        $BIN ls --json > $HOME/ours
+EOF
+        $BIN run --pid --mount -- sh $HOME/compare
+        python3 - <<'EOF'
+import json, os
+home = os.environ["HOME"]
+ours = {(r[0], r[1], r[2]) for r in json.load(open(home + "/ours"))["rows"]}
+theirs = {tuple(line.split()) for line in open(home + "/theirs")}
+print("same" if ours == theirs else f"{ours ^ theirs}")
+EOF"#;
+    needs!(Program("python3"));
+    check(Place::Root, script, "same");
+}
+
+#[test]
+fn a_hidden_process_is_counted_in_words() {
+    needs!(In(Place::User));
+    let output = shell(Place::User, "$BIN ls");
+    assert!(output.success().contains("hidden from us"), "{output}");
+}
+
+#[test]
+fn the_tree_puts_a_child_below_its_parent() {
+    for place in HERE {
+        needs!(In(place));
+        let script = "$BIN run --user --map-root --pid --mount -- sh -c \
+            \"'$BIN' run --pid --mount -- '$BIN' tree --json\"";
+        let output = shell(place, script);
+        // Inside, the PID namespace around is out of reach: the tree begins with our own.
+        let ours = output.success().lines().next().unwrap_or_default();
+        assert!(ours.contains(r#"["pid:["#) && !ours.contains("└─"), "{output}");
+    }
+}
+
+#[test]
+fn killed_at_any_moment_nothing_is_left() {
+    for place in [Place::Root, Place::User] {
+        needs!(In(place));
+        killed_at_random(place, LAB, &[], 15);
+    }
+}
