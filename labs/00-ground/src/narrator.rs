@@ -83,7 +83,7 @@ impl<'a> Narrator<'a> {
         for Explanation { call, why, man } in calls {
             let call = self.paint(call, Style::new().yellow());
             writeln!(self.out, "       {call}")?;
-            self.paragraph("         ", "         ", &format!("{why} (man {man})"))?;
+            self.paragraph("         ", "         ", &reason(why, man))?;
         }
         writeln!(self.out)
     }
@@ -134,7 +134,7 @@ impl<'a> Narrator<'a> {
         for (index, Explanation { call, why, man }) in calls.iter().enumerate() {
             let call = self.paint(call, Style::new().yellow());
             writeln!(self.out, "{:2}. {call}", index + 1)?;
-            self.paragraph("    ", "    ", &format!("{why} (man {man})"))?;
+            self.paragraph("    ", "    ", &reason(why, man))?;
         }
         Ok(())
     }
@@ -182,7 +182,7 @@ impl<'a> Narrator<'a> {
     fn paragraph(&mut self, first: &str, rest: &str, text: &str) -> io::Result<()> {
         let mut before = first;
         for line in text.lines().flat_map(|line| broken(line, WIDTH - rest.len())) {
-            writeln!(self.out, "{before}{line}")?;
+            writeln!(self.out, "{before}{}", line.replace(UNBROKEN, " "))?;
             before = rest;
         }
         Ok(())
@@ -191,6 +191,14 @@ impl<'a> Narrator<'a> {
     fn paint(&self, text: &str, style: Style) -> String {
         if self.look.colour { text.style(style).to_string() } else { text.to_owned() }
     }
+}
+
+/// A blank at which no line is broken.
+const UNBROKEN: char = '\u{a0}';
+
+/// The reason for a call, and where to read on: the name of a manual page stays in one piece.
+fn reason(why: &str, man: &str) -> String {
+    format!("{why} {}", format!("(man {man})").replace(' ', &UNBROKEN.to_string()))
 }
 
 /// A line as lines of at most `width` characters, broken at spaces; a longer word stays whole.
