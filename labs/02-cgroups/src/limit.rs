@@ -16,14 +16,14 @@ use crate::{
 /// The flags of `limit`.
 #[derive(Debug, clap::Args)]
 pub struct LimitCommand {
-    #[command(flatten)]
-    limits: LimitOptions,
     /// Make /proc/meminfo, cpuinfo, stat, uptime and loadavg say what the limits are
     #[arg(long)]
     repair_proc: bool,
     /// The command and its arguments
     #[arg(last = true, required = true, value_name = "COMMAND")]
     command: Vec<OsString>,
+    #[command(flatten)]
+    limits: LimitOptions,
 }
 
 impl LimitCommand {

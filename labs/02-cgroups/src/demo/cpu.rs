@@ -27,11 +27,16 @@ pub fn unlimited(site: &Site) -> Result<Scene<Stage>> {
     Ok(Scene::new("A busy loop in a group without a limit", calls, |stage| {
         stage.in_group("busy", &[Controller::Cpu], |group| {
             let (share, table) = measure(group, 1, 1000)?;
-            if !(30.0..110.0).contains(&share) {
-                return Err(contradiction("about 100 % of a CPU", format!("{share:.1} %")));
+            let throttled = group.stat().cpu.throttled_periods.unwrap_or_default();
+            // No lower bound: others may want the CPU too.
+            if share > 110.0 || throttled > 0 {
+                let seen = format!("{share:.1} % and {throttled} throttled periods");
+                return Err(contradiction("at most 100 % of a CPU, never throttled", seen));
             }
-            Ok(Evidence::new(format!("One thread, {share:.1} % of one CPU: all it could get."))
-                .table(table))
+            let follows = format!(
+                "One thread, {share:.1} % of one CPU: all that others left to it, never throttled."
+            );
+            Ok(Evidence::new(follows).table(table))
         })
     }))
 }
@@ -68,14 +73,18 @@ pub fn two_threads(site: &Site) -> Result<Scene<Stage>> {
 
 fn measure_limited(group: &Group, threads: usize) -> Result<(f64, Table)> {
     group.apply(&limits())?;
-    let (share, table) = measure(group, threads, 1500)?;
-    let throttled = group.stat().cpu.throttled_periods.unwrap_or_default();
-    // A busy machine can only make it less.
-    if share > 26.0 || throttled == 0 {
-        let seen = format!("{share:.1} % and {throttled} throttled periods");
-        return Err(contradiction("about 20 % and throttled periods", seen));
+    let mut seen = (0.0, 0);
+    // On a machine that is busy enough, others leave it less than its quota: nothing to see then.
+    for _ in 0..3 {
+        let (share, table) = measure(group, threads, 1500)?;
+        let throttled = group.stat().cpu.throttled_periods.unwrap_or_default();
+        seen = (share, throttled);
+        if share < 26.0 && throttled > 0 {
+            return Ok((share, table));
+        }
     }
-    Ok((share, table))
+    let seen = format!("{:.1} % and {} throttled periods", seen.0, seen.1);
+    Err(contradiction("about 20 % and throttled periods", seen))
 }
 
 fn measure(group: &Group, threads: usize, milliseconds: u64) -> Result<(f64, Table)> {
