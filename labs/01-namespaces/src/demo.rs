@@ -14,9 +14,8 @@ mod witness;
 use std::process::ExitCode;
 
 use ground::{Error, Lesson, Narrator, Outcome, Result};
-use namespaces::{Kinds, rootless};
+use namespaces::{Kinds, rootless, witness::Witness};
 
-use witness::Witness;
 pub use witness::testify;
 
 /// The scenes share nothing: each makes its own process and lets it go.

@@ -14,6 +14,7 @@
 //! | [`time`] | the clocks of a time namespace |
 //! | [`rootless`] | how an ordinary user becomes root, of something |
 //! | [`walls`] | why the kernel said no |
+//! | [`witness`] | a process that says what it sees inside |
 //! | [`census`] | all namespaces of the machine |
 
 pub mod census;
@@ -29,6 +30,7 @@ pub mod steps;
 mod sys;
 pub mod time;
 pub mod walls;
+pub mod witness;
 
 pub use child::{Child, Exit};
 pub use exec::Exec;

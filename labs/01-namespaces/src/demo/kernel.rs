@@ -3,7 +3,7 @@
 use ground::{Evidence, Outcome, Result, Scene, Table};
 use namespaces::{IdMaps, Kind, Kinds, Spawn};
 
-use super::{Stage, check, view::View, with, witness::Witness};
+use super::{Stage, check, view, with, witness::look};
 
 /// Claim N06.
 pub fn scene() -> Result<Scene<Stage>> {
@@ -17,11 +17,11 @@ fn spawn() -> Spawn<'static> {
 }
 
 fn act(_: &mut Stage) -> Result<Outcome> {
-    let outside = View::here()?;
-    with(Witness::start(spawn()), |witness| {
+    let outside = view::here()?;
+    with(look(spawn()), |witness| {
         let mut table = Table::new(["uname(2)", "outside", "inside"]);
         for field in ["release", "version"] {
-            let (ours, theirs) = (outside.get(field), witness.view.get(field));
+            let (ours, theirs) = (outside[field].as_str(), witness.fact(field));
             check(ours == theirs, "there is one kernel")?;
             table.push([field, ours, theirs]);
         }

@@ -11,7 +11,7 @@ use nix::unistd::Pid;
 
 use super::{
     Stage, check, with,
-    witness::{Witness, status},
+    witness::{look, start, status},
 };
 use crate::args::Role;
 
@@ -23,24 +23,24 @@ pub fn two_numbers() -> Result<Scene<Stage>> {
 }
 
 fn act_two_numbers(_: &mut Stage) -> Result<Outcome> {
-    with(Witness::start(Spawn::new(Kinds::of([Kind::Pid]))), |witness| {
+    with(look(Spawn::new(Kinds::of([Kind::Pid]))), |witness| {
         let numbers = numbers(witness.pid())?;
         let [outside, inside] = numbers.as_slice() else {
             return Err(strange(&numbers));
         };
         check(*outside == witness.pid().to_string(), "the first number of NSpid is ours")?;
-        check(inside == witness.view.get("pid"), "the last number of NSpid is its own")?;
+        check(inside == witness.fact("pid"), "the last number of NSpid is its own")?;
         let table = Table::new(["asked", "pid"])
             .title("one process")
             .row(["clone3(2) told us", &witness.pid().to_string()])
-            .row(["getpid(2) inside", witness.view.get("pid")])
-            .row(["getppid(2) inside", witness.view.get("ppid")])
+            .row(["getpid(2) inside", witness.fact("pid")])
+            .row(["getppid(2) inside", witness.fact("ppid")])
             .row(["NSpid in its status, first", outside])
             .row(["NSpid in its status, last", inside]);
         let follows = format!(
-            "It is an ordinary process with two numbers: PID {outside} for us, PID {inside} for itself. \
+            "It is an ordinary process with two numbers, one for us and {inside} for itself. \
              Its parent has no number in there, and shows as {}.",
-            witness.view.get("ppid")
+            witness.fact("ppid")
         );
         Ok(Evidence::new(follows).table(table).into())
     })
@@ -58,16 +58,13 @@ fn below() -> Spawn<'static> {
 }
 
 fn act_nested(_: &mut Stage) -> Result<Outcome> {
-    with(Witness::start_as(Role::Parent, below()), |child| {
+    with(start(Role::Parent, below()), |child| {
         let grandchild = child_of(child.pid())?;
         let (child_is, grandchild_is) = (numbers(child.pid())?, numbers(grandchild)?);
         let ([c0, c1], [g0, g1, g2]) = (child_is.as_slice(), grandchild_is.as_slice()) else {
             return Err(strange(&grandchild_is));
         };
-        check(
-            g1 == child.view.get("child"),
-            "the child sees the grandchild under its second number",
-        )?;
+        check(g1 == child.fact("child"), "the child sees the grandchild under its second number")?;
         let (child_sees, grandchild_sees) = (seen_by(child.pid())?, seen_by(grandchild)?);
         check(child_sees == [c1.as_str(), g1.as_str()], "the child sees itself and what is below")?;
         check(grandchild_sees == [g2.as_str()], "the grandchild sees itself")?;

@@ -9,7 +9,7 @@ use namespaces::{
 };
 use nix::unistd::Pid;
 
-use super::{Stage, check, view::View, with, witness::Witness};
+use super::{Stage, check, view, with, witness::look};
 
 const NAME: &str = "unboxed";
 
@@ -24,16 +24,16 @@ fn renamed() -> Result<Spawn<'static>> {
 }
 
 fn act_host_name(_: &mut Stage) -> Result<Outcome> {
-    let before = View::here()?;
-    with(Witness::start(renamed()?), |witness| {
-        let after = View::here()?;
-        check(witness.view.get("nodename") == NAME, "the child has the name that it set")?;
-        check(after.get("nodename") == before.get("nodename"), "our own name stays")?;
+    let before = view::here()?;
+    with(look(renamed()?), |witness| {
+        let after = view::here()?;
+        check(witness.fact("nodename") == NAME, "the child has the name that it set")?;
+        check(after["nodename"].as_str() == before["nodename"].as_str(), "our own name stays")?;
         let table = Table::new(["asked", "nodename"])
             .title("uname(2)")
-            .row(["outside, before", before.get("nodename")])
-            .row(["inside", witness.view.get("nodename")])
-            .row(["outside, now", after.get("nodename")]);
+            .row(["outside, before", before["nodename"].as_str()])
+            .row(["inside", witness.fact("nodename")])
+            .row(["outside, now", after["nodename"].as_str()]);
         Ok(Evidence::new("sethostname(2) wrote into the child's copy; ours is another one.")
             .table(table)
             .into())
@@ -86,14 +86,14 @@ pub fn interfaces() -> Result<Scene<Stage>> {
 }
 
 fn act_interfaces(_: &mut Stage) -> Result<Outcome> {
-    let ours = View::here()?;
-    with(Witness::start(Spawn::new(Kinds::of([Kind::Net]))), |witness| {
-        let inside = witness.view.get("interfaces");
+    let ours = view::here()?;
+    with(look(Spawn::new(Kinds::of([Kind::Net]))), |witness| {
+        let inside = witness.fact("interfaces");
         check(inside == "lo (down)", "a new network namespace has a loopback, and it is down")?;
         let devices = devices_of(witness.pid())?;
         check(devices == ["lo"], "/proc/PID/net/dev shows the network of that process")?;
         let table = Table::new(["asked", "interfaces"])
-            .row(["getifaddrs() outside", ours.get("interfaces")])
+            .row(["getifaddrs() outside", ours["interfaces"].as_str()])
             .row(["getifaddrs() inside", inside])
             .row(["/proc/PID/net/dev, read by us", &devices.join(" ")]);
         let follows = "No interface leads out, and not even 127.0.0.1 answers before lo is up. \
@@ -123,9 +123,9 @@ pub fn cgroup_root() -> Result<Scene<Stage>> {
 }
 
 fn act_cgroup_root(_: &mut Stage) -> Result<Outcome> {
-    let ours = View::here()?;
-    with(Witness::start(Spawn::new(Kinds::of([Kind::Cgroup]))), |witness| {
-        let (outside, inside) = (ours.get("cgroups"), witness.view.get("cgroups"));
+    let ours = view::here()?;
+    with(look(Spawn::new(Kinds::of([Kind::Cgroup]))), |witness| {
+        let (outside, inside) = (ours["cgroups"].as_str(), witness.fact("cgroups"));
         check(inside == "none", "the group we were made in is the root of what we see")?;
         let table = Table::new(["asked", "groups that are not /"])
             .title("/proc/self/cgroup")

@@ -6,7 +6,7 @@ use namespaces::{
     time::{Clocks, Offsets},
 };
 
-use super::{Stage, check, with, witness::Witness};
+use super::{Stage, check, with, witness::look};
 
 const DAY_S: i64 = 86_400;
 const NS_PER_S: i64 = 1_000_000_000;
@@ -34,7 +34,7 @@ fn act(_: &mut Stage) -> Result<Outcome> {
         ));
     }
     let before = Clocks::now()?;
-    with(Witness::start(ahead()), |witness| {
+    with(look(ahead()), |witness| {
         let after = Clocks::now()?;
         let mut table = Table::new(["clock", "inside minus outside, s"])
             .title("clock_gettime(2), inside between two readings outside");
@@ -44,7 +44,7 @@ fn act(_: &mut Stage) -> Result<Outcome> {
             ("CLOCK_REALTIME", "realtime", before.realtime_ns, after.realtime_ns, 0),
         ];
         for (clock, name, before, after, expected) in clocks {
-            let inside = witness.view.number(name)?;
+            let inside = nanoseconds(witness.fact(name))?;
             // The two readings leave a little room; within it, only the offset fits.
             let fits = (before..=after).contains(&(inside - expected * NS_PER_S));
             check(fits, &format!("{clock} inside is {expected} s from ours"))?;
@@ -56,4 +56,9 @@ fn act(_: &mut Stage) -> Result<Outcome> {
                        needs CAP_SYS_TIME in the machine's own user namespace.";
         Ok(Evidence::new(follows).table(table).into())
     })
+}
+
+fn nanoseconds(fact: &str) -> Result<i64> {
+    let odd = |_| Error::new("cannot read the clock inside").why(format!("{fact:?} is no number"));
+    fact.parse().map_err(odd)
 }

@@ -3,9 +3,12 @@
 use std::fs;
 
 use ground::{Evidence, Outcome, Result, Scene, Table};
-use namespaces::{IdMaps, Kind, Kinds, Spawn};
+use namespaces::{IdMaps, Kind, Kinds, Spawn, witness::Witness};
 
-use super::{Stage, check, with, witness::Witness};
+use super::{
+    Stage, check, with,
+    witness::{look, status},
+};
 
 /// Claim N08.
 pub fn scene() -> Result<Scene<Stage>> {
@@ -23,16 +26,14 @@ fn root() -> Spawn<'static> {
 }
 
 fn act(_: &mut Stage) -> Result<Outcome> {
-    with(Witness::start(nobody()), |nobody| {
-        with(Witness::start(root()), |root| compare(nobody, root))
-    })
+    with(look(nobody()), |nobody| with(look(root()), |root| compare(nobody, root)))
 }
 
 fn compare(nobody: &Witness, root: &Witness) -> Result<Outcome> {
     let overflow = fs::read_to_string("/proc/sys/kernel/overflowuid").unwrap_or_default();
     let overflow = overflow.trim();
-    check(nobody.view.get("uid") == overflow, "without a map everybody is the overflow user")?;
-    check(root.view.get("uid") == "0", "the map makes us 0")?;
+    check(nobody.fact("uid") == overflow, "without a map everybody is the overflow user")?;
+    check(root.fact("uid") == "0", "the map makes us 0")?;
     let columns = [
         "uid_map",
         "getuid() inside",
@@ -44,10 +45,10 @@ fn compare(nobody: &Witness, root: &Witness) -> Result<Outcome> {
         let map =
             fs::read_to_string(format!("/proc/{}/uid_map", witness.pid())).unwrap_or_default();
         let map = map.split_whitespace().collect::<Vec<_>>().join(" ");
-        let outside = witness.status("Uid")?;
+        let outside = status(witness.pid(), "Uid")?;
         let outside = outside.split_whitespace().next().unwrap_or_default().to_owned();
         let map = if map.is_empty() { "none".to_owned() } else { map };
-        table.push([map, witness.view.get("uid").to_owned(), outside, capabilities(witness)?]);
+        table.push([map, witness.fact("uid").to_owned(), outside, capabilities(witness)?]);
     }
     let follows = format!(
         "The user did not change, only its name inside: {overflow} (/proc/sys/kernel/overflowuid) means \
@@ -58,7 +59,7 @@ fn compare(nobody: &Witness, root: &Witness) -> Result<Outcome> {
 }
 
 fn capabilities(witness: &Witness) -> Result<String> {
-    let (effective, all) = (witness.status("CapEff")?, witness.status("CapBnd")?);
+    let (effective, all) = (status(witness.pid(), "CapEff")?, status(witness.pid(), "CapBnd")?);
     let none = effective.chars().all(|digit| digit == '0');
     Ok(if effective == all {
         "all".to_owned()

@@ -3,13 +3,16 @@
 use std::fs::File;
 
 use ground::{Errno, Error, Evidence, Explanation, Outcome, Result, Scene, Table};
-use namespaces::{Id, Kind, Kinds, Spawn};
+use namespaces::{Id, Kind, Kinds, Spawn, witness::Facts};
 use nix::{
     sched::{setns, unshare},
     unistd::getpid,
 };
 
-use super::{Stage, check, view::View, with, witness::Witness};
+use super::{
+    Stage, check, with,
+    witness::{look, start},
+};
 use crate::args::Role;
 
 const MOMENTS: [&str; 4] = ["before", "after unshare", "with a child", "after setns"];
@@ -48,41 +51,40 @@ fn changed() -> Kinds {
 ///
 /// # Errors
 /// What the kernel has against it.
-pub fn change(view: &mut View) -> Result<()> {
+pub fn change(facts: &mut Facts) -> Result<()> {
     let kept = keep(Kind::Uts)?;
-    note(view, 0)?;
+    note(facts, 0)?;
     unshare(changed().flags())
         .map_err(|errno| refused("unshare(CLONE_NEWUTS|CLONE_NEWPID)", errno))?;
-    note(view, 1)?;
-    let child = Witness::start(Spawn::new(Kinds::NONE))?;
-    note(view, 2)?;
+    note(facts, 1)?;
+    let child = look(Spawn::new(Kinds::NONE))?;
+    note(facts, 2)?;
     setns(kept, Kind::Uts.flag()).map_err(|errno| refused("setns(fd, CLONE_NEWUTS)", errno))?;
-    note(view, 3)?;
-    view.add("child", child.view.get("pid"));
+    note(facts, 3)?;
+    facts.insert("child".to_owned(), child.fact("pid").to_string());
     Ok(())
 }
 
-fn note(view: &mut View, moment: usize) -> Result<()> {
+fn note(facts: &mut Facts, moment: usize) -> Result<()> {
     // The link leads nowhere between the unshare and the first child.
     let for_children = Id::at("/proc/self/ns/pid_for_children", Kind::Pid);
-    view.add(&format!("{moment}.own PID"), getpid());
-    view.add(&format!("{moment}.uts"), Id::own(Kind::Uts)?);
-    view.add(&format!("{moment}.pid"), Id::own(Kind::Pid)?);
+    facts.insert(format!("{moment}.own PID"), getpid().to_string());
+    facts.insert(format!("{moment}.uts"), Id::own(Kind::Uts)?.to_string());
+    facts.insert(format!("{moment}.pid"), Id::own(Kind::Pid)?.to_string());
     let for_children =
         for_children.map_or_else(|_| "not there yet".to_owned(), |id| id.to_string());
-    view.add(&format!("{moment}.pid_for_children"), for_children);
+    facts.insert(format!("{moment}.pid_for_children"), for_children);
     Ok(())
 }
 
 fn act(_: &mut Stage) -> Result<Outcome> {
-    with(Witness::start_as(Role::Unshare, own_table()), |witness| {
-        let view = &witness.view;
-        let at = |moment: usize, fact: &str| view.get(&format!("{moment}.{fact}")).to_owned();
+    with(start(Role::Unshare, own_table()), |witness| {
+        let at = |moment: usize, fact: &str| witness.fact(&format!("{moment}.{fact}")).to_owned();
         check(at(1, "uts") != at(0, "uts"), "unshare moves the caller into a new UTS namespace")?;
         check(at(2, "pid") == at(0, "pid"), "and leaves it in its PID namespace")?;
         check(at(2, "own PID") == at(0, "own PID"), "so that its PID stays")?;
         check(at(2, "pid_for_children") != at(0, "pid"), "which its children are not in")?;
-        check(view.get("child") == "1", "the first child is PID 1 of the new namespace")?;
+        check(witness.fact("child") == "1", "the first child is PID 1 of the new namespace")?;
         check(at(3, "uts") == at(0, "uts"), "setns leads back")?;
         let facts = ["own PID", "uts", "pid", "pid_for_children"];
         let columns = ["moment"].into_iter().chain(facts);
@@ -95,7 +97,7 @@ fn act(_: &mut Stage) -> Result<Outcome> {
             "The same flags work without clone. The UTS namespace changed under the running process; the \
              PID namespace only took its next child, which became {}. unshare(2) of a time namespace \
              waits for the children too.",
-            view.get("child")
+            witness.fact("child")
         );
         Ok(Evidence::new(follows).table(table).into())
     })
