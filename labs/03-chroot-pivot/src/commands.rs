@@ -148,6 +148,11 @@ pub fn escape(narrator: &mut Narrator<'_>, dir: &Path, after_pivot: bool) -> Res
     let out = breakout::steps(&subdirectory(&dir)?)?;
     rootless::enter(kinds)?;
     let (outside, inside) = (Place::at("/")?, Place::at(&dir)?);
+    if outside == inside {
+        return Err(Error::new(format!("cannot break out of {}", dir.display()))
+            .why("it is the root directory already: there is nothing around it")
+            .fix("build a prison: lab-03 rootfs DIR --with sh"));
+    }
     let mut table = Table::new(["after", "\"/\" is", "\".\" is"]);
     let mut look = |after: String| -> Result<()> {
         let name = |place| match place {

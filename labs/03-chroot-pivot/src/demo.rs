@@ -5,19 +5,22 @@ mod chroot;
 mod pivot;
 
 use std::{
-    ffi::OsString,
+    ffi::{CStr, OsString},
     path::{Path, PathBuf},
     process::ExitCode,
 };
 
 use ground::{Errno, Error, Explanation, Lesson, Narrator, Result, Step};
 use namespaces::{Exec, Kind, Kinds, rootless};
-use rootfs::{Chdir, Mount, Plan};
+use rootfs::{Chdir, Mount, MountInfo, MsFlags, Plan};
 
 use crate::breakout::Place;
 
 /// Where the new root is: in a tmpfs that only this demonstration sees.
 const NEW_ROOT: &str = "/tmp/new";
+
+/// The source of the tmpfs on /tmp, by which the second half of this program knows where it is.
+const STAGE: &CStr = c"lab-03";
 
 /// What the scenes share. All of it is in a private mount namespace and ends with the process.
 #[derive(Debug)]
@@ -30,6 +33,14 @@ struct Stage {
 
 impl Stage {
     fn open() -> Result<Self> {
+        let set = |mount: &MountInfo| {
+            mount.point == Path::new("/tmp") && mount.source.as_bytes() == STAGE.to_bytes()
+        };
+        if !MountInfo::of("self")?.iter().any(set) {
+            return Err(Error::new("the stage is not set")
+                .why("on-stage is for this program itself: it would write into your /tmp")
+                .fix("run lab-03 without a command"));
+        }
         Ok(Self { host: Place::at("/")?, new_root: PathBuf::from(NEW_ROOT), plan: Plan::default() })
     }
 
@@ -60,7 +71,7 @@ pub fn set_stage(narrator: &mut Narrator<'_>) -> Result<ExitCode> {
     }
     rootless::enter(Kinds::of([Kind::Mount]))?;
     let stage: [Box<dyn Step>; 2] = [
-        Box::new(Mount::tmpfs(c"/tmp", c"mode=1777")),
+        Box::new(Mount::filesystem(c"tmpfs", STAGE, c"/tmp", MsFlags::MS_NOSUID, c"mode=1777")),
         Box::new(Chdir::new(c"/", "the story does not depend on where it is told")),
     ];
     stage.iter().try_for_each(|step| step.run().map_err(|errno| step.failed(errno)))?;

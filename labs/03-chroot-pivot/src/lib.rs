@@ -5,20 +5,22 @@
 //! ([`pivot`], or the weaker [`chroot`]). What the kernel does is a [`ground::Step`]; what is only
 //! file work is a plain function.
 //!
-//! Start with `pivot.rs`; `mount.rs` is what every later lab builds on.
+//! | file | what it is |
+//! |---|---|
+//! | `pivot.rs` | the point of this lab: [`pivot`], [`chroot`] and their single calls |
+//! | `mount.rs` | one call of mount(2) as a value; every later lab builds on it |
+//! | `inode.rs`, `dev.rs` | mount points, device nodes, a minimal /dev |
+//! | `mountinfo.rs` | the mounts that a process sees |
+//! | `advice.rs` | what an errno of these calls means; for looking things up |
+//! | `build/` | a root file system from the host's own programs: no step, no privilege |
 
-mod absent;
 mod advice;
-mod copy;
+mod build;
 pub mod dev;
-pub mod elf;
 mod inode;
-pub mod loader;
 mod mount;
 mod mountinfo;
 mod pivot;
-mod plan;
-mod walk;
 
 use std::{
     ffi::CString,
@@ -28,14 +30,14 @@ use std::{
 
 use ground::{Error, Result};
 
-pub use absent::why_not_found;
-pub use copy::{build, remove, write};
+pub use build::{
+    DEFAULT_PATH, Entry, Plan, Program, Walk, What, build, elf, loader, plan, remove, walk,
+    why_not_found, write,
+};
 pub use inode::{CreateFile, Mkdir, Mknod, NodeKind, Symlink, Umask};
 pub use mount::{MntFlags, Mount, MsFlags, Umount, flag_names};
 pub use mountinfo::MountInfo;
 pub use pivot::{Chdir, Chroot, PivotRoot, chroot, pivot};
-pub use plan::{DEFAULT_PATH, Entry, Plan, Program, What, plan};
-pub use walk::{Walk, walk};
 
 /// A path as the kernel takes it: this is the door where text becomes a prepared argument.
 ///

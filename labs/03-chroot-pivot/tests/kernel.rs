@@ -119,6 +119,40 @@ fn a_link_names_a_program() {
 }
 
 #[test]
+fn a_static_busybox_is_many_programs() {
+    needs!(In(Place::unprivileged()), Program("busybox"));
+    let script = "$BIN rootfs r --with busybox,sh=busybox,echo=busybox > /dev/null
+         $BIN pivot r -- sh -c 'echo hello'";
+    everywhere(script, |_, output| assert_eq!(output.success(), "hello\n"));
+}
+
+#[test]
+fn a_library_that_only_the_cache_knows_is_found_inside_too() {
+    needs!(Root, Program("ldconfig"));
+    let before = Host::now();
+    // A copy of some program, and of a library of its own that lies where no loader looks.
+    let output = Place::Root.shell(
+        LAB,
+        r#"mkdir up; unshare -m --propagation private sh -euc '
+         mount -t tmpfs none up; mkdir up/up up/work up/opt
+         mount -t overlay -o lowerdir=/etc,upperdir=up/up,workdir=up/work none /etc
+         mount -t tmpfs none /var/cache/ldconfig 2> /dev/null || true
+         mount --bind up/opt /opt
+         lib=$(ldd /bin/ls | sed -n "s/.*libselinux.so.1 => \([^ ]*\).*/\1/p")
+         [ -n "$lib" ] || { echo skipped; exit 0; }
+         sed s/libselinux.so.1/libselinuX.so.1/g "$lib" > /opt/libselinuX.so.1
+         sed s/libselinux.so.1/libselinuX.so.1/g /bin/ls > /opt/ls; chmod +x /opt/ls
+         mkdir -p /etc/ld.so.conf.d; echo /opt > /etc/ld.so.conf.d/opt.conf
+         ldconfig
+         $BIN rootfs up/r --with /opt/ls | grep -c "tells the loader where libselinuX.so.1 is"
+         $BIN chroot up/r -- ls /opt'"#,
+    );
+    before.assert_unchanged();
+    let told = output.success();
+    assert!(["skipped\n", "1\nlibselinuX.so.1\nls\n"].contains(&told), "{output}");
+}
+
+#[test]
 fn set_user_id_bits_do_not_travel() {
     needs!(In(Place::unprivileged()), Program("mount"));
     let script = "$BIN rootfs r --with mount > /dev/null; stat -c %a r/usr/bin/mount r/bin/mount \
@@ -158,6 +192,8 @@ fn bad_input_is_told_and_nothing_is_left() {
         try pivot full -- sh
         mkdir linked; ln -s /proc linked/proc; try pivot linked -- sh
         mkdir empty; try escape empty
+        try escape /
+        try on-stage
         echo left: *"#,
     );
     before.assert_unchanged();

@@ -86,6 +86,29 @@ fn a_cut_off_object_is_an_error_at_every_length() {
 }
 
 #[test]
+fn a_damaged_object_never_ends_the_reader() {
+    let whole = fs::read("/bin/ls").unwrap();
+    let path = std::env::temp_dir().join(format!("lab-03-damaged-{}", std::process::id()));
+    let mut random = 0x9e37_79b9_7f4a_7c15_u64;
+    for _ in 0..2000 {
+        let mut bytes = whole.clone();
+        for _ in 0..4 {
+            random ^= random << 13;
+            random ^= random >> 7;
+            random ^= random << 17;
+            // The headers are at the front, and what they point to is anywhere.
+            let range = if random & 1 == 0 { 1024 } else { bytes.len() as u64 };
+            bytes[((random >> 8) % range) as usize] = random as u8;
+        }
+        fs::write(&path, bytes).unwrap();
+        if let Ok(object) = Object::read(&path) {
+            let _ = libraries(&path, object, &Cache::default());
+        }
+    }
+    fs::remove_file(&path).unwrap();
+}
+
+#[test]
 fn an_own_path_is_remembered_with_its_links() {
     let walk = rootfs::walk(Path::new("/"), Path::new("/proc/../proc/self/../version")).unwrap();
     // /proc/self is a link to our PID, so ".." leads back to /proc.

@@ -13,7 +13,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use crate::elf::Object;
+use super::elf::Object;
 
 /// A file that takes part in a program: itself or a library.
 #[derive(Debug, Clone)]

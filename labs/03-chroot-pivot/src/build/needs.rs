@@ -1,131 +1,33 @@
-//! What has to be copied so that some programs run: decided before anything is written.
+//! What has to be copied so that some programs run.
 //!
 //! A program needs itself, the loader that its header names, the libraries, every symbolic link on
 //! the way to them, and for a script its interpreter. What a header does not tell is not here:
 //! files opened by name (locales, terminfo, plug-ins loaded by dlopen(3)).
 
 use std::{
-    collections::BTreeMap,
     ffi::{OsStr, OsString},
     fs::{self, File},
     io::{self, Read},
-    ops::Bound,
     os::unix::{ffi::OsStrExt, fs::PermissionsExt},
     path::{Path, PathBuf},
 };
 
-use ground::{Error, Result};
+use ground::Result;
 
-use crate::{
+use super::{
     elf::{Machine, Object},
-    loader::{self, Cache, FoundBy, Loaded, Missing},
+    loader::{self, Cache, FoundBy, Loaded},
+    plan::{BASE, DEFAULT_PATH, Entry, Plan, Program, What},
+    refusal::{
+        cannot_copy, no_library, no_loader, not_a_program, not_found, unreadable, wrong_machine,
+    },
     walk::walk,
 };
 
-/// Where programs are looked for inside of a root file system, as Docker has it.
-pub const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
-
-const CACHE: &str = "/etc/ld.so.cache";
+pub(super) const CACHE: &str = "/etc/ld.so.cache";
 
 /// How many interpreters may interpret interpreters: the kernel gives up after as many.
 const MAX_INTERPRETERS: usize = 5;
-
-/// Something to be had in the root file system.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Program {
-    /// A name that is looked for in the search path, or a path; it keeps its absolute path. One
-    /// that lies outside of [`DEFAULT_PATH`] gets a link in `/usr/bin`.
-    Named(OsString),
-    /// The file `source`, copied to `at`.
-    File {
-        /// The file on the host.
-        source: PathBuf,
-        /// Its absolute path in the root file system.
-        at: PathBuf,
-    },
-    /// A link of this name in `/usr/bin` to the program `to`, as busybox wants them.
-    Link {
-        /// The link's name.
-        name: OsString,
-        /// The program's name or path.
-        to: OsString,
-    },
-}
-
-impl From<&str> for Program {
-    /// `ls`, `/opt/bin/tool`, or `sh=busybox` for a link.
-    fn from(text: &str) -> Self {
-        match text.split_once('=') {
-            Some((name, to)) => Self::Link { name: name.into(), to: to.into() },
-            None => Self::Named(text.into()),
-        }
-    }
-}
-
-/// What an entry is.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum What {
-    /// A directory with these permission bits.
-    Directory(u32),
-    /// A symbolic link that reads this.
-    Link(PathBuf),
-    /// A copy of this file of the host.
-    Copy(PathBuf),
-    /// A file with this text.
-    Text(&'static str),
-}
-
-/// One file, link or directory of the root file system.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Entry {
-    /// What it is.
-    pub what: What,
-    /// Why it is there.
-    pub why: String,
-}
-
-/// A root file system on paper: absolute paths and what is there, parents before children.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Plan {
-    /// The entries by path.
-    pub entries: BTreeMap<PathBuf, Entry>,
-}
-
-impl Plan {
-    /// Whether something else of the plan is below the directory `path`: then that is why it is
-    /// there.
-    pub fn is_on_the_way(&self, path: &Path) -> bool {
-        let mut after = self.entries.range::<Path, _>((Bound::Excluded(path), Bound::Unbounded));
-        after.next().is_some_and(|(next, _)| next.starts_with(path))
-    }
-}
-
-/// What programs expect around them, whatever they are.
-const BASE: [(&str, What, &str); 12] = [
-    ("/dev", What::Directory(0o755), "mount point for devices"),
-    ("/etc", What::Directory(0o755), "configuration"),
-    ("/etc/group", What::Text("root:x:0:\nnogroup:x:65534:\n"), "names of groups"),
-    (
-        "/etc/nsswitch.conf",
-        What::Text("passwd: files\ngroup: files\nhosts: files dns\n"),
-        "where libc looks names up",
-    ),
-    ("/etc/os-release", What::Text(crate::copy::MARK), "says who made this"),
-    (
-        "/etc/passwd",
-        What::Text(
-            "root:x:0:0:root:/root:/bin/sh\n\
-             nobody:x:65534:65534:nobody:/nonexistent:/usr/sbin/nologin\n",
-        ),
-        "names of users",
-    ),
-    ("/proc", What::Directory(0o755), "mount point for proc"),
-    ("/root", What::Directory(0o700), "home of root"),
-    ("/run", What::Directory(0o755), "state of running programs"),
-    ("/sys", What::Directory(0o755), "mount point for sysfs"),
-    ("/tmp", What::Directory(0o1777), "scratch, for everybody"),
-    ("/usr/bin", What::Directory(0o755), "programs"),
-];
 
 /// The directories that many distributions made links into /usr.
 const MERGED: [&str; 6] = ["/bin", "/lib", "/lib64", "/sbin", "/usr/bin", "/usr/sbin"];
@@ -325,57 +227,4 @@ pub(crate) fn first_line(path: &Path) -> io::Result<Option<Vec<u8>>> {
 
 fn name_of(path: &Path) -> String {
     path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned()
-}
-
-fn cannot_copy(program: &Path) -> Error {
-    Error::new(format!("cannot copy {}", program.display()))
-}
-
-fn not_found(name: &OsStr, search_path: Option<&OsStr>) -> Error {
-    let error = cannot_copy(Path::new(name));
-    match search_path {
-        Some(path) => error
-            .why(format!("no program of this name is in {}", path.to_string_lossy()))
-            .fix("install it, or give its path"),
-        None => error.why("there is no executable file").fix("check the path, and chmod +x"),
-    }
-}
-
-fn unreadable(path: &Path, error: &io::Error) -> Error {
-    cannot_copy(path)
-        .io(format_args!("read {}", path.display()), error)
-        .fix("a copy needs read permission; some set-user-ID programs have none for users")
-}
-
-fn not_a_program(path: &Path, error: &io::Error) -> Error {
-    cannot_copy(path)
-        .why(format!("it is neither an ELF file nor a script with #!: {error}"))
-        .see("5 elf")
-        .fix("see what it is: file, head")
-}
-
-fn wrong_machine(path: &Path, machine: Machine, own: Machine) -> Error {
-    cannot_copy(path)
-        .why(format!("it is for {machine}, and this machine is {own}"))
-        .see("5 elf")
-        .fix("take the program of this machine's own architecture")
-}
-
-fn no_loader(program: &Path, loader: &Path, error: &io::Error) -> Error {
-    cannot_copy(program)
-        .io(format_args!("{}, its loader (PT_INTERP)", loader.display()), error)
-        .see("8 ld.so")
-        .fix("it does not run on this host either: install the C library it was linked with")
-}
-
-fn no_library(missing: &Missing) -> Error {
-    let directories: Vec<_> = missing.searched.iter().map(|it| it.display().to_string()).collect();
-    cannot_copy(&missing.wanted_by)
-        .why(format!(
-            "it needs {}, which is neither in {CACHE} nor in {}",
-            missing.name.to_string_lossy(),
-            directories.join(":")
-        ))
-        .see("8 ld.so")
-        .fix("install the package that has this library, and run ldconfig")
 }

@@ -13,11 +13,12 @@ use std::{
 
 use ground::{Error, Result};
 
-use crate::{
-    mountinfo::MountInfo,
-    plan::{Plan, Program, What, plan},
+use super::{
+    needs::plan,
+    plan::{Plan, Program, What},
     walk::below,
 };
+use crate::mountinfo::MountInfo;
 
 /// `/etc/os-release` of what is built here (man 5 os-release), and the sign by which a directory is
 /// known to be ours.
@@ -29,7 +30,7 @@ const MARK_PATH: &str = "/etc/os-release";
 /// There before anything else and until all is there: the sign of a directory that is half-built.
 const HALF_BUILT: &str = ".half-built";
 
-/// Builds a root file system with `programs` in `dir`: [`plan`], then [`write`].
+/// Builds a root file system with `programs` in `dir`: [`plan`], then [`write()`].
 ///
 /// # Errors
 /// As those two; nothing is left then.

@@ -11,7 +11,11 @@ use std::{
 
 use ground::Error;
 
-use crate::{elf::Object, plan::first_line, walk::below, walk::walk};
+use super::{
+    elf::Object,
+    needs::first_line,
+    walk::{below, walk},
+};
 
 /// Explains why execve(2) said ENOENT for `program` in the root file system `root`, where programs
 /// are looked for in `search_path`; the exit status of the error is 127.
