@@ -7,6 +7,7 @@ testbed::demo_tests!(
         (r"(symbolic links +│ on the way to them +│ )\d+", "$1[N]"),
         (r#"(inode of "/" +│ )\d+( +│ )\d+,"#, "$1[INODE]$2[INODE],"),
         (r"(mounts in its mountinfo +│ )\d+", "$1[N]"),
+        (r"((?:host|new root) +│ )\d+:\d+/\d+ +", "$1[ITS OWN] "),
         (r"/lib(32|64)?/ld-[\w.-]+", "[LOADER]"),
         (r"=> /\S+ is there", "=> [SH] is there"),
     ]

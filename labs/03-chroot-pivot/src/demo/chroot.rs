@@ -24,7 +24,7 @@ pub(super) fn scenes() -> Result<Vec<Scene<Stage>>> {
     let mut run = explain(&prison);
     run.push(Exec::new(&["ls", "/"], &[] as &[&str])?.explain());
     let mut incomplete = explain(&rootfs::chroot(&rootfs::c_path(NO_LOADER)?));
-    incomplete.push(Exec::new(&["sh"], &[] as &[&str])?.explain());
+    incomplete.push(Exec::new(&["/bin/sh"], &[] as &[&str])?.explain());
     Ok(vec![
         Scene::new("Copy sh and ls into an empty directory, with all they need", copying(), copy),
         Scene::new("Run the copied ls with that directory as its \"/\"", run, run_inside),
@@ -170,6 +170,9 @@ fn one_process(stage: &mut Stage) -> Result<Outcome> {
     let namespace = Id::of(caller.pid(), Kind::Mount)? == Id::of(beside.pid(), Kind::Mount)?;
     let unchanged = [caller.mounts()? == mounts[0], beside.mounts()? == mounts[1]];
     expect(namespace && unchanged == [false, true], "the namespace kept its mounts")?;
+    let roots = Table::new(["called here", "device/inode"])
+        .row(["host", &after[1].to_string()])
+        .row(["new root", &after[0].to_string()]);
     let seen = |unchanged| if unchanged { "as before" } else { "hidden" };
     let columns = ["process", "\"/\" before", "\"/\" after", "mounts", "same mount namespace"];
     let mut table =
@@ -180,11 +183,12 @@ fn one_process(stage: &mut Stage) -> Result<Outcome> {
     }
     let follows = "chroot is a note in one process: where its absolute paths begin. Nothing was \
                    mounted, unmounted or taken away, and only children will inherit it";
-    Ok(Evidence::new(follows).table(table).into())
+    Ok(Evidence::new(follows).table(roots).table(table).into())
 }
 
 fn looking() -> Vec<Explanation> {
-    let inode = "the root directory of a file system has a well-known inode: 1 on tmpfs, 2 on ext4";
+    let inode =
+        "the root directory of a file system has a well-known inode, as 1 on tmpfs and 2 on ext4";
     let table = "it lists only mounts that begin below \"/\": in a chroot, none begins at \"/\"";
     vec![
         Explanation::new("stat(\"/\")", inode, "2 stat"),
@@ -227,9 +231,8 @@ fn break_out(stage: &mut Stage) -> Result<Outcome> {
     let prisoner = Actor::enter(Kinds::NONE, steps)?;
     let table = climb(stage, &prisoner, 0..count, in_prison)?;
     expect(prisoner.root()? == stage.host, "the climb ended at the host's root")?;
-    let follows = "out, with the calls of the first line only. A process has one root directory: \
-                   the second chroot made the kernel forget the first. It needs CAP_SYS_CHROOT, \
-                   which root in a chroot has";
+    let follows = "out. A process has one root directory: the second chroot made the kernel forget the \
+                   first. All it takes is CAP_SYS_CHROOT, which root in a chroot has";
     Ok(Evidence::new(follows).table(table).into())
 }
 
