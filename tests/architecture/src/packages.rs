@@ -84,7 +84,7 @@ pub const NEVER_CRATES: [(&str, &[&str], &str); 2] = [
 ];
 
 /// How many external crates labs 00 to 06 may have in their tree: a first build within a minute.
-pub const MOST_CRATES: usize = 42;
+pub const MOST_CRATES: usize = 44;
 
 /// The names in `[dependencies]` and `[build-dependencies]` of a Cargo.toml.
 pub fn dependencies(manifest: &str) -> BTreeSet<String> {
