@@ -25,14 +25,18 @@ impl Overlay {
     ///
     /// # Errors
     /// The first reason found, with what mends it.
-    pub fn check(&self) -> Result<()> {
+    pub fn check(&self, target: &Path) -> Result<()> {
         self.check_options()?;
-        let lower =
-            self.lower.iter().map(|path| Place::open("lower", path)).collect::<Result<Vec<_>>>()?;
+        Place::open("mount point", target)?;
+        let lower = self
+            .lower
+            .iter()
+            .map(|path| Place::open("lower directory", path))
+            .collect::<Result<Vec<_>>>()?;
         let mut places = lower;
         if let Some(Upper { dir, work }) = &self.upper {
-            let upper = Place::open("upper", dir)?;
-            let work = Place::open("work", work)?;
+            let upper = Place::open("upper directory", dir)?;
+            let work = Place::open("work directory", work)?;
             check_upper(&upper, &work)?;
             places.push(upper);
             places.push(work);
@@ -88,15 +92,13 @@ struct Place {
 impl Place {
     fn open(role: &'static str, path: &Path) -> Result<Self> {
         let unusable = |error: &std::io::Error| {
-            Error::new(format!("cannot use the {role} directory"))
+            Error::new(format!("cannot use the {role}"))
                 .io(format_args!("open {}", path.display()), error)
                 .fix(match error.kind() {
                     std::io::ErrorKind::NotFound => {
                         format!("make it first: mkdir -p {}", path.display())
                     }
-                    std::io::ErrorKind::NotADirectory => {
-                        "a layer is a directory: unpack the archive first".to_owned()
-                    }
+                    std::io::ErrorKind::NotADirectory => "it must be a directory".to_owned(),
                     _ => format!("check its permissions: namei -l {}", path.display()),
                 })
         };

@@ -14,6 +14,7 @@
 //! | [`Stack`], [`layers`] | a stack read back from the mount table |
 
 mod advice;
+mod alone;
 mod check;
 mod diff;
 pub mod layers;
@@ -23,6 +24,7 @@ mod options;
 mod sys;
 pub mod whiteout;
 
+pub use alone::diff_alone;
 pub use diff::{Change, ChangeKind, diff};
 pub use layers::Stack;
 pub use mount::{MAX_LOWER, MountOverlay, Overlay, Upper};

@@ -61,7 +61,7 @@ impl Overlay {
     /// # Errors
     /// As [`Overlay::check`] and [`Overlay::step`]; then every errno of mount(2), with its advice.
     pub fn mount(&self, target: &Path) -> Result<()> {
-        self.check()?;
+        self.check(target)?;
         let step = self.step(target)?;
         step.run().map_err(|errno| step.failed(errno))
     }
@@ -288,7 +288,7 @@ fn absolute(path: &Path) -> Result<PathBuf> {
 
 /// Both ends of a long call.
 fn without_middle(call: &str) -> String {
-    const END: usize = 120;
+    const END: usize = 90;
     let head = call.char_indices().nth(END).map(|(at, _)| at);
     let tail = call.char_indices().rev().nth(END).map(|(at, _)| at);
     match (head, tail) {
