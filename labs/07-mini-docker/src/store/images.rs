@@ -71,7 +71,7 @@ impl Store {
     pub fn tag(&self, reference: &Reference, manifest: &Descriptor) -> Result<Option<Image>> {
         let id = self.image_manifest(manifest)?.config.digest;
         let record = Record { id, manifest: manifest.clone() };
-        let reference = reference.clone().or_latest();
+        let reference = key(reference);
         self.update(|records| {
             records.images.insert(manifest.digest.clone(), record);
             let before = records.references.insert(reference, manifest.digest.clone());
@@ -98,7 +98,7 @@ impl Store {
     /// # Errors
     /// [`Kind::NotFound`] if there is no such name.
     pub fn untag(&self, reference: &Reference) -> Result<Image> {
-        let reference = reference.clone().or_latest();
+        let reference = key(reference);
         self.update(|records| {
             let manifest = records.references.remove(&reference);
             manifest
@@ -140,7 +140,7 @@ impl Store {
     /// As [`Store::images`].
     pub fn find(&self, reference: &Reference) -> Result<Option<Image>> {
         let records = self.records()?;
-        let manifest = records.references.get(&reference.clone().or_latest());
+        let manifest = records.references.get(&key(reference));
         Ok(manifest.and_then(|manifest| records.image(manifest)))
     }
 
@@ -218,6 +218,14 @@ impl Store {
         let json = serde_json::to_vec_pretty(&records).map_err(io::Error::from).map_err(cannot())?;
         replace(&self.layout.ingest(), &self.layout.images(), &json).map_err(cannot())?;
         Ok(changed)
+    }
+}
+
+/// What a name is kept under: a digest wins over a tag, and `latest` is meant where both are absent.
+fn key(reference: &Reference) -> Reference {
+    match reference.digest() {
+        Some(digest) => reference.at(digest.clone()),
+        None => reference.clone().or_latest(),
     }
 }
 

@@ -11,8 +11,10 @@
 )]
 
 mod api;
+mod cuts;
 mod fault_server;
 mod faults;
+mod helpers;
 mod peers;
 mod round_trip;
 mod tls;

@@ -32,7 +32,7 @@ pub struct DockerRegistry {
 }
 
 impl DockerRegistry {
-    fn start() -> Self {
+    pub fn start() -> Self {
         Self::start_with("")
     }
 

@@ -126,6 +126,29 @@ fn a_stream_taken_up_in_the_middle_is_the_same_blob() {
 }
 
 #[test]
+fn a_digest_pulls_what_a_tag_no_longer_leads_to() {
+    let (ours, theirs, other) = (shelf(), shelf(), shelf());
+    let domain = serve(&theirs.store, |_| {});
+    let name = reference(&domain, "app:1");
+    let client = client(|_| {});
+    let old = image(&ours.store, &name, &[1000]);
+    push(&client, &ours, (&old, &name)).unwrap();
+    let new = image(&ours.store, &name, &[2000]);
+    push(&client, &ours, (&new, &name)).unwrap();
+    let digest = &old.manifest.digest;
+    let both = reference(&domain, &format!("app:1@{digest}"));
+    for (name, moved_before) in [(&name.at(digest.clone()), false), (&both, true)] {
+        let pulled = pull(&client, &other, name).unwrap().0;
+        assert_eq!((pulled.manifest.digest, pulled.was_up_to_date), (digest.clone(), moved_before));
+        assert!(
+            other.store.resolve(&name.to_string()).unwrap().is_dangling(),
+            "no tag was asked for"
+        );
+    }
+    assert_eq!(pull(&client, &other, &name).unwrap().0.manifest.digest, new.manifest.digest);
+}
+
+#[test]
 fn a_login_is_asked_for_and_given() {
     use mini_docker::registry::client::{Credentials, Login};
     let (ours, theirs) = (shelf(), shelf());
@@ -172,4 +195,33 @@ fn the_same_bytes_twice_in_an_image_are_one_blob() {
     push(&client, &ours, (&image, &name)).unwrap();
     pull(&client, &other, &name).unwrap();
     assert_eq!(other.blobs(), 3);
+}
+
+#[test]
+fn a_blob_is_at_no_time_in_memory_as_a_whole() {
+    crate::world::alone("round_trip::the_memory_of_a_large_blob", None);
+}
+
+#[test]
+#[ignore = "only as another test's child, whose memory it measures"]
+fn the_memory_of_a_large_blob() {
+    use std::io::Write;
+    let (ours, theirs, other) = (shelf(), shelf(), shelf());
+    let domain = serve(&theirs.store, |_| {});
+    let name = reference(&domain, "big");
+    let mut writer = ours.store.writer().unwrap();
+    let megabyte = crate::world::noise(1, 1 << 20);
+    for _ in 0..160 {
+        writer.write_all(&megabyte).unwrap();
+    }
+    let blob = writer.commit(MediaType::OciLayer).unwrap();
+    let client = client(|_| {});
+    transfer::send_blob(&client, &ours.store, (&name, &blob), &|_| {}).unwrap();
+    transfer::fetch_blob(&client, &other.store, (&name, &blob), &|_| {}).unwrap();
+    assert!(other.store.has(&blob.digest));
+    // Client and server together (proc_pid_status(5)).
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+    let peak_kib: u64 = peak.trim().trim_end_matches(" kB").parse().unwrap();
+    assert!(peak_kib < 64 << 10, "{peak_kib} KiB");
 }

@@ -160,3 +160,14 @@ pub fn pull(
 pub fn weight(store: &Store, manifest: &Descriptor) -> u64 {
     store.image_manifest(manifest).unwrap().blobs().map(|blob| blob.size).sum()
 }
+
+/// Runs an ignored test of this program alone in a process of its own.
+pub fn alone(test: &str, path: Option<&str>) {
+    let mut child = std::process::Command::new(std::env::current_exe().unwrap());
+    child.args(["--exact", test, "--ignored", "--nocapture"]);
+    child.envs(path.map(|path| ("PATH", path)));
+    let output = child.output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let ran = String::from_utf8_lossy(&output.stdout).contains("1 passed");
+    assert!(ran, "there is no test called {test}");
+}

@@ -15,6 +15,7 @@ use std::{
 
 use base64::{Engine, prelude::BASE64_STANDARD};
 use serde::Deserialize;
+use serde_json::{Map, Value, json};
 
 use super::{
     Result,
@@ -90,12 +91,7 @@ impl Credentials {
     /// # Errors
     /// [`Kind::Invalid`] if it is not JSON of that shape.
     pub fn parse(json: &[u8]) -> Result<Self> {
-        serde_json::from_slice(json).map_err(|error| {
-            let report = ground::Error::new("cannot read the credentials in config.json")
-                .why(error.to_string())
-                .fix("mend the file, or move it away and log in again");
-            Error::new(Kind::Invalid, report)
-        })
+        serde_json::from_slice(json).map_err(unreadable)
     }
 
     /// The same with one login more, which wins over what was there for that registry.
@@ -115,6 +111,22 @@ impl Credentials {
         self
     }
 
+    /// Docker's `config.json` with a login added or, by `None`, taken out; all else stays as it is.
+    /// The result holds a secret: it belongs into a file that only its owner can read.
+    ///
+    /// # Errors
+    /// [`Kind::Invalid`] if `json` is no JSON object.
+    pub fn rewrite(json: &[u8], domain: &str, login: Option<&Login>) -> Result<Vec<u8>> {
+        let mut config: Map<String, Value> = serde_json::from_slice(json).map_err(unreadable)?;
+        let auths = config.entry("auths").or_insert_with(|| json!({}));
+        let auths = auths.as_object_mut().ok_or_else(|| unreadable("auths is no object"))?;
+        auths.retain(|name, _| bare(name) != bare(key(domain)));
+        if let Some(login) = login {
+            auths.insert(key(domain).to_owned(), login.entry());
+        }
+        serde_json::to_vec_pretty(&config).map_err(unreadable)
+    }
+
     /// How to prove who we are to `domain`; `None` for anonymous.
     ///
     /// # Errors
@@ -130,6 +142,26 @@ impl Credentials {
         let found = self.auths.iter().find(|(name, _)| bare(name) == bare(key));
         found.map_or(Ok(None), |(_, entry)| entry.login(domain))
     }
+}
+
+impl Login {
+    /// The form in `auths`.
+    fn entry(&self) -> Value {
+        match self {
+            Self::Password { username, password } => {
+                json!({ "auth": BASE64_STANDARD.encode(format!("{username}:{password}")) })
+            }
+            Self::IdentityToken(token) => json!({ "identitytoken": token }),
+            Self::RegistryToken(token) => json!({ "registrytoken": token }),
+        }
+    }
+}
+
+fn unreadable(why: impl fmt::Display) -> Error {
+    let report = ground::Error::new("cannot read the credentials in config.json")
+        .why(why.to_string())
+        .fix("mend the file, or move it away and log in again");
+    Error::new(Kind::Invalid, report)
 }
 
 impl Entry {
@@ -255,6 +287,24 @@ mod tests {
         assert_eq!(credentials.login("a").unwrap_err().kind, Kind::Unauthorized);
         let login = Login::RegistryToken("t".into());
         assert_eq!(credentials.with("a", login.clone()).login("a").unwrap(), Some(login));
+    }
+
+    #[test]
+    fn logging_in_and_out_changes_nothing_else_in_the_file() {
+        let json =
+            br#"{"detachKeys": "ctrl-x", "auths": {"https://a.example/v1/": {"auth": "x"}}}"#;
+        let login = password("u", "p:q").unwrap();
+        let written = Credentials::rewrite(json, "a.example", Some(&login)).unwrap();
+        let config: Value = serde_json::from_slice(&written).unwrap();
+        assert_eq!(
+            config,
+            json!({"detachKeys": "ctrl-x", "auths": {"a.example": {"auth": "dTpwOnE="}}})
+        );
+        let read = Credentials::parse(&written).unwrap();
+        assert_eq!(read.login("a.example").unwrap(), Some(login));
+        let out = Credentials::rewrite(&written, "a.example", None).unwrap();
+        assert_eq!(Credentials::parse(&out).unwrap().login("a.example").unwrap(), None);
+        assert!(Credentials::rewrite(b"[]", "a.example", None).is_err());
     }
 
     #[test]

@@ -185,10 +185,11 @@ fn words(subject: &Subject, status: u16, code: &str) -> (Kind, String, String) {
             "blob unknown to registry",
             "the image is incomplete there; whoever pushed it must push it again",
         ),
-        (404, "BLOB_UPLOAD_UNKNOWN") => (
+        // Forgotten, not where we thought after a cut, or still held by the line that broke.
+        (_, "BLOB_UPLOAD_UNKNOWN" | "BLOB_UPLOAD_INVALID") => (
             unavailable,
-            "blob upload unknown to registry",
-            "push again: the registry has forgotten what was sent so far",
+            "the upload cannot go on",
+            "push again: what the registry has whole is not sent again",
         ),
         (404, _) => {
             let what = format!("manifest for {name} not found: manifest unknown");

@@ -1,7 +1,7 @@
 //! The server: a store, and the distribution API in front of it.
 //!
 //! Everything that a registry has to know is whether a blob is whole and which names may see it;
-//! the first is the store's, the second is [`repositories`]. Each request is answered by a plain
+//! the first is the store's, the second is `repositories`. Each request is answered by a plain
 //! blocking function on a thread of its own, and `bridge` is the one file that is async.
 //!
 //! | file | what it knows |
@@ -61,7 +61,7 @@ pub fn serve(listener: TcpListener, options: Options) -> ground::Error {
     let cannot = |why: std::io::Error| {
         ground::Error::new("cannot serve the registry")
             .io("listen", &why)
-            .fix("choose another address; mini-docker registry --help shows how")
+            .fix("choose another address or port")
     };
     let registry = Arc::new(Registry {
         repositories: Repositories::new(&options.store),

@@ -10,6 +10,8 @@ use std::{
     hash::{BuildHasher, RandomState},
     io::{self, Read, Write},
     sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError},
+    thread,
+    time::{Duration, Instant},
 };
 
 use axum::{
@@ -28,6 +30,10 @@ use super::{
 use crate::store::BlobWriter;
 
 const UPLOAD_ID: HeaderName = HeaderName::from_static("docker-upload-uuid");
+
+/// How long to wait for the request before to let go of an upload, and how often to look.
+const PATIENCE: Duration = Duration::from_secs(2);
+const PAUSE: Duration = Duration::from_millis(5);
 
 /// An upload in progress; `None` once it is finished.
 type Upload = Arc<Mutex<Option<BlobWriter>>>;
@@ -168,14 +174,19 @@ fn receive(body: &mut Incoming, writer: &mut BlobWriter) -> Result<(), Refusal> 
     }
 }
 
-/// An upload belongs to one request at a time.
+/// An upload belongs to one request at a time. A client whose line broke is back before the thread
+/// that served it has noticed, so it is given a moment.
 fn ours(upload: &Upload) -> Result<MutexGuard<'_, Option<BlobWriter>>, Refusal> {
-    match upload.try_lock() {
-        Ok(guard) => Ok(guard),
-        Err(TryLockError::Poisoned(_)) => Err(unknown()),
-        Err(TryLockError::WouldBlock) => {
-            let message = "another request is writing to this upload";
-            Err(Refusal::new(409, Code::BlobUploadInvalid, message))
+    let since = Instant::now();
+    loop {
+        match upload.try_lock() {
+            Ok(guard) => return Ok(guard),
+            Err(TryLockError::Poisoned(_)) => return Err(unknown()),
+            Err(TryLockError::WouldBlock) if since.elapsed() < PATIENCE => thread::sleep(PAUSE),
+            Err(TryLockError::WouldBlock) => {
+                let message = "another request is writing to this upload";
+                return Err(Refusal::new(409, Code::BlobUploadInvalid, message));
+            }
         }
     }
 }
