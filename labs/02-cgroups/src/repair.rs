@@ -157,7 +157,7 @@ impl Step for Cover {
         let (source, target) = (self.source.display(), self.target.display());
         Explanation::new(
             format!("mount(\"{source}\", \"{target}\", NULL, MS_BIND, NULL)"),
-            "whoever opens the path reads our text; the host's file is covered, not changed",
+            reader(&self.target),
             "2 mount",
         )
     }
@@ -167,6 +167,18 @@ impl Step for Cover {
             Errno::EPERM | Errno::EACCES => Some("run it as root, or allow user namespaces"),
             _ => None,
         }
+    }
+}
+
+/// Who reads a file, and so what covering it changes.
+fn reader(file: &Path) -> &'static str {
+    match file.file_name().and_then(|it| it.to_str()) {
+        Some("meminfo") => "free and top read it; the host's file is covered, not changed",
+        Some("cpuinfo") => "lscpu and many programs count CPUs in it",
+        Some("stat") => "top counts and weighs CPUs in it",
+        Some("uptime") => "uptime and top read it; the clock itself stays",
+        Some("loadavg") => "uptime and top read it; the machine's load is not the group's",
+        _ => "glibc counts CPUs in it for sysconf(3)",
     }
 }
 

@@ -78,7 +78,8 @@ impl Group {
     fn cpu_stat(&self) -> CpuStat {
         let file = |name| self.read(Controller::Cpu, name);
         let acct = |name| self.read(Controller::Cpuacct, name);
-        let v1 = self.part_of(Controller::Cpuacct).is_some_and(|it| it.version == Version::V1);
+        let part = self.part_of(Controller::Cpuacct).or_else(|| self.part_of(Controller::Cpu));
+        let v1 = part.is_some_and(|it| it.version == Version::V1);
         let stat = file("cpu.stat").or_else(|| acct("cpu.stat")).unwrap_or_default();
         if v1 {
             let us = |name| number(&acct(name)?).map(|ns| ns / 1000);

@@ -5,6 +5,7 @@
 use std::{
     hint::black_box,
     io::{self, Write},
+    path::{Path, PathBuf},
     process::{Command, ExitCode, Stdio},
     thread,
     time::{Duration, Instant},
@@ -38,6 +39,9 @@ pub enum Worker {
     /// Wait for the end of standard input: the parent may die before it could be told so
     #[command(hide = true)]
     Hang,
+    /// Thaw a group when standard input ends, so when the parent has died
+    #[command(hide = true)]
+    ThawAtTheEnd { freezer_state: PathBuf },
     /// Count, for at most a minute
     #[command(hide = true)]
     Count,
@@ -52,8 +56,13 @@ pub enum Worker {
 impl Worker {
     /// Plays the role.
     pub fn run(self) -> Result<ExitCode> {
+        if let Self::ThawAtTheEnd { freezer_state } = self {
+            thaw(&freezer_state);
+            return Ok(ExitCode::SUCCESS);
+        }
         let _ = prctl::set_pdeathsig(Signal::SIGKILL);
         match self {
+            Self::ThawAtTheEnd { .. } => {}
             Self::Busy { threads, milliseconds } => busy(threads, milliseconds),
             Self::Allocate { bytes } => allocate(bytes),
             Self::ForkBomb { at_most } => return fork_bomb(at_most),
@@ -112,6 +121,14 @@ fn fork_bomb(at_most: usize) -> Result<ExitCode> {
         let _ = child.wait();
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// The one worker that outlives its parent, for a moment: on v1 a frozen process cannot die, not
+/// even by SIGKILL, until somebody thaws it.
+fn thaw(freezer_state: &Path) {
+    let _ = io::copy(&mut io::stdin(), &mut io::sink());
+    // The group is gone when all went well.
+    let _ = std::fs::write(freezer_state, "THAWED");
 }
 
 fn count() -> Result<ExitCode> {

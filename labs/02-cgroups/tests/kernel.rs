@@ -111,10 +111,13 @@ fn a_program_reads_its_limits_from_the_repaired_files() {
 #[test]
 fn a_quota_cannot_be_outrun_by_threads() {
     everywhere(|place| {
-        let script = "$BIN limit --cpus 0.2 -- sh -c '$BIN busy 3 1500; \
-                      d=$(sed -n s/^0::://p /proc/self/cgroup); cat /proc/$$/cgroup' >/dev/null; \
-                      echo $?";
-        assert_eq!(place.shell(LAB, &format!("export BIN; {script}")).success(), "0\n");
+        let script = "$BIN limit --cpus 0.2 -- $BIN busy 3 3000 & pid=$!; sleep 0.5; \
+                      $BIN --json top -n 1 --interval 1.5 | grep -o \"lab-$pid-limit[^%]*\"; \
+                      wait $pid";
+        let text = place.shell(LAB, script).success().to_owned();
+        let share = text.trim().rsplit('"').next().unwrap().trim();
+        let share: f64 = share.parse().unwrap_or_else(|_| panic!("{place:?}: {text}"));
+        assert!(share > 0.0 && share < 27.0, "{place:?}: {share} %");
     });
 }
 
@@ -198,10 +201,10 @@ fn bad_input_is_refused_with_a_reason() {
 
 #[test]
 fn help() {
-    let output = Place::unprivileged();
-    needs!(In(output));
+    let place = Place::unprivileged();
+    needs!(In(place));
     let text =
-        output.shell(LAB, "$BIN --help; $BIN limit --help; $BIN top --help; $BIN freeze --help");
+        place.shell(LAB, "$BIN --help; $BIN limit --help; $BIN top --help; $BIN freeze --help");
     snapshot!("help", text.success());
 }
 
