@@ -6,7 +6,7 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use ground::{Errno, Error, Explanation, Result, Step};
 use nix::{
     sys::{
-        signal::Signal,
+        signal::{SigSet, SigmaskHow, Signal, sigprocmask},
         stat::{SFlag, stat},
     },
     unistd::{AccessFlags, access},
@@ -134,7 +134,9 @@ fn c_strings<S: AsRef<OsStr>>(strings: &[S]) -> Result<Vec<CString>> {
 impl Step for Exec {
     /// Returns only when no candidate could be executed, with the most telling errno.
     fn run(&self) -> std::result::Result<(), Errno> {
+        // A program starts with nothing ignored and nothing blocked, whatever we do with signals.
         sys::default_action(Signal::SIGPIPE);
+        sigprocmask(SigmaskHow::SIG_SETMASK, Some(&SigSet::empty()), None)?;
         let mut telling = Errno::ENOENT;
         for candidate in &self.candidates {
             match sys::execve(candidate, &self.argv, &self.envp) {

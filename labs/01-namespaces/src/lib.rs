@@ -9,6 +9,7 @@
 //! | [`Id`] | which namespace: device and inode of a file under `/proc/PID/ns` |
 //! | [`Spawn`] | a process in new namespaces: clone3, then prepared steps, then exec |
 //! | [`Child`] | that process, held by a pidfd |
+//! | [`Signals`] | what a waiting parent passes on to its child |
 //! | [`IdMaps`] | which ids of a user namespace are which ids outside |
 //! | [`steps`] | what a child does before exec |
 //! | [`time`] | the clocks of a time namespace |
@@ -25,6 +26,7 @@ mod id_map;
 mod kind;
 pub mod pidfd;
 pub mod rootless;
+mod signals;
 mod spawn;
 pub mod steps;
 mod sys;
@@ -37,4 +39,5 @@ pub use exec::Exec;
 pub use id::Id;
 pub use id_map::{IdMaps, Range};
 pub use kind::{Kind, Kinds};
+pub use signals::Signals;
 pub use spawn::Spawn;

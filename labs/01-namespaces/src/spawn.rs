@@ -203,6 +203,7 @@ impl<'a> Spawn<'a> {
         names
     }
 
+    // ANCHOR: child
     /// The child's side. Not one allocation from here on.
     fn child(&self, alone: &sys::Alone, go: Pipe, report: Pipe) -> ! {
         // Our copies of the parent's ends would hide that it died.
@@ -233,6 +234,7 @@ impl<'a> Spawn<'a> {
         }
         sys::exit_now(SETUP_FAILED)
     }
+    // ANCHOR_END: child
 
     /// Returns in the sibling only.
     fn fork_half_way(&self, alone: &sys::Alone, report: &OwnedFd) {

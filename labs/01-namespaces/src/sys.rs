@@ -40,6 +40,7 @@ impl Alone {
     }
 }
 
+// ANCHOR: clone3
 /// Makes a process with `flags`, in the v2 control group `cgroup` if given (man 2 clone3).
 ///
 /// The child is a whole copy of a process with one thread, as after fork(2): it may do anything,
@@ -69,6 +70,7 @@ pub fn clone3(alone: Alone, flags: u64, cgroup: Option<BorrowedFd<'_>>) -> Resul
         }
     }
 }
+// ANCHOR_END: clone3
 
 /// Forks in a child of [`clone3`]; the newcomer gets our parent, not us, as its parent. Returns its
 /// PID to us and `None` to it (man 2 clone3, CLONE_PARENT).

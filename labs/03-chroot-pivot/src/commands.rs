@@ -8,8 +8,7 @@ use std::{
 };
 
 use ground::{Errno, Error, Evidence, Narrator, Result, Step, Table};
-use namespaces::{Exec, IdMaps, Kind, Kinds, Spawn, rootless, steps::PrivateMounts};
-use nix::sys::signal::{SigSet, Signal};
+use namespaces::{Exec, IdMaps, Kind, Kinds, Signals, Spawn, rootless, steps::PrivateMounts};
 use rootfs::{DEFAULT_PATH, Mkdir, Mount, Plan, Program, What, c_path, dev};
 
 use crate::breakout::{self, Place};
@@ -82,13 +81,12 @@ pub fn pivot(narrator: &mut Narrator<'_>, dir: &Path, command: &[OsString]) -> R
     no_link(dir, "proc").and_then(|()| no_link(dir, "dev"))?;
     rootless::enter(Kinds::NONE)?;
     let spawn = container(dir, command, dev::Nodes::here(), dev::tty_gid())?;
+    let signals = Signals::hold()?;
     let mut child = spawn.start().map_err(|error| match error.exit_code {
         127 => rootfs::why_not_found(dir, &command[0], DEFAULT_PATH).unwrap_or(error),
         _ => error,
     })?;
-    // Ctrl-C and ctrl-\ go to the whole terminal: what they mean is for the command to say.
-    let _ = SigSet::from_iter([Signal::SIGINT, Signal::SIGQUIT]).thread_block();
-    Ok(ExitCode::from(child.wait()?.code()))
+    Ok(ExitCode::from(signals.wait(&mut child)?.code()))
 }
 
 /// The child of [`pivot`]: everything is mounted while the old root is still there to mount from.

@@ -133,6 +133,7 @@ impl Step for PivotRoot {
     }
 }
 
+// ANCHOR: pivot
 /// Makes `new_root`, which must be a mount point in a private mount namespace, the root of the
 /// namespace, and lets go of the old one: runc's four calls, without a directory for the old root.
 ///
@@ -152,6 +153,7 @@ pub fn pivot(new_root: &CStr) -> Vec<Box<dyn Step>> {
         )),
     ]
 }
+// ANCHOR_END: pivot
 
 /// Makes `new_root` the root directory of the caller only, as chroot(8) does. Not a wall: see the
 /// lab's break-out.

@@ -51,6 +51,7 @@ struct Scratch {
 }
 
 impl Container<'_> {
+    // ANCHOR: plan
     /// The plan up to where the command would be executed.
     ///
     /// # Errors
@@ -73,6 +74,7 @@ impl Container<'_> {
         spawn.steps.extend(rootfs::pivot(&c_path(&scratch.merged)?));
         Ok(spawn.step(SetHostname::new(self.hostname)?).step(LoopbackUp))
     }
+    // ANCHOR_END: plan
 
     /// The plan of a container that runs `command`.
     ///

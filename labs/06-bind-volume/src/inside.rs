@@ -70,6 +70,7 @@ impl Inside {
         self.resolve(&self.open_root()?, &self.path)
     }
 
+    // ANCHOR: create
     /// Opens what is there, after making the directories that are missing on the way and, as its
     /// `shape` has it, the last name. Idempotent.
     ///
@@ -91,6 +92,7 @@ impl Inside {
         }
         Ok(parent)
     }
+    // ANCHOR_END: create
 
     fn open_root(&self) -> std::result::Result<OwnedFd, Errno> {
         let flags = OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;

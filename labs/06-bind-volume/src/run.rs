@@ -4,7 +4,7 @@ use std::{ffi::OsString, path::PathBuf, process::ExitCode};
 
 use cgroups::{Bound, Bytes, Cpu, Cpus, Join, Limits, Memory, Site, Temporary, sweep};
 use ground::{Error, Narrator, Result};
-use namespaces::{Kinds, Spawn, rootless};
+use namespaces::{Kinds, Signals, Spawn, rootless};
 use nix::unistd::geteuid;
 use volumes::Spec;
 
@@ -49,14 +49,13 @@ pub fn run(args: &Args, narrator: &mut Narrator<'_>) -> Result<ExitCode> {
         plan.extend(container.running(&args.command)?.explain());
         return narrator.plan(&plan).map(|()| ExitCode::SUCCESS).map_err(cannot_tell);
     }
+    let signals = Signals::hold()?;
     // The group is looked for while we are who we are: a delegated one is ours by our real id.
     let group = args.group()?;
     rootless::enter(Kinds::NONE)?;
     let joins = group.as_deref().map(cgroups::Group::join).transpose()?.unwrap_or_default();
     let spawn = limited(container.running(&args.command)?, joins);
-    let exit = spawn.start()?.wait()?;
-    drop(spawn);
-    Ok(ExitCode::from(exit.code()))
+    Ok(ExitCode::from(signals.wait(&mut spawn.start()?)?.code()))
 }
 
 /// Joins the group before anything else, so that every page and process is counted.

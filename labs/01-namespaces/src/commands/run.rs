@@ -4,7 +4,7 @@ use std::{ffi::OsString, process::ExitCode};
 
 use ground::{Error, Narrator, Result};
 use namespaces::{
-    Exec, Id, IdMaps, Kind, Kinds, Spawn,
+    Exec, Id, IdMaps, Kind, Kinds, Signals, Spawn,
     steps::{MountProc, PrivateMounts, SetHostname},
     time::Offsets,
 };
@@ -25,7 +25,8 @@ pub fn run(narrator: &mut Narrator<'_>, args: &Run) -> Result<ExitCode> {
             "an ordinary user may only do this as root of a user namespace: added --user --map-root",
         );
     }
-    Ok(ExitCode::from(spawn.start()?.wait_in_foreground()?.code()))
+    let signals = Signals::hold()?;
+    Ok(ExitCode::from(signals.wait(&mut spawn.start()?)?.code()))
 }
 
 /// The flags as they are meant.
