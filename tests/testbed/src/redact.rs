@@ -2,7 +2,8 @@
 //!
 //! Each kind of number is counted: the first PID namespace of a text is `pid:[NS-1]`, another one
 //! `pid:[NS-2]`, and the first again `pid:[NS-1]`. So a snapshot still proves that inside is not
-//! outside, or that two names are one inode.
+//! outside, or that two names are one inode. In a demonstration each scene counts anew: what died
+//! in one may have left its number to the next.
 //!
 //! | in the text | in the snapshot |
 //! |---|---|
@@ -115,11 +116,22 @@ pub fn redact(text: &(impl AsRef<str> + ?Sized), filters: &[(&str, &str)]) -> St
             Regex::new(pattern).unwrap_or_else(|error| panic!("filter {pattern}: {error}"));
         text = pattern.replace_all(&text, *instead).into_owned();
     }
+    scenes(&text).into_iter().map(redact_scene).collect()
+}
+
+fn redact_scene(scene: &str) -> String {
     let mut seen = Seen::default();
-    for rule in RULES.iter() {
-        text = seen.apply(&text, rule);
-    }
+    let text = RULES.iter().fold(scene.to_owned(), |text, rule| seen.apply(&text, rule));
     redraw(&text, &mut |heading, cell| seen.cell(heading, cell))
+}
+
+/// The text cut before every heading of a scene, ` 3/12  What happens`.
+fn scenes(text: &str) -> Vec<&str> {
+    static HEADING: LazyLock<Regex> =
+        LazyLock::new(|| Regex::new(r"(?m)^ ?\d+/\d+  \S").expect("a pattern of ours"));
+    let starts = HEADING.find_iter(text).map(|found| found.start());
+    let cuts: Vec<usize> = std::iter::once(0).chain(starts).chain([text.len()]).collect();
+    cuts.windows(2).map(|cut| &text[cut[0]..cut[1]]).collect()
 }
 
 #[cfg(test)]
@@ -136,6 +148,14 @@ mod tests {
         check(
             "pid:[4026531836] net:[4026531840] pid:[4026532200] pid_for_children:[4026532200]",
             "pid:[NS-1] net:[NS-1] pid:[NS-2] pid_for_children:[NS-2]",
+        );
+    }
+
+    #[test]
+    fn a_scene_counts_anew() {
+        check(
+            " 1/2  One\npid:[7] pid:[8]\n 2/2  Two\npid:[8] pid:[7]\n",
+            " 1/2  One\npid:[NS-1] pid:[NS-2]\n 2/2  Two\npid:[NS-1] pid:[NS-2]\n",
         );
     }
 
