@@ -72,6 +72,13 @@ pub enum Event {
         /// The repository it was in.
         from: String,
     },
+    /// A layer is being unpacked.
+    Unpacking {
+        /// The packed layer.
+        digest: Digest,
+        /// Its length in bytes.
+        size: u64,
+    },
     /// A name now leads to this manifest.
     Tagged {
         /// The name.

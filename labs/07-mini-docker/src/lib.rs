@@ -1,13 +1,15 @@
 //! mini-docker: pull, run, commit, push; everything above a bundle.
 
+pub mod bundle;
 pub mod container;
+pub mod engine;
 pub mod event;
 pub mod layout;
 pub mod registry;
 pub mod runtime;
 pub mod snapshot;
 pub mod store;
-mod sys;
+pub mod sys;
 pub mod transfer;
 pub mod tree;
 pub mod volume;

@@ -1,2 +1,59 @@
-//! mini-docker: pull, run, commit, push; everything above a bundle.
-fn main() {}
+//! mini-docker: one binary with several names. As `mini-runc` it is the runtime; with the hidden
+//! verb `monitor` the process that watches over a container; else the command line.
+
+mod cli;
+mod demo;
+
+use std::{
+    ffi::OsString,
+    io::{self, IsTerminal, Write},
+    path::Path,
+    process::ExitCode,
+};
+
+use clap::Parser;
+use ground::{Error, Look, Narrator};
+use mini_docker::runtime::OWN_NAME;
+
+/// Docker's status for a failure of its own.
+const OUR_OWN_FAILURE: u8 = 125;
+
+fn main() -> ExitCode {
+    let words: Vec<OsString> = std::env::args_os().collect();
+    let name = words.first().map(Path::new).and_then(Path::file_name);
+    if name.is_some_and(|name| name == OWN_NAME) {
+        return mini_runc(words);
+    }
+    let arguments = match cli::args::Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => return usage(&error),
+    };
+    cli::run(arguments).unwrap_or_else(|error| {
+        report(&error);
+        ExitCode::from(error.exit_code)
+    })
+}
+
+/// Help is no failure; a flag that makes no sense is one of ours, as in Docker.
+fn usage(error: &clap::Error) -> ExitCode {
+    let _ = error.print();
+    if error.use_stderr() && error.kind() != clap::error::ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
+        return ExitCode::from(OUR_OWN_FAILURE);
+    }
+    ExitCode::SUCCESS
+}
+
+/// Becomes the runtime.
+fn mini_runc(words: Vec<OsString>) -> ExitCode {
+    mini_runc::main(words)
+}
+
+/// Tells a person what went wrong.
+fn report(error: &Error) {
+    let mut stderr = io::stderr();
+    let no_color = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+    let look = Look { colour: stderr.is_terminal() && !no_color, ..Look::default() };
+    // A reader that went away cannot be told so.
+    let _ = Narrator::new(&mut stderr, look).error(error);
+    let _ = io::stdout().flush();
+}

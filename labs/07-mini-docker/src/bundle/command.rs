@@ -22,7 +22,8 @@ use crate::container::Overrides;
 pub fn effective(image: &Config, overrides: &Overrides) -> Result<Config> {
     let mut config = image.clone();
     if let Some(entrypoint) = &overrides.entrypoint {
-        config.entrypoint = Some(entrypoint).filter(|word| !word.is_empty()).map(|word| vec![word.clone()]);
+        config.entrypoint =
+            Some(entrypoint).filter(|word| !word.is_empty()).map(|word| vec![word.clone()]);
         config.cmd = None;
     }
     if !overrides.command.is_empty() {

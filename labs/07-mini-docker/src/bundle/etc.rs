@@ -30,9 +30,8 @@ pub fn write(record: &Record, container: &ContainerLayout) -> Result<()> {
     };
     for (name, text) in [("hosts", hosts), ("hostname", hostname), ("resolv.conf", resolv_conf)] {
         let path = container.bundle().join(name);
-        fs::write(&path, text).map_err(|error| {
-            Error::new("cannot write the bundle").io(path.display(), &error)
-        })?;
+        fs::write(&path, text)
+            .map_err(|error| Error::new("cannot write the bundle").io(path.display(), &error))?;
     }
     Ok(())
 }

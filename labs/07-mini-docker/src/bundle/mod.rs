@@ -30,18 +30,21 @@ use std::{
 };
 
 use ground::{Error, Result};
-use oci::runtime::{
-    Linux, Namespace, NamespaceKind, Process, Root, Rlimit, Spec, User, VERSION,
-};
+use oci::runtime::{Linux, Namespace, NamespaceKind, Process, Rlimit, Root, Spec, User, VERSION};
 
+pub use capabilities::ALL as CAPABILITIES;
 pub use command::{effective, words};
-pub use user::Account;
+pub use user::{Account, inside};
 
 use crate::{
     container::{Network, Record},
     layout::{ContainerLayout, Layout},
     snapshot::Mapped,
 };
+
+/// The version of the runtime specification that we need: older runtimes refuse what they do not
+/// know, and there is nothing newer in our bundles.
+const SPEC_VERSION: &str = "1.0.2";
 
 /// What a bundle is made from.
 #[derive(Debug, Clone, Copy)]
@@ -60,7 +63,7 @@ pub fn spec(parts: Parts<'_>, account: &Account, mapped: &Mapped) -> Spec {
     let container = layout.container(&record.id);
     let options = &record.options;
     Spec {
-        oci_version: VERSION.to_owned(),
+        oci_version: SPEC_VERSION.to_owned(),
         process: Some(process(record, account)),
         root: Some(Root {
             path: container.merged().display().to_string(),
@@ -90,9 +93,10 @@ pub fn write(parts: Parts<'_>) -> Result<()> {
     etc::write(record, &container)?;
     let spec = spec(parts, &account, &mapped);
     let path = container.bundle().join("config.json");
-    serde_json::to_vec_pretty(&spec).map_err(std::io::Error::from).and_then(|json| fs::write(&path, json)).map_err(
-        |error| Error::new("cannot write the bundle").io(path.display(), &error),
-    )
+    serde_json::to_vec_pretty(&spec)
+        .map_err(std::io::Error::from)
+        .and_then(|json| fs::write(&path, json))
+        .map_err(|error| Error::new("cannot write the bundle").io(path.display(), &error))
 }
 
 /// Who the program is, looked up in the container's own files.
@@ -123,11 +127,7 @@ fn check_mapped(account: &Account, mapped: &Mapped) -> Result<()> {
 ///
 /// # Errors
 /// As [`write`]: for the user.
-pub fn exec_process(
-    record: &Record,
-    root: &Path,
-    wanted: &ExecOptions,
-) -> Result<Process> {
+pub fn exec_process(record: &Record, root: &Path, wanted: &ExecOptions) -> Result<Process> {
     let user = wanted.user.as_deref().or(record.config.user.as_deref()).unwrap_or_default();
     let account = user::look_up(user, root)?;
     check_mapped(&account, &Mapped::here())?;
@@ -177,7 +177,6 @@ fn process(record: &Record, account: &Account) -> Process {
         env: environment(record, account),
         cwd: working_dir(record).to_owned(),
         capabilities: Some(capabilities::of(security, account.uid == 0)),
-        rlimits: Vec::<Rlimit>::new(),
         no_new_privileges: security.no_new_privileges,
         ..Process::default()
     }
@@ -223,7 +222,8 @@ fn linux(record: &Record, cgroup: Option<&str>) -> Linux {
         namespaces: namespaces(options.network),
         cgroups_path: cgroup.map(str::to_owned),
         resources: Some(resources::resources(options)),
-        seccomp: (!unconfined).then(|| seccomp::profile(&capabilities::bounding(&options.security))),
+        seccomp: (!unconfined)
+            .then(|| seccomp::profile(&capabilities::bounding(&options.security))),
         masked_paths: paths(&mounts::MASKED),
         readonly_paths: paths(&mounts::READ_ONLY),
         ..Linux::default()
@@ -248,11 +248,12 @@ fn make_working_dir(root: &Path, record: &Record, account: &Account) -> Result<(
             .why("it needs to be an absolute path")
             .fix("begin it with a slash: -w /srv"));
     }
-    let made = user::inside(root, Path::new(dir))
-        .map_err(std::io::Error::from)
-        .and_then(|path| match path.is_dir() || record.options.security.read_only {
-            true => Ok(()),
-            false => make_dirs(root, Path::new(dir), account),
+    let made =
+        inside(root, Path::new(dir)).map_err(std::io::Error::from).and_then(|path| {
+            match path.is_dir() || record.options.security.read_only {
+                true => Ok(()),
+                false => make_dirs(root, Path::new(dir), account),
+            }
         });
     made.map_err(|error| {
         Error::new(format!("cannot make the working directory {dir}"))
@@ -265,7 +266,7 @@ fn make_dirs(root: &Path, dir: &Path, account: &Account) -> std::io::Result<()> 
     let mut so_far = PathBuf::from("/");
     for component in dir.components().skip(1) {
         so_far.push(component);
-        let path = user::inside(root, &so_far)?;
+        let path = inside(root, &so_far)?;
         if path.is_dir() {
             continue;
         }

@@ -118,7 +118,8 @@ pub fn profile(bounding: &[String]) -> Seccomp {
         rules.push(allow("personality", vec![arg(0, persona, None, SeccompOperator::Equal)]));
     }
     rules.extend(own_architecture().map(|names| allow(names, Vec::new())));
-    rules.extend(WITH.iter().filter(|(cap, _)| has(cap)).map(|(_, names)| allow(names, Vec::new())));
+    rules
+        .extend(WITH.iter().filter(|(cap, _)| has(cap)).map(|(_, names)| allow(names, Vec::new())));
     if !has("SYS_ADMIN") {
         // s390 has the flags of clone(2) in its second argument.
         let index = u32::from(cfg!(target_arch = "s390x"));
@@ -197,7 +198,9 @@ mod tests {
 
     #[test]
     fn what_reaches_beyond_the_container_needs_its_capability() {
-        for call in ["mount", "unshare", "setns", "bpf", "reboot", "init_module", "keyctl", "swapon"] {
+        for call in
+            ["mount", "unshare", "setns", "bpf", "reboot", "init_module", "keyctl", "swapon"]
+        {
             assert!(!allows(&[], call), "{call}");
         }
         assert!(allows(&["CAP_SYS_ADMIN"], "mount"));
@@ -208,7 +211,8 @@ mod tests {
 
     #[test]
     fn no_call_is_named_twice() {
-        let mut names: Vec<&str> = ALLOWED.iter().flat_map(|names| names.split_whitespace()).collect();
+        let mut names: Vec<&str> =
+            ALLOWED.iter().flat_map(|names| names.split_whitespace()).collect();
         let all = names.len();
         names.sort_unstable();
         names.dedup();

@@ -57,9 +57,8 @@ fn resolve(wanted: &str, passwd: &str, group: &str) -> Result<Account> {
     };
     let user = if user.is_empty() { "0" } else { user };
     let number: Option<u32> = user.parse().ok();
-    let entry = entries(passwd).find(|entry| {
-        entry.first() == Some(&user) || (number.is_some() && id(entry, 2) == number)
-    });
+    let entry = entries(passwd)
+        .find(|entry| entry.first() == Some(&user) || (number.is_some() && id(entry, 2) == number));
     let entry = entry.unwrap_or_default();
     let uid = id(&entry, 2).or(number).ok_or_else(|| unknown("user", user, "/etc/passwd"))?;
     let name = entry.first().copied().unwrap_or_default();
@@ -67,7 +66,8 @@ fn resolve(wanted: &str, passwd: &str, group: &str) -> Result<Account> {
         Some(wanted) => look_up_group(wanted, group)?,
         None => id(&entry, 3).unwrap_or(0),
     };
-    let listed = |line: &Vec<&str>| line.get(3).is_some_and(|names| names.split(',').any(|n| n == name));
+    let listed =
+        |line: &Vec<&str>| line.get(3).is_some_and(|names| names.split(',').any(|n| n == name));
     let others = entries(group).filter(|line| !name.is_empty() && listed(line));
     let mut additional_gids: Vec<u32> = others.filter_map(|line| id(&line, 2)).collect();
     // A group that was named takes the place of all others, as in Docker.
@@ -123,7 +123,8 @@ fn open_inside(root: &Path, path: &Path, flags: OFlag) -> Result<std::os::fd::Ow
 /// As openat2(2) for the directory that it is in.
 pub fn inside(root: &Path, path: &Path) -> Result<PathBuf, Errno> {
     let real = |fd: std::os::fd::OwnedFd| {
-        nix::fcntl::readlink(format!("/proc/self/fd/{}", fd.as_raw_fd()).as_str()).map(PathBuf::from)
+        nix::fcntl::readlink(format!("/proc/self/fd/{}", fd.as_raw_fd()).as_str())
+            .map(PathBuf::from)
     };
     match open_inside(root, path, OFlag::O_PATH) {
         Ok(fd) => real(fd),

@@ -41,7 +41,6 @@ const HEADER_MAX: u64 = 1 << 20;
 /// Works off an archive.
 #[derive(Debug)]
 pub struct Applier {
-    dir: PathBuf,
     inside: Inside,
     marks: Marks,
     mapped: Mapped,
@@ -55,7 +54,6 @@ impl Applier {
     /// Everything goes into `dir`, where `room` bytes are free.
     pub fn new(dir: &Path, room: u64, mapped: Mapped) -> Result<Self> {
         Ok(Self {
-            dir: dir.to_owned(),
             inside: Inside::new(dir)?,
             marks: Marks::here(),
             mapped,

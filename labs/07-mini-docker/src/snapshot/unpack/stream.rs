@@ -64,7 +64,7 @@ pub fn run(
 type Piece = io::Result<Vec<u8>>;
 
 fn inflate(packed: impl Read, limit: u64, to: &SyncSender<Piece>) {
-    let mut send = |piece: Piece| to.send(piece).is_ok();
+    let send = |piece: Piece| to.send(piece).is_ok();
     let mut unpacked = match decoder(packed) {
         Ok(unpacked) => unpacked.take(limit + 1),
         Err(error) => {

@@ -1,0 +1,535 @@
+//! Arguments: flags as typed, with Docker's names.
+//!
+//! Only what clap can check by itself is checked here; `create` turns the words of `run` into what
+//! they mean.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+/// Pull, run, commit, push: containers without a daemon.
+#[derive(Debug, Parser)]
+#[command(name = "mini-docker", version, about, disable_help_subcommand = true)]
+#[command(arg_required_else_help = true, max_term_width = 100)]
+pub struct Arguments {
+    /// Where images and containers are kept
+    #[arg(long, value_name = "DIR", global = true)]
+    pub root: Option<PathBuf>,
+    /// What to do
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// The verbs.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Create and run a new container from an image
+    Run(Run),
+    /// Execute a command in a running container
+    Exec(Exec),
+    /// List containers
+    #[command(visible_alias = "list", alias = "ls")]
+    Ps(Ps),
+    /// Download an image from a registry
+    Pull(Pull),
+    /// Upload an image to a registry
+    Push(Push),
+    /// List images
+    Images(Images),
+    /// Create a new container
+    Create(Create),
+    /// Start one or more stopped containers
+    Start(Start),
+    /// Stop one or more running containers
+    Stop(Stop),
+    /// Kill one or more running containers
+    Kill(Kill),
+    /// Remove one or more containers
+    Rm(Rm),
+    /// Block until one or more containers stop, then print their exit codes
+    Wait(Names),
+    /// Fetch the logs of a container
+    Logs(Logs),
+    /// Return low-level information on containers and images
+    Inspect(Inspect),
+    /// Inspect changes to files or directories on a container's file system
+    Diff(Name),
+    /// Create a new image from a container's changes
+    Commit(Commit),
+    /// Create a tag that refers to an image
+    Tag(Tag),
+    /// Remove one or more images
+    Rmi(Rmi),
+    /// Show the history of an image
+    History(History),
+    /// Manage volumes
+    #[command(subcommand, arg_required_else_help = true)]
+    Volume(Volume),
+    /// The lesson: an image made, pushed, pulled, run, changed, committed and pushed again
+    Demo(ground::cli::Flags),
+    /// A registry of our own
+    #[command(subcommand, hide = true)]
+    Registry(Registry),
+    /// Watch over a container; started by run and start
+    #[command(hide = true)]
+    Monitor(Monitor),
+    /// Join the user and mount namespace of a process, and execute a runtime there
+    #[command(hide = true)]
+    Inside(Inside),
+}
+
+/// What `run` and `create` have in common.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "The container")]
+pub struct ContainerFlags {
+    /// Assign a name to the container
+    #[arg(long, default_value = "", hide_default_value = true)]
+    pub name: String,
+    /// Set environment variables; a bare name takes the value that it has here
+    #[arg(short, long, value_name = "NAME=VALUE")]
+    pub env: Vec<String>,
+    /// Read in a file of environment variables
+    #[arg(long, value_name = "FILE")]
+    pub env_file: Vec<PathBuf>,
+    /// Bind mount a volume
+    #[arg(short, long, value_name = "SRC:DST[:ro]")]
+    pub volume: Vec<String>,
+    /// Mount a tmpfs directory
+    #[arg(long, value_name = "DST[:OPTIONS]")]
+    pub tmpfs: Vec<String>,
+    /// Working directory inside the container
+    #[arg(short, long, value_name = "DIR")]
+    pub workdir: Option<String>,
+    /// Username or UID (format: <name|uid>[:<group|gid>])
+    #[arg(short, long)]
+    pub user: Option<String>,
+    /// Memory limit
+    #[arg(short, long, value_name = "BYTES")]
+    pub memory: Option<cgroups::Bytes>,
+    /// Swap limit equal to memory plus swap: -1 to enable unlimited swap
+    #[arg(long, value_name = "BYTES", allow_hyphen_values = true)]
+    pub memory_swap: Option<String>,
+    /// Number of CPUs
+    #[arg(long, value_name = "N")]
+    pub cpus: Option<cgroups::Cpus>,
+    /// CPU shares (relative weight)
+    #[arg(short, long, value_name = "N")]
+    pub cpu_shares: Option<u64>,
+    /// CPUs in which to allow execution (0-3, 0,1)
+    #[arg(long, value_name = "LIST")]
+    pub cpuset_cpus: Option<String>,
+    /// Limit on processes and threads (-1 for unlimited)
+    #[arg(long, value_name = "N", allow_hyphen_values = true)]
+    pub pids_limit: Option<i64>,
+    /// Connect the container to a network: none or host
+    #[arg(long, alias = "net", default_value = "none")]
+    pub network: String,
+    /// Overwrite the default ENTRYPOINT of the image
+    #[arg(long, value_name = "COMMAND")]
+    pub entrypoint: Option<String>,
+    /// Mount the container's root file system as read only
+    #[arg(long)]
+    pub read_only: bool,
+    /// Add Linux capabilities
+    #[arg(long, value_name = "CAP")]
+    pub cap_add: Vec<String>,
+    /// Drop Linux capabilities
+    #[arg(long, value_name = "CAP")]
+    pub cap_drop: Vec<String>,
+    /// Give extended privileges to the container
+    #[arg(long)]
+    pub privileged: bool,
+    /// Security options: no-new-privileges, seccomp=unconfined
+    #[arg(long, value_name = "OPTION")]
+    pub security_opt: Vec<String>,
+    /// Container host name
+    #[arg(short = 'h', long, value_name = "NAME")]
+    pub hostname: Option<String>,
+    /// Set metadata on the container
+    #[arg(short, long, value_name = "NAME=VALUE")]
+    pub label: Vec<String>,
+    /// Signal to stop the container
+    #[arg(long, value_name = "SIGNAL")]
+    pub stop_signal: Option<String>,
+    /// Pull the image before running: always, missing or never
+    #[arg(long, default_value = "missing", value_name = "WHEN")]
+    pub pull: Pulling,
+    /// Runtime to use for this container: mini-runc, runc, crun or a path
+    #[arg(long)]
+    pub runtime: Option<String>,
+    /// Keep standard input open even if not attached
+    #[arg(short, long)]
+    pub interactive: bool,
+    /// Allocate a pseudo-terminal
+    #[arg(short, long)]
+    pub tty: bool,
+    /// Automatically remove the container when it exits
+    #[arg(long)]
+    pub rm: bool,
+    /// Print help
+    #[arg(long, action = clap::ArgAction::Help)]
+    help: Option<bool>,
+    /// The image
+    pub image: String,
+    /// The command to run instead of the image's, with its arguments
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "COMMAND [ARG]")]
+    pub command: Vec<String>,
+}
+
+/// When an image is pulled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum Pulling {
+    /// Every time.
+    Always,
+    /// When it is not here.
+    Missing,
+    /// Not at all.
+    Never,
+}
+
+/// `run`
+#[derive(Debug, Args)]
+#[command(disable_help_flag = true)]
+pub struct Run {
+    /// Run the container in the background and print its ID
+    #[arg(short, long)]
+    pub detach: bool,
+    /// Print the plan, call by call, and do nothing
+    #[arg(long)]
+    pub explain: bool,
+    /// With --explain: print the plan as JSON
+    #[arg(long, requires = "explain")]
+    pub json: bool,
+    #[command(flatten)]
+    pub container: ContainerFlags,
+}
+
+/// `create`
+#[derive(Debug, Args)]
+#[command(disable_help_flag = true)]
+pub struct Create {
+    #[command(flatten)]
+    pub container: ContainerFlags,
+}
+
+/// `exec`
+#[derive(Debug, Args)]
+pub struct Exec {
+    /// Run the command in the background
+    #[arg(short, long)]
+    pub detach: bool,
+    /// Set environment variables
+    #[arg(short, long, value_name = "NAME=VALUE")]
+    pub env: Vec<String>,
+    /// Keep standard input open
+    #[arg(short, long)]
+    pub interactive: bool,
+    /// Allocate a pseudo-terminal
+    #[arg(short, long)]
+    pub tty: bool,
+    /// Username or UID (format: <name|uid>[:<group|gid>])
+    #[arg(short, long)]
+    pub user: Option<String>,
+    /// Working directory inside the container
+    #[arg(short, long, value_name = "DIR")]
+    pub workdir: Option<String>,
+    /// Give extended privileges to the command
+    #[arg(long)]
+    pub privileged: bool,
+    /// The container
+    pub container: String,
+    /// The command, with its arguments
+    #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true)]
+    #[arg(value_name = "COMMAND [ARG]")]
+    pub command: Vec<String>,
+}
+
+/// `ps`
+#[derive(Debug, Args)]
+pub struct Ps {
+    /// Show all containers (default shows just running)
+    #[arg(short, long)]
+    pub all: bool,
+    /// Only display container IDs
+    #[arg(short, long)]
+    pub quiet: bool,
+    /// Don't truncate output
+    #[arg(long)]
+    pub no_trunc: bool,
+    /// Show n last created containers (includes all states)
+    #[arg(short = 'n', long, value_name = "N")]
+    pub last: Option<usize>,
+    /// Show the latest created container (includes all states)
+    #[arg(short, long)]
+    pub latest: bool,
+    /// Format output: table or json
+    #[arg(long, default_value = "table")]
+    pub format: Format,
+}
+
+/// How a list is printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum Format {
+    /// Columns.
+    Table,
+    /// One object a line.
+    Json,
+}
+
+/// `pull`
+#[derive(Debug, Args)]
+pub struct Pull {
+    /// Suppress verbose output
+    #[arg(short, long)]
+    pub quiet: bool,
+    /// Pull for this platform instead of this machine's
+    #[arg(long, value_name = "OS/ARCH")]
+    pub platform: Option<oci::Platform>,
+    /// The image
+    #[arg(value_name = "NAME[:TAG|@DIGEST]")]
+    pub image: String,
+}
+
+/// `push`
+#[derive(Debug, Args)]
+pub struct Push {
+    /// Suppress verbose output
+    #[arg(short, long)]
+    pub quiet: bool,
+    /// The image
+    #[arg(value_name = "NAME[:TAG]")]
+    pub image: String,
+}
+
+/// `images`
+#[derive(Debug, Args)]
+pub struct Images {
+    /// Show all images, also those without a name
+    #[arg(short, long)]
+    pub all: bool,
+    /// Only show image IDs
+    #[arg(short, long)]
+    pub quiet: bool,
+    /// Don't truncate output
+    #[arg(long)]
+    pub no_trunc: bool,
+    /// Show digests
+    #[arg(long)]
+    pub digests: bool,
+    /// Format output: table or json
+    #[arg(long, default_value = "table")]
+    pub format: Format,
+    /// Only images of this repository
+    pub repository: Option<String>,
+}
+
+/// `start`
+#[derive(Debug, Args)]
+pub struct Start {
+    /// Attach the output and forward signals
+    #[arg(short, long)]
+    pub attach: bool,
+    /// Attach the container's standard input
+    #[arg(short, long)]
+    pub interactive: bool,
+    /// The containers
+    #[arg(required = true)]
+    pub containers: Vec<String>,
+}
+
+/// `stop`
+#[derive(Debug, Args)]
+pub struct Stop {
+    /// Seconds to wait before killing the container
+    #[arg(short, long, visible_alias = "timeout", default_value_t = 10, value_name = "SECONDS")]
+    pub time: u64,
+    /// The containers
+    #[arg(required = true)]
+    pub containers: Vec<String>,
+}
+
+/// `kill`
+#[derive(Debug, Args)]
+pub struct Kill {
+    /// Signal to send to the container
+    #[arg(short, long, default_value = "KILL")]
+    pub signal: String,
+    /// The containers
+    #[arg(required = true)]
+    pub containers: Vec<String>,
+}
+
+/// `rm`
+#[derive(Debug, Args)]
+pub struct Rm {
+    /// Force the removal of a running container (uses SIGKILL)
+    #[arg(short, long)]
+    pub force: bool,
+    /// Remove anonymous volumes associated with the container
+    #[arg(short, long)]
+    pub volumes: bool,
+    /// The containers
+    #[arg(required = true)]
+    pub containers: Vec<String>,
+}
+
+/// Several containers.
+#[derive(Debug, Args)]
+pub struct Names {
+    /// The containers
+    #[arg(required = true)]
+    pub containers: Vec<String>,
+}
+
+/// One container.
+#[derive(Debug, Args)]
+pub struct Name {
+    /// The container
+    pub container: String,
+}
+
+/// `logs`
+#[derive(Debug, Args)]
+pub struct Logs {
+    /// Follow log output
+    #[arg(short, long)]
+    pub follow: bool,
+    /// Number of lines to show from the end of the logs
+    #[arg(short = 'n', long, default_value = "all", value_name = "N")]
+    pub tail: String,
+    /// Show timestamps
+    #[arg(short, long)]
+    pub timestamps: bool,
+    /// Show logs since a time (2026-01-02T13:23:37Z) or a duration (42m)
+    #[arg(long, value_name = "TIME")]
+    pub since: Option<String>,
+    /// Show logs before a time or a duration
+    #[arg(long, value_name = "TIME")]
+    pub until: Option<String>,
+    /// The container
+    pub container: String,
+}
+
+/// `inspect`
+#[derive(Debug, Args)]
+pub struct Inspect {
+    /// Only look for this kind: container or image
+    #[arg(long = "type", value_name = "TYPE")]
+    pub kind: Option<String>,
+    /// Containers or images
+    #[arg(required = true)]
+    pub names: Vec<String>,
+}
+
+/// `commit`
+#[derive(Debug, Args)]
+pub struct Commit {
+    /// Author
+    #[arg(short, long)]
+    pub author: Option<String>,
+    /// Commit message
+    #[arg(short, long)]
+    pub message: Option<String>,
+    /// The container
+    pub container: String,
+    /// The name of the new image
+    #[arg(value_name = "REPOSITORY[:TAG]")]
+    pub image: Option<String>,
+}
+
+/// `tag`
+#[derive(Debug, Args)]
+pub struct Tag {
+    /// The image
+    pub source: String,
+    /// Its further name
+    pub target: String,
+}
+
+/// `rmi`
+#[derive(Debug, Args)]
+pub struct Rmi {
+    /// Force removal of the image
+    #[arg(short, long)]
+    pub force: bool,
+    /// The images
+    #[arg(required = true)]
+    pub images: Vec<String>,
+}
+
+/// `history`
+#[derive(Debug, Args)]
+pub struct History {
+    /// Don't truncate output
+    #[arg(long)]
+    pub no_trunc: bool,
+    /// Only show image IDs
+    #[arg(short, long)]
+    pub quiet: bool,
+    /// Format output: table or json
+    #[arg(long, default_value = "table")]
+    pub format: Format,
+    /// The image
+    pub image: String,
+}
+
+/// `volume`
+#[derive(Debug, Subcommand)]
+pub enum Volume {
+    /// Create a volume
+    Create {
+        /// Its name; one is found if there is none
+        #[arg(default_value = "", hide_default_value = true)]
+        name: String,
+    },
+    /// List volumes
+    #[command(visible_alias = "list")]
+    Ls {
+        /// Only display volume names
+        #[arg(short, long)]
+        quiet: bool,
+    },
+    /// Display detailed information on volumes
+    Inspect {
+        /// The volumes
+        #[arg(required = true)]
+        names: Vec<String>,
+    },
+    /// Remove volumes
+    Rm {
+        /// The volumes
+        #[arg(required = true)]
+        names: Vec<String>,
+    },
+}
+
+/// `registry`
+#[derive(Debug, Subcommand)]
+pub enum Registry {
+    /// Serve the images of a directory
+    Serve {
+        /// The address to listen on; with port 0 the kernel chooses one
+        #[arg(long, default_value = "127.0.0.1:5000")]
+        listen: std::net::SocketAddr,
+    },
+}
+
+/// `monitor`
+#[derive(Debug, Args)]
+pub struct Monitor {
+    /// Whether the client stays
+    #[arg(long)]
+    pub attached: bool,
+    /// The container
+    pub id: String,
+}
+
+/// `inside`
+#[derive(Debug, Args)]
+pub struct Inside {
+    /// The process
+    pub pid: i32,
+    /// The runtime, with its arguments
+    #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true)]
+    pub command: Vec<std::ffi::OsString>,
+}

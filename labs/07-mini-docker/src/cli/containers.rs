@@ -1,0 +1,155 @@
+//! ps, stop, kill, rm, wait, diff.
+
+use std::{process::ExitCode, time::Duration};
+
+use ground::Result;
+use mini_docker::{
+    container::{Record, Status},
+    engine::{self, Engine, Summary},
+};
+use serde_json::json;
+
+use super::{
+    args::{Format, Kill, Name, Names, Ps, Rm, Stop},
+    each,
+    output::{ago, in_words, line, since, table},
+    privilege,
+};
+
+/// `ps`
+pub fn ps(engine: &Engine, args: &Ps) -> Result<ExitCode> {
+    let last = args.last.or(args.latest.then_some(1));
+    let mut summaries = engine.ps(args.all || last.is_some())?;
+    summaries.truncate(last.unwrap_or(usize::MAX));
+    let rows: Vec<Vec<String>> =
+        summaries.iter().map(|summary| columns(summary, args.no_trunc)).collect();
+    if args.quiet {
+        rows.iter().try_for_each(|row| line(&row[0]))?;
+    } else if args.format == Format::Json {
+        rows.iter().zip(&summaries).try_for_each(|(row, summary)| line(json_line(row, summary)))?;
+    } else {
+        let headings =
+            ["CONTAINER ID", "IMAGE", "COMMAND", "CREATED", "STATUS", "PORTS", "NAMES"];
+        table(&headings, &rows)?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn columns(Summary { record }: &Summary, whole: bool) -> Vec<String> {
+    let id = if whole { &record.id } else { record.short_id() };
+    vec![
+        id.to_owned(),
+        record.image.name.clone(),
+        command(record, whole),
+        ago(&record.created),
+        status(record),
+        String::new(),
+        record.name.clone(),
+    ]
+}
+
+/// `"sleep 100"`: quoted, and cut after twenty characters with a dot-dot-dot of one.
+fn command(record: &Record, whole: bool) -> String {
+    const LENGTH: usize = 20;
+    let words = mini_docker::bundle::words(&record.config).join(" ");
+    let text = match whole || words.chars().count() <= LENGTH {
+        true => words,
+        false => words.chars().take(LENGTH - 1).chain(['…']).collect(),
+    };
+    format!("\"{text}\"")
+}
+
+/// `Up 3 minutes`, `Exited (0) 2 hours ago`, `Created`.
+fn status(record: &Record) -> String {
+    let state = &record.state;
+    let since = |time: &Option<String>| time.as_deref().and_then(since).map(in_words);
+    match state.status {
+        Status::Created => "Created".into(),
+        Status::Running => format!("Up {}", since(&state.started).unwrap_or_default()),
+        Status::Exited => {
+            let ended = since(&state.finished).unwrap_or_default();
+            format!("Exited ({}) {ended} ago", state.exit_code)
+        }
+        Status::Removing => "Removal In Progress".into(),
+    }
+}
+
+fn json_line(row: &[String], Summary { record }: &Summary) -> String {
+    let labels = record.config.labels.iter().flatten().map(|(name, value)| format!("{name}={value}"));
+    json!({
+        "Command": row[2], "CreatedAt": record.created, "ID": row[0], "Image": row[1],
+        "Labels": labels.collect::<Vec<_>>().join(","), "Names": row[6],
+        "Ports": row[5], "RunningFor": row[3], "State": record.state.status.as_str(),
+        "Status": row[4],
+    })
+    .to_string()
+}
+
+/// `stop`
+pub fn stop(engine: &Engine, args: &Stop) -> Result<ExitCode> {
+    Ok(each(&args.containers, |name| {
+        let record = engine.container(name)?;
+        engine.stop(&record, Duration::from_secs(args.time))?;
+        Ok(line(name)?)
+    }))
+}
+
+/// `kill`
+pub fn kill(engine: &Engine, args: &Kill) -> Result<ExitCode> {
+    let signal = engine::signal(&args.signal)?;
+    Ok(each(&args.containers, |name| {
+        let record = engine.container(name)?;
+        engine.kill(&record, signal)?;
+        Ok(line(name)?)
+    }))
+}
+
+/// `rm`
+pub fn rm(engine: &Engine, args: &Rm) -> Result<ExitCode> {
+    // In two rounds: what runs is reached in its own user namespace, and from ours no other one
+    // can be reached any more.
+    let mut records = Vec::new();
+    let first = each(&args.containers, |name| {
+        let record = engine.container(name);
+        let record = match record {
+            Err(error) if error.kind == engine::Kind::NotFound && args.force => return Err(error),
+            record => record?,
+        };
+        if args.force {
+            engine.kill_and_wait(&record)?;
+        }
+        records.push((name.to_owned(), record.id));
+        Ok(())
+    });
+    let records: Vec<_> = records
+        .into_iter()
+        .filter_map(|(name, id)| engine.container(&id).ok().map(|record| (name, record)))
+        .map(|(name, record)| (name, engine.truth(record)))
+        .collect();
+    privilege::own()?;
+    let names: Vec<String> = records.iter().map(|(name, _)| name.clone()).collect();
+    let mut records = records.into_iter();
+    let second = each(&names, |name| {
+        if let Some((_, record)) = records.next() {
+            engine.rm(&record, args.volumes)?;
+        }
+        Ok(line(name)?)
+    });
+    Ok(if first == ExitCode::SUCCESS { second } else { first })
+}
+
+/// `wait`
+pub fn wait(engine: &Engine, args: &Names) -> Result<ExitCode> {
+    Ok(each(&args.containers, |name| {
+        let code = engine.wait(&engine.container(name)?)?;
+        Ok(line(code.to_string())?)
+    }))
+}
+
+/// `diff`
+pub fn diff(engine: &Engine, args: &Name) -> Result<ExitCode> {
+    for change in engine.diff(&engine.container(&args.container)?)? {
+        line(format!("{} {}", change.kind, change.path.display()))?;
+    }
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,156 @@
+//! create: an image and options become a container that does not run yet.
+
+use std::{fs, path::PathBuf};
+
+use ground::Error as Report;
+use oci::Config;
+
+use super::{Engine, Error, Result};
+use crate::{
+    bundle,
+    container::{
+        self, ImageUse, Mount, NotAdded, Options, Overrides, Record, Source, State, fresh_id,
+    },
+    runtime::Runtime,
+    snapshot::Snapshot,
+    transfer::OnEvent,
+    tree, volume,
+};
+
+/// What a container is made from.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Create {
+    /// The image, by any of its names.
+    pub image: String,
+    /// The container's name; one is found if empty.
+    pub name: String,
+    /// What replaces a part of the image's config.
+    pub overrides: Overrides,
+    /// What does not come from the image.
+    pub options: Options,
+}
+
+impl Engine {
+    /// Makes a container. Removed by `rm`; if this fails, nothing is left of it.
+    ///
+    /// # Errors
+    /// [`super::Kind::NotFound`] for an image that is not here, [`super::Kind::Conflict`] for a
+    /// name in use, [`super::Kind::Invalid`] when there is nothing to run.
+    pub fn create(&self, wanted: Create, on_event: OnEvent<'_>) -> Result<Record> {
+        let mut record = self.plan(&wanted)?;
+        Runtime::new(record.options.runtime.as_deref(), "").map_err(Error::invalid)?;
+        // Layers of an image that nobody uses may be collected: not while we begin to use them.
+        let _lease = self.store.lease()?;
+        record.image.layers = self.unpack(&record.image.manifest, on_event)?;
+        self.make_sources(&record.options.mounts)?;
+        container::add(&self.layout, &mut record).map_err(not_added(&wanted.name))?;
+        let layout = self.container_layout(&record);
+        let snapshot = Snapshot::new(&self.layout, &layout, &record.image.layers);
+        if let Err(error) = snapshot.create(&self.layout) {
+            let _ = tree::remove(layout.dir());
+            return Err(error.into());
+        }
+        Ok(record)
+    }
+
+    /// The record that [`Engine::create`] would write, without its layers. Needs no privilege.
+    ///
+    /// # Errors
+    /// As [`Engine::create`].
+    pub fn plan(&self, wanted: &Create) -> Result<Record> {
+        check_name(&wanted.name)?;
+        let image = self.store.resolve(&wanted.image)?;
+        let image_config = self.store.image_config(&image)?.config.unwrap_or_default();
+        let config = bundle::effective(&image_config, &wanted.overrides).map_err(Error::invalid)?;
+        let mut options = wanted.options.clone();
+        options.mounts.extend(image_volumes(&config, &options.mounts)?);
+        for mount in &mut options.mounts {
+            name_volume(mount)?;
+        }
+        Ok(Record {
+            id: fresh_id()?,
+            name: wanted.name.clone(),
+            created: container::now(),
+            image: ImageUse {
+                name: wanted.image.clone(),
+                id: image.id,
+                manifest: image.manifest,
+                layers: Vec::new(),
+            },
+            config,
+            options,
+            state: State::created(),
+        })
+    }
+
+    /// What a mount shows must be there. Docker makes a missing directory of the host, too.
+    fn make_sources(&self, mounts: &[Mount]) -> Result<()> {
+        for mount in mounts {
+            match &mount.source {
+                Source::Bind(path) if !path.exists() => {
+                    fs::create_dir_all(path).map_err(|error| {
+                        Report::new(format!("cannot mount {}", path.display()))
+                            .io("mkdir", &error)
+                            .fix("name a directory that is there, or one that you may make")
+                    })?
+                }
+                Source::Volume { name, .. } => drop(volume::ensure(&self.layout, name)?),
+                Source::Bind(_) | Source::Tmpfs(_) => {}
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The VOLUMEs of the image that nothing else is mounted on.
+fn image_volumes(config: &Config, mounts: &[Mount]) -> Result<Vec<Mount>> {
+    let is_taken = |path: &PathBuf| mounts.iter().any(|mount| mount.destination == *path);
+    let paths = config.volumes.iter().flatten().map(|(path, _)| PathBuf::from(path));
+    Ok(paths
+        .filter(|path| path.is_absolute() && !is_taken(path))
+        .map(|destination| Mount {
+            source: Source::Volume { name: String::new(), anonymous: true },
+            destination,
+            read_only: false,
+        })
+        .collect())
+}
+
+/// Anonymous volumes get a name that nobody else has.
+fn name_volume(mount: &mut Mount) -> Result<()> {
+    if let Source::Volume { name, .. } = &mut mount.source
+        && name.is_empty()
+    {
+        *name = fresh_id()?;
+    }
+    Ok(())
+}
+
+/// Docker's rule: `[a-zA-Z0-9][a-zA-Z0-9_.-]+`.
+fn check_name(name: &str) -> Result<()> {
+    let word = |c: char| c.is_ascii_alphanumeric();
+    let good = name.len() > 1
+        && name.starts_with(word)
+        && name.chars().all(|c| word(c) || matches!(c, '_' | '.' | '-'));
+    if good || name.is_empty() {
+        return Ok(());
+    }
+    Err(Error::invalid(
+        Report::new(format!("Invalid container name ({name})"))
+            .why("only [a-zA-Z0-9][a-zA-Z0-9_.-] are allowed, two characters at least")
+            .fix("choose another name, or leave --name out to get one"),
+    ))
+}
+
+fn not_added(name: &str) -> impl Fn(NotAdded) -> Error {
+    move |not_added| match not_added {
+        NotAdded::Failed(error) => error.into(),
+        NotAdded::NameTaken(id) => Error::conflict(
+            Report::new(format!(
+                "Conflict. The container name \"/{name}\" is already in use by container \"{id}\""
+            ))
+            .why("a name belongs to one container until that is removed, also when it has ended")
+            .fix(format!("remove it (mini-docker rm {name}) or choose another name")),
+        ),
+    }
+}

@@ -1,0 +1,43 @@
+//! history: how an image came about, step by step.
+
+use oci::{Digest, History};
+
+use super::{Engine, Result};
+
+/// One step, the newest first.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Step {
+    /// The image that this step made, known only for the last one.
+    pub image: Option<Digest>,
+    /// What the config says about it.
+    pub history: History,
+    /// Bytes of its packed layer; 0 for a step that changed no file.
+    pub size: u64,
+}
+
+impl Engine {
+    /// The history of the image that somebody means.
+    ///
+    /// # Errors
+    /// [`super::Kind::NotFound`].
+    pub fn history(&self, name: &str) -> Result<Vec<Step>> {
+        let (image, manifest) = self.image(name)?;
+        let config = self.store.image_config(&image)?;
+        let mut sizes = manifest.layers.iter().map(|layer| layer.size);
+        let mut steps: Vec<Step> = config
+            .history
+            .into_iter()
+            .map(|history| {
+                let size = if history.empty_layer { 0 } else { sizes.next().unwrap_or(0) };
+                Step { image: None, history, size }
+            })
+            .collect();
+        // Layers that nobody wrote a history for: tools may leave it out.
+        steps.extend(sizes.map(|size| Step { image: None, history: History::default(), size }));
+        steps.reverse();
+        if let Some(last) = steps.first_mut() {
+            last.image = Some(image.id);
+        }
+        Ok(steps)
+    }
+}

@@ -1,0 +1,163 @@
+//! The engine: one verb a file, each a sentence about the rooms below.
+//!
+//! A verb calls what it needs in the order of the way of the data, says what happens as events, and
+//! returns data. It prints nothing, reads no flag and speaks no HTTP; so the command line, a build
+//! and an API can all call it.
+//!
+//! ```text
+//! pull    registry client -> blobs -> layers unpacked -> name
+//! create  image + options -> record, upper directory
+//! start   monitor: overlay, bundle, runtime, log, exit status
+//! commit  upper directory -> layer -> config, manifest -> name
+//! push    blobs -> registry, then the manifest
+//! ```
+
+mod commit;
+mod create;
+mod diff;
+mod error;
+mod exec;
+mod explain;
+mod history;
+mod images;
+mod kill;
+mod logs;
+mod ps;
+mod pull;
+mod push;
+mod rm;
+mod rmi;
+mod start;
+mod stop;
+mod supervise;
+mod tag;
+mod volumes;
+mod wait;
+
+use std::path::PathBuf;
+
+use ground::Error as Report;
+use namespaces::{Id, Kind as Namespace};
+use nix::unistd::Pid;
+use oci::{Manifest, Platform};
+
+pub use commit::{Commit, Committed};
+pub use create::Create;
+pub use error::{Error, Kind, Result};
+pub use exec::{Exec, join};
+pub use explain::Plan;
+pub use history::Step as HistoryStep;
+pub use images::ImageSummary;
+pub use kill::signal;
+pub use logs::Logs;
+pub use ps::Summary;
+pub use rmi::Removed;
+pub use start::{MONITOR, Session};
+pub use supervise::supervise;
+pub use volumes::VolumeSummary;
+
+use crate::{
+    container::{Found, Identity, Record, find},
+    layout::{ContainerLayout, Layout},
+    registry::client::{self, Client},
+    runtime::Runtime,
+    store::{Image, Store},
+};
+
+/// What an engine is told once.
+#[derive(Debug)]
+pub struct Settings {
+    /// Where everything lies.
+    pub root: PathBuf,
+    /// How registries are spoken to.
+    pub registries: client::Options,
+    /// Which of an index's images is wanted.
+    pub platform: Platform,
+}
+
+/// Everything that mini-docker can do.
+#[derive(Debug)]
+pub struct Engine {
+    layout: Layout,
+    store: Store,
+    client: Client,
+    platform: Platform,
+}
+
+impl Engine {
+    /// Opens the engine on its root directory, which is made if it is not there.
+    ///
+    /// # Errors
+    /// When the directory cannot be made.
+    pub fn open(settings: Settings) -> Result<Self> {
+        let layout = Layout::new(settings.root);
+        Ok(Self {
+            store: Store::open(layout.clone())?,
+            layout,
+            client: Client::new(settings.registries),
+            platform: settings.platform,
+        })
+    }
+
+    /// Where everything lies.
+    pub fn layout(&self) -> &Layout {
+        &self.layout
+    }
+
+    /// The container that somebody means.
+    ///
+    /// # Errors
+    /// [`Kind::NotFound`], or [`Kind::Invalid`] when the digits fit several.
+    pub fn container(&self, name: &str) -> Result<Record> {
+        match find(&self.layout, name)? {
+            Found::One(record) => Ok(*record),
+            Found::None => Err(Error::not_found(
+                Report::new(format!("No such container: {name}"))
+                    .why("no name and no ID of a container is like that")
+                    .fix("mini-docker ps -a shows all of them"),
+            )),
+            Found::Many => Err(Error::invalid(
+                Report::new(format!("multiple IDs found with provided prefix: {name}"))
+                    .fix("give more digits, or the name"),
+            )),
+        }
+    }
+
+    /// The image that somebody means, with its manifest.
+    ///
+    /// # Errors
+    /// [`Kind::NotFound`], or [`Kind::Invalid`] when the digits fit several.
+    pub fn image(&self, name: &str) -> Result<(Image, Manifest)> {
+        let image = self.store.resolve(name)?;
+        let manifest = self.store.image_manifest(&image.manifest)?;
+        Ok((image, manifest))
+    }
+
+    /// The directories of a container.
+    fn container_layout(&self, record: &Record) -> ContainerLayout {
+        self.layout.container(&record.id)
+    }
+
+    /// The container's runtime, where it can reach the container: an ordinary user's container
+    /// lives in another user namespace than this command.
+    fn runtime(&self, record: &Record) -> Result<Runtime> {
+        let root = self.container_layout(record).runtime();
+        let runtime = Runtime::new(record.options.runtime.as_deref(), root)?;
+        Ok(runtime.inside(foreign_process(record)))
+    }
+}
+
+/// A process of the container whose user namespace is not ours: its monitor, or, where that was
+/// killed, its first process.
+fn foreign_process(record: &Record) -> Option<i32> {
+    let monitor = record.state.monitor.as_ref().filter(|monitor| monitor.is_alive());
+    let pid = monitor.map(|monitor| monitor.pid).or(record.state.pid)?;
+    let its = Id::of(Pid::from_raw(pid), Namespace::User).ok()?;
+    let ours = Id::own(Namespace::User).ok()?;
+    (its != ours).then_some(pid)
+}
+
+/// Whether somebody watches over the container.
+fn is_watched(record: &Record) -> bool {
+    record.state.monitor.as_ref().is_some_and(Identity::is_alive)
+}

@@ -1,0 +1,91 @@
+//! ps: which containers there are, and what is true of each.
+
+use std::time::Duration;
+
+use super::{Engine, Result, is_watched};
+use crate::container::{self, NOBODY_SAW, Record, Status};
+
+/// How often a failed clean-up is tried again.
+const BURY_TRIES: u32 = 3;
+
+/// One container, for a list.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Summary {
+    /// What is known about it.
+    pub record: Record,
+}
+
+impl Engine {
+    /// All containers, the newest first; without `all` only those that run. What a killed monitor
+    /// left is noticed and cleaned up on the way.
+    ///
+    /// # Errors
+    /// A record that cannot be read.
+    pub fn ps(&self, all: bool) -> Result<Vec<Summary>> {
+        let mut summaries = Vec::new();
+        for record in Record::all(&self.layout)? {
+            // Even if the rest cannot be cleaned up: what is told is the truth.
+            let record = self.truth(record);
+            if all || record.state.status == Status::Running {
+                summaries.push(Summary { record });
+            }
+        }
+        Ok(summaries)
+    }
+
+    /// The record as it must be now: a container whose monitor was killed does not run.
+    pub fn truth(&self, record: Record) -> Record {
+        if !record.state.is_orphan() {
+            return record;
+        }
+        let _ = self.bury(&record);
+        let fresh = Record::read(&self.container_layout(&record)).ok().flatten();
+        let mut record = fresh.unwrap_or(record);
+        if record.state.is_orphan() {
+            died_unseen(&mut record);
+        }
+        record
+    }
+
+    /// Cleans up after a monitor that was killed: the container's processes, its cgroup, and what
+    /// the runtime knows. Does nothing for a container that is watched or was ended properly.
+    ///
+    /// # Errors
+    /// What the runtime said.
+    pub(super) fn bury(&self, record: &Record) -> Result<()> {
+        if !record.state.is_orphan() || is_watched(record) {
+            return Ok(());
+        }
+        let layout = self.container_layout(record);
+        let runtime = self.runtime(record)?;
+        let mut deleted = runtime.delete(&record.id, &layout.bundle());
+        for _ in 1..BURY_TRIES {
+            if deleted.is_ok() {
+                break;
+            }
+            // Processes need a moment to die, and a cgroup with one in it cannot go.
+            std::thread::sleep(Duration::from_millis(50));
+            deleted = runtime.delete(&record.id, &layout.bundle());
+        }
+        Record::update(&layout, |record| {
+            if record.state.is_orphan() {
+                died_unseen(record);
+            }
+            Ok(())
+        })?;
+        let _ = std::fs::write(layout.exit(), NOBODY_SAW.to_string());
+        Ok(deleted?)
+    }
+}
+
+fn died_unseen(record: &mut Record) {
+    let state = &mut record.state;
+    if state.status == Status::Running {
+        state.status = Status::Exited;
+        state.exit_code = NOBODY_SAW;
+        state.finished = Some(container::now());
+        state.error = Some("its monitor was killed, and nobody saw how it ended".into());
+    }
+    state.pid = None;
+    state.monitor = None;
+}

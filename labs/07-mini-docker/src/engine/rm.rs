@@ -1,0 +1,47 @@
+//! rm: a container goes, with all it wrote.
+
+use ground::Error as Report;
+
+use super::{Engine, Error, Result, is_watched};
+use crate::{
+    container::{Record, Source, Status},
+    layout::Layout,
+    tree, volume,
+};
+
+impl Engine {
+    /// Removes a container that does not run; with `volumes` the ones that nobody gave a name, too.
+    ///
+    /// # Errors
+    /// [`super::Kind::Conflict`] while it runs.
+    pub fn rm(&self, record: &Record, volumes: bool) -> Result<()> {
+        if is_watched(record) {
+            return Err(Error::conflict(
+                Report::new(format!(
+                    "cannot remove container \"/{}\": container is running",
+                    record.name
+                ))
+                .why("its files are in use")
+                .fix(format!("stop it first (mini-docker stop {0}), or rm -f {0}", record.name)),
+            ));
+        }
+        self.bury(record)?;
+        Ok(remove_files(&self.layout, record, volumes)?)
+    }
+}
+
+/// Removes the directory of a container. First its record says so, so that a removal that breaks
+/// off can be seen and taken up again; the record goes last but one, the directory last.
+pub(super) fn remove_files(layout: &Layout, record: &Record, volumes: bool) -> Result<(), Report> {
+    let container = layout.container(&record.id);
+    Record::update(&container, |record| record.state.become_(Status::Removing))?;
+    for dir in [container.upper(), container.work(), container.merged(), container.bundle()] {
+        tree::remove(&dir)?;
+    }
+    for mount in record.options.mounts.iter().filter(|_| volumes) {
+        if let Source::Volume { name, anonymous: true } = &mount.source {
+            volume::remove(layout, name)?;
+        }
+    }
+    tree::remove(container.dir())
+}

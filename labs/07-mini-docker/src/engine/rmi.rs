@@ -1,0 +1,111 @@
+//! rmi: a name goes; with the last name the image, and with the image what only it used.
+
+use std::collections::HashSet;
+
+use ground::Error as Report;
+use oci::{Digest, Reference};
+
+use super::{Engine, Error, Result};
+use crate::{container::Record, snapshot, store::Image};
+
+/// What a removal did, in order.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Removed {
+    /// This name is gone.
+    Untagged(Reference),
+    /// This image is gone.
+    Deleted(Digest),
+}
+
+impl Engine {
+    /// Removes what `name` means: a tag, or with an ID the image with all its names. Blobs and
+    /// layers that nobody uses any more go as well.
+    ///
+    /// # Errors
+    /// [`super::Kind::Conflict`] when a container uses the image, or an ID has several names;
+    /// `force` overrides both, and a container keeps its layers.
+    pub fn rmi(&self, name: &str, force: bool) -> Result<Vec<Removed>> {
+        let image = self.store.resolve(name)?;
+        let named = name.parse::<Reference>().ok().map(Reference::or_latest);
+        let named = named.filter(|named| image.references.contains(named));
+        let mut removed = Vec::new();
+        match named {
+            Some(reference) if !is_last(&reference, &image) => {
+                self.store.untag(&reference)?;
+                removed.push(Removed::Untagged(reference));
+            }
+            named => {
+                self.check_unused(&image, named.is_some(), force)?;
+                self.store.remove_image(&image.manifest.digest)?;
+                removed.extend(image.references.iter().cloned().map(Removed::Untagged));
+                removed.push(Removed::Deleted(image.id));
+            }
+        }
+        self.collect()?;
+        Ok(removed)
+    }
+
+    fn check_unused(&self, image: &Image, by_name: bool, force: bool) -> Result<()> {
+        let short = image.id.short();
+        if !by_name && tags(image).count() > 1 && !force {
+            return Err(Error::conflict(
+                Report::new(format!(
+                    "conflict: unable to delete {short} (must be forced) - image is referenced in \
+                     multiple repositories"
+                ))
+                .fix("remove it by its names, or with -f"),
+            ));
+        }
+        let users = Record::all(&self.layout)?;
+        let Some(user) = users.iter().find(|record| record.image.id == image.id) else {
+            return Ok(());
+        };
+        if force {
+            return Ok(());
+        }
+        Err(Error::conflict(
+            Report::new(format!(
+                "conflict: unable to remove repository reference (must force) - container {} is \
+                 using its referenced image {short}",
+                user.short_id()
+            ))
+            .why("its layers are the lower half of that container")
+            .fix(format!("remove the container first (mini-docker rm {}), or rmi -f", user.name)),
+        ))
+    }
+
+    /// Removes blobs and layers that no image and no container uses. Left for later while
+    /// somebody adds content.
+    pub(super) fn collect(&self) -> Result<()> {
+        let records = Record::all(&self.layout)?;
+        let in_use: Vec<_> = records.iter().map(|record| record.image.manifest.clone()).collect();
+        match self.store.gc(&in_use) {
+            Err(error) if error.kind == crate::store::Kind::Busy => return Ok(()),
+            freed => drop(freed?),
+        }
+        // Under the same lock that `create` and `pull` share while they begin to use layers.
+        let Ok(_alone) = self.store.alone() else { return Ok(()) };
+        let records = Record::all(&self.layout)?;
+        let mut used: HashSet<Digest> =
+            records.into_iter().flat_map(|record| record.image.layers).collect();
+        for image in self.store.images()? {
+            used.extend(snapshot::chain_ids(&self.store.image_config(&image)?));
+        }
+        for chain_id in snapshot::layers_here(&self.layout)? {
+            if !used.contains(&chain_id) {
+                snapshot::remove_layer(&self.layout, &chain_id)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The names that people gave it; `name@digest` is what a registry called it.
+fn tags(image: &Image) -> impl Iterator<Item = &Reference> {
+    image.references.iter().filter(|reference| reference.tag().is_some())
+}
+
+/// Whether the image has no other tag: then it goes with this name.
+fn is_last(reference: &Reference, image: &Image) -> bool {
+    tags(image).all(|tag| tag == reference)
+}

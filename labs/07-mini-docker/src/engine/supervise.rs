@@ -1,0 +1,99 @@
+//! supervise: what the monitor's process does before and after it watches.
+//!
+//! The monitor's room knows neither images nor bundles; this verb brings them together. It is run
+//! by the command line under the hidden name `monitor`, in a process of its own.
+
+use std::{
+    os::{fd::AsFd, unix::net::UnixStream},
+    path::Path,
+};
+
+use cgroups::Group;
+use ground::{Error, Result, Step};
+use namespaces::{Kind, Kinds, rootless};
+use nix::unistd::{Pid, setsid};
+use rootfs::{Umount, c_path};
+
+use crate::{
+    bundle,
+    container::{
+        Record, Source,
+        monitor::{Monitor, Surroundings},
+    },
+    layout::Layout,
+    runtime::Runtime,
+    snapshot::Snapshot,
+    tree, volume,
+};
+
+/// Watches over one run of a container, as its monitor. The client's socket is standard input.
+///
+/// # Errors
+/// When not even the client can be told.
+pub fn supervise(root: &Path, id: &str, attached: bool) -> Result<()> {
+    // A closed terminal or ctrl-c of the command that started us is not meant for the container.
+    // It fails only for a process that leads a group already, which then is its own as well.
+    let _ = setsid();
+    let client = take_stdin()?;
+    // The overlay is mounted in here and nowhere else, and ends with us.
+    rootless::enter(Kinds::of([Kind::Mount]))?;
+    let layout = Layout::new(root);
+    let container = layout.container(id);
+    let record = Record::read(&container)?.ok_or_else(|| Error::new("the container is gone"))?;
+    let runtime = Runtime::new(record.options.runtime.as_deref(), container.runtime())?;
+    let mut house = House { layout };
+    Monitor { layout: container, runtime, client, attached }.run(&mut house)
+}
+
+/// Our standard input as a socket; what we execute must not inherit it.
+fn take_stdin() -> Result<UnixStream> {
+    let stdin = std::io::stdin();
+    let taken = stdin.as_fd().try_clone_to_owned().and_then(|socket| {
+        let null = std::fs::File::open("/dev/null")?;
+        nix::unistd::dup2_stdin(&null)?;
+        Ok(UnixStream::from(socket))
+    });
+    taken.map_err(|error| Error::new("cannot talk to whoever started us").io("dup2", &error))
+}
+
+/// The rooms that a container needs around it.
+struct House {
+    layout: Layout,
+}
+
+impl Surroundings for House {
+    fn prepare(&mut self, record: &Record) -> Result<()> {
+        let container = self.layout.container(&record.id);
+        let snapshot = Snapshot::new(&self.layout, &container, &record.image.layers);
+        snapshot.overlay().mount(&snapshot.merged)?;
+        for mount in &record.options.mounts {
+            if let Source::Volume { name, .. } = &mount.source {
+                let data = volume::ensure(&self.layout, name)?;
+                let from = bundle::inside(&snapshot.merged, &mount.destination);
+                from.map_or(Ok(()), |from| volume::fill(&data, &from))?;
+            }
+        }
+        let cgroup = format!("/mini-docker-{}", record.id);
+        bundle::write(bundle::Parts { record, layout: &self.layout, cgroup: Some(&cgroup) })
+    }
+
+    fn oom_killed(&mut self, record: &Record) -> bool {
+        let Some(pid) = record.state.pid else { return false };
+        // Our child is a zombie until it is reaped, and a zombie still has its group.
+        let group = Group::of_process(Pid::from_raw(pid));
+        group.is_ok_and(|group| group.stat().memory.oom_kills.is_some_and(|kills| kills > 0))
+    }
+
+    fn clean_up(&mut self, record: &Record) {
+        let container = self.layout.container(&record.id);
+        if let Ok(merged) = c_path(container.merged()) {
+            // It may never have been mounted.
+            let _ = Umount::detach(merged).run();
+        }
+        if record.options.remove {
+            // What cannot be removed now is told by `ps` and removed by `rm`.
+            let _ = super::rm::remove_files(&self.layout, record, true);
+        }
+        let _ = tree::remove(&container.runtime());
+    }
+}
