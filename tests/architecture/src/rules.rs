@@ -11,6 +11,7 @@ pub const LONG_FUNCTION: usize = 60;
 pub const FLOORS: [(&str, u8); 17] = [
     ("layout", 2),
     ("event", 2),
+    ("digester", 2),
     ("store", 3),
     ("registry::client", 3),
     ("runtime", 3),

@@ -11,7 +11,6 @@
 //!
 //! | file | what it knows |
 //! |---|---|
-//! | `digester` | bytes -> digest |
 //! | `verified` | a stream that must end in the expected digest and size |
 //! | `blobs` | content by digest |
 //! | `part` | a download that can be resumed |
@@ -22,7 +21,6 @@
 //! This room knows no HTTP and no containers.
 
 mod blobs;
-mod digester;
 mod disk;
 mod distribution;
 mod error;
@@ -34,7 +32,7 @@ mod verified;
 use std::fs::{self, File};
 
 pub use blobs::BlobWriter;
-pub use digester::{Digester, sha256};
+pub use crate::digester::{Digester, sha256};
 pub use error::{Error, Kind, Result};
 pub use gc::Freed;
 pub(crate) use gc::{reachable, sweep};

@@ -16,7 +16,7 @@ use super::{
     error::{Action, Error, Kind},
     request::{Answer, Ask, text},
 };
-use crate::store::Digester;
+use crate::digester::Digester;
 
 /// The most bytes that a manifest may have, as the specification suggests.
 const MANIFEST_MAX: u64 = 4 << 20;

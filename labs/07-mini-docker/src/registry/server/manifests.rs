@@ -13,7 +13,7 @@ use super::{
     reply::{Code, Content, Refusal, Reply},
     route::TagOrDigest,
 };
-use crate::store::Digester;
+use crate::digester::Digester;
 
 /// The most bytes that a manifest may have, as the specification suggests.
 const MANIFEST_MAX: u64 = 4 << 20;
