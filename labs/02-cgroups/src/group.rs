@@ -24,7 +24,7 @@ use crate::{
 /// The group below an inhabited delegated one, into which its processes move.
 pub(crate) const SUPERVISOR: &str = "lab-supervisor";
 
-const MOVES: u32 = 10;
+const RETRIES: u32 = 10;
 
 /// A group in all its trees.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -57,7 +57,15 @@ impl Group {
     pub fn create(site: &Site, name: impl AsRef<Path>, needed: &Controllers) -> Result<Self> {
         let group = Self::plan(site, name, needed)?;
         for part in &group.parts {
-            if let Err(error) = part.create(needed) {
+            let mut made = part.create(needed);
+            // Somebody else's last group in the same parent may have gone, and the parent with it.
+            for _ in 0..RETRIES {
+                if made.is_ok() || !part.lost_its_parent() {
+                    break;
+                }
+                made = part.create(needed);
+            }
+            if let Err(error) = made {
                 group.remove_directories();
                 return Err(error);
             }
@@ -202,6 +210,10 @@ impl Group {
 }
 
 impl Part {
+    fn lost_its_parent(&self) -> bool {
+        self.base.is_dir() && self.dir.parent().is_some_and(|it| it != self.base && !it.exists())
+    }
+
     fn create(&self, needed: &Controllers) -> Result<()> {
         let below = self.dir.strip_prefix(&self.base).unwrap_or(Path::new(""));
         let mut parent = self.base.clone();
@@ -234,7 +246,7 @@ impl Part {
         let value = missing.iter().map(|it| format!("+{it}")).collect::<Vec<_>>().join(" ");
         let what = "cannot hand controllers down";
         // More than once: a process may fork while its group is being emptied.
-        for _ in 0..MOVES {
+        for _ in 0..RETRIES {
             if dir != self.base || write_once(&file, &value) != Err(Errno::EBUSY) {
                 break;
             }

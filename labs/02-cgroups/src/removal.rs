@@ -95,6 +95,20 @@ impl Group {
         Ok(())
     }
 
+    /// Removes the groups above this one that are empty, up to the place it was made in: the
+    /// `mini-docker` of `mini-docker/3f2a`, after the last container. Best effort; a group that
+    /// still has processes or groups below it stays, because rmdir(2) refuses (EBUSY).
+    pub fn remove_empty_parents(&self) {
+        for part in &self.parts {
+            let above = part.dir.ancestors().skip(1).take_while(|it| **it != part.base);
+            for dir in above.filter(|it| it.starts_with(&part.base)) {
+                if fs::remove_dir(dir).is_err() {
+                    break;
+                }
+            }
+        }
+    }
+
     /// The way back of a creation that failed half-way: best effort, nobody is inside yet.
     pub(crate) fn remove_directories(&self) {
         for part in &self.parts {

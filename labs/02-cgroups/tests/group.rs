@@ -78,6 +78,9 @@ fn a_group_in_a_group_goes_with_it() {
     child.wait().unwrap();
     outer.remove().unwrap();
     outer.remove().unwrap();
+    let alone = Group::create(&site, Path::new(&name).join("c"), &needed).unwrap();
+    alone.remove().unwrap();
+    alone.remove_empty_parents();
     before.assert_unchanged();
 }
 
