@@ -163,21 +163,34 @@ impl<'a> Spawn<'a> {
         self.settle(child, report.read)
     }
 
+    /// Reads records until it is decided. The one about the fork may come after those of the
+    /// sibling, who does not wait for it; without it nobody would reap the sibling.
     fn settle(&self, mut child: Child, report: OwnedFd) -> Result<Child> {
         let mut report = fs::File::from(report);
-        loop {
+        let (mut decided, mut fork_to_come) = (None, self.fork_before.is_some());
+        while decided.is_none() || fork_to_come {
             match read_report(&mut report)? {
-                Some((FORKED, pid)) => child = child.succeeded_by(Pid::from_raw(pid))?,
-                Some((step, errno)) if errno != 0 => {
-                    child.wait()?;
-                    return Err(self.blame(step, E::from_raw(errno)));
+                Some((FORKED, pid)) => {
+                    child = child.succeeded_by(Pid::from_raw(pid))?;
+                    fork_to_come = false;
                 }
-                _ => {
-                    let ours = self.dies_with_parent && !self.let_go_when_ready;
-                    return Ok(if ours { child } else { child.released() });
+                Some((_, 0)) => decided = Some(Ok(())),
+                Some((step, errno)) => {
+                    fork_to_come &= self.fork_before.is_some_and(|fork| step as usize >= fork);
+                    fork_to_come &= step != FORK_FAILED;
+                    decided = Some(Err(self.blame(step, E::from_raw(errno))));
+                }
+                None => {
+                    decided.get_or_insert(Ok(()));
+                    fork_to_come = false;
                 }
             }
         }
+        if let Some(Err(failed)) = decided {
+            child.wait()?;
+            return Err(failed);
+        }
+        Ok(if self.dies_with_parent { child } else { child.released() })
     }
 
     fn blame(&self, step: u32, errno: Errno) -> Error {

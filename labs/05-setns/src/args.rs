@@ -28,6 +28,25 @@ pub enum Command {
         /// The file it is kept on
         file: PathBuf,
     },
+    /// Print what a process sees, then stay until standard input ends
+    #[command(hide = true)]
+    Witness {
+        #[command(subcommand)]
+        role: Role,
+    },
+}
+
+/// What a process of the demonstration does before it is asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Subcommand)]
+pub enum Role {
+    /// It is the container: it listens on a port, lives in a chroot, gives up a capability
+    Target { port: u16 },
+    /// It only looks
+    Look,
+    /// It tries to reach the port
+    Connect { port: u16 },
+    /// It joins a PID namespace and makes a child
+    JoinPid { pid: i32 },
 }
 
 #[derive(Debug, Group)]

@@ -48,11 +48,7 @@ impl Way {
     ///
     /// # Errors
     /// EACCES when its files cannot be opened; by pidfd nothing is opened.
-    pub(crate) fn steps<'a>(
-        self,
-        target: &'a Target,
-        kinds: Kinds,
-    ) -> Result<Vec<Box<dyn Step + 'a>>> {
+    pub fn steps<'a>(self, target: &'a Target, kinds: Kinds) -> Result<Vec<Box<dyn Step + 'a>>> {
         match self {
             _ if kinds.is_empty() => Ok(Vec::new()),
             Self::Pidfd => Ok(vec![Box::new(JoinProcess { target, kinds })]),
@@ -96,7 +92,7 @@ impl Step for JoinProcess<'_> {
 
     fn explain(&self) -> Explanation {
         Explanation::new(
-            format!("setns(pidfd of {}, {})", self.target.pid(), self.kinds.flag_names()),
+            format!("setns(pidfd_open({}), {})", self.target.pid(), self.kinds.flag_names()),
             "one call joins all or none of them, and a pidfd cannot mean another process",
             "2 setns",
         )

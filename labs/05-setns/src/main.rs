@@ -2,6 +2,7 @@
 
 mod args;
 mod commands;
+mod demo;
 
 use std::process::ExitCode;
 
@@ -15,6 +16,7 @@ fn main() -> ExitCode {
         Some(Command::Enter(enter)) => commands::enter(narrator, enter),
         Some(Command::Pin(pin)) => commands::pin(narrator, pin),
         Some(Command::Unpin { file }) => commands::unpin(narrator, file),
-        None => Ok(ExitCode::SUCCESS),
+        Some(Command::Witness { role }) => demo::testify(*role),
+        None => demo::play(narrator),
     })
 }

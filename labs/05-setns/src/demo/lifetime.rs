@@ -1,0 +1,57 @@
+//! How long a namespace lives: as long as something refers to it.
+
+use std::{fs::File, os::fd::AsRawFd, path::Path};
+
+use ground::{Error, Evidence, Outcome, Result, Scene, Table};
+use namespaces::{Id, Kind, Kinds, Spawn, steps::SetHostname};
+use nix::sys::signal::Signal;
+use setns::{JoinFile, Target, pin, pin_explained, unpin, unpin_explained};
+
+use super::{check, of_some_process, stage::Stage, witness::start};
+use crate::args::Role;
+
+const FILE: &str = "/tmp/kept";
+const NAME: &str = "kept";
+
+/// Claim S05.
+pub fn scene(target: &Target) -> Scene<Stage> {
+    let pinned = pin_explained(target, Kind::Uts, Path::new(FILE));
+    let calls = of_some_process(pinned.into_iter().chain(unpin_explained(Path::new(FILE))));
+    let what = "A host name is set in a namespace; its process ends, but a bind mount stays, then a descriptor.";
+    Scene::new(what, calls, act)
+}
+
+fn act(_: &mut Stage) -> Result<Outcome> {
+    let spawn = Spawn::new(Kinds::of([Kind::Uts])).step(SetHostname::new(NAME)?).stay();
+    let mut process = match spawn.start() {
+        Ok(process) => process,
+        Err(error) => return Ok(Outcome::NotHere(error)),
+    };
+    let link = format!("/proc/{}/ns/uts", process.pid());
+    let mut table = Table::new(["what refers to it", "opened by", "namespace", "host name in it"]);
+    let mut note = |what: &str, opened: &str, path: &str| -> Result<Id> {
+        let id = Id::at(path, Kind::Uts)?;
+        let visitor =
+            start(Role::Look, Spawn::new(Kinds::NONE).step(JoinFile::open(path, Kind::Uts)?))?;
+        check(visitor.fact("nodename") == NAME, "the host name is still in it")?;
+        table.push([what, opened, &id.to_string(), visitor.fact("nodename")]);
+        Ok(id)
+    };
+    let alive = note("a process", "/proc/PID/ns/uts", &link)?;
+    pin(&Target::open(process.pid())?, Kind::Uts, Path::new(FILE))?;
+    process.kill(Signal::SIGKILL)?;
+    process.wait()?;
+    check(Id::at(&link, Kind::Uts).is_err(), "the link goes with the process")?;
+    let pinned = note("a bind mount", FILE, FILE)?;
+    let held = File::open(FILE).map_err(|error| Error::new("cannot hold it").io("open", &error))?;
+    unpin(Path::new(FILE))?;
+    let descriptor = format!("/proc/self/fd/{}", held.as_raw_fd());
+    let open = note("an open descriptor", "/proc/self/fd/N", &descriptor)?;
+    check(alive == pinned && alive == open, "it is one namespace all the time")?;
+    drop(held);
+    check(Id::at(&descriptor, Kind::Uts).is_err(), "nothing names it any more")?;
+    table.push(["nothing", "-", "-", "-"]);
+    let follows = "A namespace is counted like a file: processes, descriptors and mounts refer to it, and with the \
+                   last reference it ends. ip netns keeps its networks on /run/netns this way.";
+    Ok(Evidence::new(follows).table(table).into())
+}

@@ -1,0 +1,140 @@
+//! The processes of the demonstration, each this program in another role.
+
+use std::{
+    env, fs, io,
+    net::{TcpListener, TcpStream},
+    os::unix::fs::chroot,
+    process::ExitCode,
+};
+
+use caps::{CapSet, Capability};
+use ground::{Errno, Error, Result, Step};
+use namespaces::{
+    Exec, Id, Kind, Kinds, Spawn,
+    witness::{Facts, Witness, testify as tell},
+};
+use nix::{
+    ifaddrs::getifaddrs,
+    mount::{MsFlags, mount},
+    sys::utsname::uname,
+    unistd::{Pid, getpid},
+};
+use setns::{JoinProcess, Target};
+
+use crate::args::Role;
+
+/// Where the target has its root.
+const ROOT: &str = "/tmp/root";
+
+/// The capability that the target gives up.
+pub const GIVEN_UP: Capability = Capability::CAP_SYS_TIME;
+
+/// The command line of a role.
+pub fn argv(role: Role) -> Vec<String> {
+    let role = match role {
+        Role::Target { port } => vec!["target".to_owned(), port.to_string()],
+        Role::Look => vec!["look".to_owned()],
+        Role::Connect { port } => vec!["connect".to_owned(), port.to_string()],
+        Role::JoinPid { pid } => vec!["join-pid".to_owned(), pid.to_string()],
+    };
+    ["/proc/self/exe", "witness"].map(str::to_owned).into_iter().chain(role).collect()
+}
+
+/// Starts a process in a role; `spawn` has everything but the last step.
+///
+/// # Errors
+/// As [`Spawn::start`].
+pub fn start(role: Role, spawn: Spawn<'_>) -> Result<Witness> {
+    Witness::start(spawn, Exec::with_own_environment(&argv(role))?)
+}
+
+/// The side of that process.
+///
+/// # Errors
+/// What the kernel has against its role.
+pub fn testify(role: Role) -> Result<ExitCode> {
+    let mut facts = Facts::new();
+    let mut add = |name: &str, fact: String| {
+        facts.insert(name.to_owned(), fact);
+    };
+    match role {
+        Role::Target { port } => {
+            let _listener = settle(port)?;
+            add("ready", "yes".to_owned());
+            return tell(&facts, &mut io::stdout()).map(|()| ExitCode::SUCCESS);
+        }
+        Role::Look => {
+            add("interfaces", interfaces());
+            add("nodename", nodename());
+        }
+        Role::Connect { port } => add("answer", connect(port)),
+        Role::JoinPid { pid } => join_pid(Pid::from_raw(pid), &mut add)?,
+    }
+    tell(&facts, &mut io::stdout()).map(|()| ExitCode::SUCCESS)
+}
+
+/// The target's way into its place: a socket, a root below the root of its mount table, a
+/// working directory, and one capability less.
+fn settle(port: u16) -> Result<TcpListener> {
+    let cannot =
+        |call: &'static str| move |error| Error::new("cannot be the target").io(call, &error);
+    let listener = TcpListener::bind(("127.0.0.1", port)).map_err(cannot("listen"))?;
+    fs::create_dir(ROOT).map_err(cannot("mkdir"))?;
+    let bind = MsFlags::MS_BIND | MsFlags::MS_REC;
+    mount(Some("/"), ROOT, None::<&str>, bind, None::<&str>)
+        .map_err(|errno| cannot("mount")(errno.into()))?;
+    chroot(ROOT).map_err(cannot("chroot"))?;
+    env::set_current_dir("/usr").map_err(cannot("chdir"))?;
+    for set in [CapSet::Effective, CapSet::Permitted] {
+        caps::drop(None, set, GIVEN_UP)
+            .map_err(|error| Error::new("cannot be the target").why(error.to_string()))?;
+    }
+    Ok(listener)
+}
+
+fn interfaces() -> String {
+    let mut names: Vec<String> =
+        getifaddrs().into_iter().flatten().map(|interface| interface.interface_name).collect();
+    names.sort();
+    names.dedup();
+    names.join(" ")
+}
+
+/// The host name that the caller sees.
+pub fn nodename() -> String {
+    uname().map(|machine| machine.nodename().to_string_lossy().into_owned()).unwrap_or_default()
+}
+
+/// What becomes of a connection to the port, in words.
+pub fn connect(port: u16) -> String {
+    match TcpStream::connect(("127.0.0.1", port)) {
+        Ok(_) => "connected".to_owned(),
+        Err(error) => {
+            let errno = Errno::from_raw(error.raw_os_error().unwrap_or_default());
+            format!("{errno:?} ({})", errno.desc())
+        }
+    }
+}
+
+fn join_pid(pid: Pid, add: &mut impl FnMut(&str, String)) -> Result<()> {
+    let target = Target::open(pid)?;
+    let join = JoinProcess::new(&target, Kinds::of([Kind::Pid]));
+    moment(0, add)?;
+    join.run().map_err(|errno| join.failed(errno))?;
+    moment(1, add)?;
+    let child = Spawn::new(Kinds::NONE).stay().start()?;
+    let status = fs::read_to_string(format!("/proc/{}/status", child.pid())).unwrap_or_default();
+    let numbers = status.lines().find_map(|line| line.strip_prefix("NSpid:")).unwrap_or_default();
+    let inside = numbers.split_whitespace().last().unwrap_or_default();
+    add("child.pid", Id::of(child.pid(), Kind::Pid)?.to_string());
+    add("child.inside", inside.to_owned());
+    Ok(())
+}
+
+fn moment(moment: usize, add: &mut impl FnMut(&str, String)) -> Result<()> {
+    add(&format!("{moment}.getpid"), getpid().to_string());
+    add(&format!("{moment}.pid"), Id::own(Kind::Pid)?.to_string());
+    let for_children = Id::at("/proc/self/ns/pid_for_children", Kind::Pid)?;
+    add(&format!("{moment}.for_children"), for_children.to_string());
+    Ok(())
+}
