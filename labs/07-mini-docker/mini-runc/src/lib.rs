@@ -1,1 +1,43 @@
 //! The low-level runtime: a bundle directory in, a process out.
+//!
+//! A bundle is a root file system and config.json (the OCI runtime specification). Nothing is known
+//! here of images or networks: that is the engine's side of the wall. What the labs teach, this
+//! crate puts in order:
+//!
+//! | room | what it is |
+//! |---|---|
+//! | `cli` | runc's command line |
+//! | `bundle` | config.json, read and checked |
+//! | `plan` | config.json -> an ordered list of steps; **start here** |
+//! | `seccomp` | a profile -> the filter's program |
+//! | `cgroup` | config.json's limits in lab 02's words |
+//! | `create`, `start`, `run`, `exec`, `kill`, `delete` | one operation each |
+//! | `record` | what is known of a container between two commands |
+//! | `console` | our side of a container's terminal |
+//! | [`defaults`] | what Docker gives a container unless told otherwise |
+//!
+//! Left out on purpose, for now: overwriting the runtime through /proc/self/exe is not yet made
+//! impossible (it takes a sealed copy of ourselves), seccomp's SCMP_ACT_NOTIFY, idmapped mounts,
+//! checkpointing, and the systemd cgroup driver.
+
+mod bundle;
+mod caller;
+mod cgroup;
+mod cli;
+mod console;
+mod create;
+pub mod defaults;
+mod delete;
+mod exec;
+mod kill;
+mod plan;
+mod record;
+mod run;
+mod seccomp;
+mod start;
+mod sys;
+
+pub use cli::main;
+
+/// Where warnings go.
+type Warn<'a> = &'a mut dyn FnMut(String);

@@ -1,2 +1,7 @@
 //! The low-level runtime: a bundle directory in, a process out.
-fn main() {}
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    mini_runc::main(std::env::args_os())
+}

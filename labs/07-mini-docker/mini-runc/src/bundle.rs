@@ -1,0 +1,111 @@
+//! The bundle: a directory with config.json in it, read and checked once.
+//!
+//! Source: runtime specification, bundle.md, config.md.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+use ground::{Error, Result};
+use oci::runtime::{Linux, Process, Spec};
+
+/// The file's name in the bundle.
+pub(crate) const CONFIG: &str = "config.json";
+
+/// A bundle, ready to be planned.
+#[derive(Debug)]
+pub(crate) struct Bundle {
+    /// The directory, absolute.
+    pub(crate) dir: PathBuf,
+    /// The root file system, absolute, without links.
+    pub(crate) rootfs: PathBuf,
+    /// config.json.
+    pub(crate) spec: Spec,
+    /// config.json as it was written, kept with the container.
+    pub(crate) text: Vec<u8>,
+    process: Process,
+    linux: Linux,
+}
+
+impl Bundle {
+    /// Reads `dir`/config.json.
+    ///
+    /// # Errors
+    /// No such file, broken JSON (with the place in it), no process, no root file system.
+    pub(crate) fn read(dir: &Path) -> Result<Self> {
+        let dir = fs::canonicalize(dir).map_err(|error| {
+            Error::new(format!("bundle {} does not exist", dir.display()))
+                .io(format_args!("open {}", dir.display()), &error)
+                .fix("name the directory that holds config.json: --bundle DIR")
+        })?;
+        let path = dir.join(CONFIG);
+        let text = fs::read(&path).map_err(|error| {
+            Error::new(format!("JSON specification file {CONFIG} not found"))
+                .io(format_args!("open {}", path.display()), &error)
+                .fix("name the bundle with --bundle DIR, or write one with `mini-runc spec`")
+        })?;
+        Self::parse(dir, text)
+    }
+
+    /// The same from a copy of config.json, for a container that exists.
+    ///
+    /// # Errors
+    /// As [`Bundle::read`].
+    pub(crate) fn parse(dir: PathBuf, text: Vec<u8>) -> Result<Self> {
+        let spec = spec(&text)?;
+        let Some(process) = spec.process.clone() else {
+            return Err(missing(
+                "process",
+                "the program to run: {\"args\": [\"sh\"], \"cwd\": \"/\"}",
+            ));
+        };
+        let Some(root) = &spec.root else {
+            return Err(missing("root", "the root file system: {\"path\": \"rootfs\"}"));
+        };
+        let rootfs = dir.join(&root.path);
+        let rootfs = fs::canonicalize(&rootfs).map_err(|error| {
+            Error::new("the root file system does not exist")
+                .io(format_args!("config.json, root.path: open {}", rootfs.display()), &error)
+                .fix("root.path is meant from the bundle; unpack an image there")
+        })?;
+        if !rootfs.is_dir() {
+            return Err(Error::new("the root file system is not a directory")
+                .why(format!("config.json, root.path leads to {}", rootfs.display())));
+        }
+        let linux = spec.linux.clone().unwrap_or_default();
+        Ok(Self { dir, rootfs, spec, text, process, linux })
+    }
+
+    /// The program.
+    pub(crate) fn process(&self) -> &Process {
+        &self.process
+    }
+
+    /// The same container with another program.
+    pub(crate) fn with_process(self, process: Process) -> Self {
+        Self { process, ..self }
+    }
+
+    /// What only Linux has.
+    pub(crate) fn linux(&self) -> &Linux {
+        &self.linux
+    }
+}
+
+/// Parses config.json.
+pub(crate) fn spec(text: &[u8]) -> Result<Spec> {
+    Spec::parse(text).map_err(|invalid| {
+        let error = Error::new(format!("{CONFIG} is not valid")).why(invalid.why);
+        match invalid.fix {
+            Some(fix) => error.fix(fix),
+            None => error.fix("compare with what `mini-runc spec` writes"),
+        }
+    })
+}
+
+fn missing(field: &str, example: &str) -> Error {
+    Error::new(format!("{CONFIG} has no \"{field}\""))
+        .why("a container cannot be made without it")
+        .fix(format!("add it: {example}"))
+}

@@ -1,0 +1,348 @@
+//! The cgroup of a container: where it is, what its limits become, how it ends.
+//!
+//! Everything here is lab 02's; this file translates the words of config.json.
+//!
+//! Source: runtime specification, config-linux.md, "Control groups".
+
+use std::{
+    os::fd::OwnedFd,
+    path::{Path, PathBuf},
+};
+
+use cgroups::{
+    Bound, Controller, Controllers, Cpu, Cpuset, DeviceLimit, Group, HugePages, Limits, Memory,
+    Site, Version,
+};
+use ground::{Error, Explanation, Result, Step};
+use oci::runtime::{BlockIo, DeviceRule, Resources, ThrottleDevice};
+
+use crate::caller::Caller;
+
+/// A container's place in the trees, and what it may use there.
+#[derive(Debug)]
+pub(crate) struct Place {
+    group: Group,
+    limits: Limits,
+    devices: Vec<DeviceRule>,
+    needed: Controllers,
+    made: bool,
+    trees: Vec<Tree>,
+}
+
+/// One directory of a container's group.
+#[derive(Debug)]
+pub(crate) struct Tree {
+    /// The group's directory.
+    pub(crate) directory: PathBuf,
+    /// The controllers of a v1 tree, as mount(2) wants them; `None` for v2.
+    pub(crate) names: Option<String>,
+    mount_point: PathBuf,
+}
+
+impl Tree {
+    /// The directory's name below /sys/fs/cgroup, as `cpu,cpuacct`.
+    pub(crate) fn name(&self) -> &str {
+        self.mount_point.file_name().and_then(|name| name.to_str()).unwrap_or("unified")
+    }
+}
+
+impl Place {
+    /// The place that config.json and the machine allow; nothing is made. `None`, with a warning,
+    /// where we may make no groups and no limit needs one.
+    ///
+    /// # Errors
+    /// Limits that cannot be kept here, or that mean nothing.
+    pub(crate) fn find(
+        bundle: &crate::bundle::Bundle,
+        id: &str,
+        caller: &Caller,
+        warn: &mut dyn FnMut(String),
+    ) -> Result<Option<Self>> {
+        let resources = bundle.linux().resources.clone().unwrap_or_default();
+        let limits = limits(&resources)?;
+        let site = match Site::find() {
+            Ok(site) => site,
+            // Device rules are what every engine writes; without a group they are not enforced, and
+            // without CAP_MKNOD there is no node to open anyway.
+            Err(error) if limits == Limits::default() && caller.in_user_namespace => {
+                let why = error.why.unwrap_or_default();
+                warn(format!("the container gets no cgroup of its own: {why}"));
+                return Ok(None);
+            }
+            Err(error) => return Err(error),
+        };
+        site.require(&limits.controllers())?;
+        let mut needed = Controller::accounting();
+        needed.extend(limits.controllers());
+        needed.insert(Controller::Devices);
+        let name = name_of(bundle.linux().cgroups_path.as_deref(), id);
+        let group = Group::plan(&site, name, &needed)?;
+        let trees = trees(&group, &site);
+        Ok(Some(Self { group, limits, devices: resources.devices, needed, made: false, trees }))
+    }
+
+    /// Makes the group and writes the limits.
+    ///
+    /// # Errors
+    /// A group with processes in it, or what the kernel refuses; nothing is left then.
+    pub(crate) fn make(&mut self) -> Result<()> {
+        if !self.group.procs().is_empty() {
+            let name = self.group.name.display();
+            return Err(Error::new("container's cgroup is not empty")
+                .why(format!("processes run in the group {name} already"))
+                .see("7 cgroups")
+                .fix("choose another linux.cgroupsPath, or end them"));
+        }
+        let site = Site::find()?;
+        self.group = Group::create(&site, &self.group.name, &self.needed)?;
+        self.made = true;
+        let applied = self.group.apply(&self.limits).and_then(|()| self.apply_devices());
+        applied.inspect_err(|_| {
+            let _ = self.group.remove();
+        })
+    }
+
+    fn apply_devices(&self) -> Result<()> {
+        let v1 = self.group.directories().any(|(_, version, controllers)| {
+            version == Version::V1 && controllers.contains(&Controller::Devices)
+        });
+        if !v1 || self.devices.is_empty() {
+            return Ok(());
+        }
+        for (file, line) in device_lines(&self.devices) {
+            self.group.write(Controller::Devices, file, &line)?;
+        }
+        Ok(())
+    }
+
+    /// The steps by which the child enters it; none where it is born inside.
+    pub(crate) fn join(&self) -> Result<Vec<Box<dyn Step>>> {
+        if !self.made || self.is_v2() {
+            return Ok(Vec::new());
+        }
+        let joins = self.group.join()?.into_iter();
+        Ok(joins.map(|step| Box::new(step) as Box<dyn Step>).collect())
+    }
+
+    fn is_v2(&self) -> bool {
+        matches!(self.trees.as_slice(), [Tree { names: None, .. }])
+    }
+
+    /// The directory for clone3(2)'s CLONE_INTO_CGROUP.
+    ///
+    /// # Errors
+    /// The group is gone.
+    pub(crate) fn dir_fd(&self) -> Result<Option<OwnedFd>> {
+        if self.made { self.group.dir_fd() } else { Ok(None) }
+    }
+
+    /// Its directories.
+    pub(crate) fn trees(&self) -> &[Tree] {
+        &self.trees
+    }
+
+    /// The group itself.
+    pub(crate) fn group(&self) -> &Group {
+        &self.group
+    }
+
+    /// The calls of [`Place::make`], for a plan.
+    ///
+    /// # Errors
+    /// Limits that mean nothing.
+    pub(crate) fn explain(&self) -> Result<Vec<Explanation>> {
+        let mut calls = self.group.explain(&self.needed);
+        let writes = self.group.writes(&self.limits)?;
+        calls.extend(writes.iter().map(|(dir, write)| write.explain(dir)));
+        for (dir, _, _) in self.group.directories() {
+            let call = format!("write(\"{}\", \"0\")", dir.join("cgroup.procs").display());
+            let why = "the child enters the group before it does anything else";
+            calls.push(Explanation::new(call, why, "7 cgroups"));
+        }
+        Ok(calls)
+    }
+}
+
+/// The group of a container that exists; `None` when it is gone or there never was one.
+///
+/// # Errors
+/// A recorded name that is none.
+pub(crate) fn open(name: &Path) -> Result<Option<Group>> {
+    match Site::find() {
+        Ok(site) => Group::open(&site, name),
+        Err(_) => Ok(None),
+    }
+}
+
+fn trees(group: &Group, site: &Site) -> Vec<Tree> {
+    let tree = |(dir, version, controllers): (&Path, Version, &Controllers)| {
+        let mount_point = site.hierarchies.mounted.iter().map(|it| &it.mount_point);
+        let mount_point =
+            mount_point.filter(|it| dir.starts_with(it)).max_by_key(|it| it.as_os_str().len());
+        let names: Vec<_> = controllers.iter().map(|it| it.name(version)).collect();
+        Tree {
+            directory: dir.to_owned(),
+            names: (version == Version::V1).then(|| names.join(",")),
+            mount_point: mount_point.cloned().unwrap_or_default(),
+        }
+    };
+    group.directories().map(tree).collect()
+}
+
+/// The group's path. `slice:prefix:name` is what the systemd driver is given; without systemd it is
+/// a path like any other.
+fn name_of(cgroups_path: Option<&str>, id: &str) -> PathBuf {
+    let Some(path) = cgroups_path.filter(|path| !path.is_empty()) else {
+        return PathBuf::from(format!("mini-runc-{id}"));
+    };
+    match path.split(':').collect::<Vec<_>>().as_slice() {
+        [slice, prefix, name] => {
+            let scope = match *prefix {
+                "" => format!("{name}.scope"),
+                prefix => format!("{prefix}-{name}.scope"),
+            };
+            let slice = if slice.is_empty() { "system.slice" } else { slice };
+            nested_slices(slice).join(scope)
+        }
+        _ => PathBuf::from(path.trim_start_matches('/')),
+    }
+}
+
+/// `a-b.slice` lies in `a.slice` (man 5 systemd.slice).
+fn nested_slices(slice: &str) -> PathBuf {
+    let stem = slice.trim_end_matches(".slice");
+    let ends = stem.match_indices('-').map(|(index, _)| index).chain([stem.len()]);
+    ends.map(|end| format!("{}.slice", &stem[..end])).collect()
+}
+
+/// Config.json's words in lab 02's.
+fn limits(resources: &Resources) -> Result<Limits> {
+    let bound = |value: Option<i64>| value.filter(|it| *it != 0).map(Bound::from);
+    let memory = resources.memory.clone().unwrap_or_default();
+    let cpu = resources.cpu.clone().unwrap_or_default();
+    let pids = resources.pids.map(|it| it.limit).filter(|it| *it != 0);
+    Ok(Limits {
+        cpu: Cpu {
+            quota_us: bound(cpu.quota),
+            period_us: cpu.period.filter(|it| *it != 0),
+            burst_us: cpu.burst,
+            shares: cpu.shares.filter(|it| *it != 0),
+            weight: None,
+            idle: cpu.idle,
+        },
+        cpuset: Cpuset {
+            cpus: cpu.cpus.filter(|it| !it.is_empty()),
+            mems: cpu.mems.filter(|it| !it.is_empty()),
+        },
+        memory: Memory {
+            limit: bound(memory.limit),
+            swap: bound(memory.swap),
+            reservation: bound(memory.reservation),
+        },
+        pids: pids.map(Bound::from),
+        io: resources.block_io.as_ref().map(io).unwrap_or_default(),
+        hugetlb: huge_pages(resources),
+        unified: resources.unified.clone(),
+    })
+}
+
+fn huge_pages(resources: &Resources) -> Vec<HugePages> {
+    let limits = resources.hugepage_limits.iter();
+    limits.map(|it| HugePages { page_size: it.page_size.clone(), limit: it.limit }).collect()
+}
+
+fn io(block_io: &BlockIo) -> Vec<DeviceLimit> {
+    let mut limits: Vec<DeviceLimit> = Vec::new();
+    let mut set = |entries: &[ThrottleDevice], field: fn(&mut DeviceLimit) -> &mut Option<u64>| {
+        for ThrottleDevice { major, minor, rate } in entries {
+            let device = (*major as u64, *minor as u64);
+            let index = limits.iter().position(|it| it.device == device).unwrap_or_else(|| {
+                limits.push(DeviceLimit { device, ..DeviceLimit::default() });
+                limits.len() - 1
+            });
+            *field(&mut limits[index]) = Some(*rate);
+        }
+    };
+    set(&block_io.throttle_read_bps_device, |it| &mut it.rbps);
+    set(&block_io.throttle_write_bps_device, |it| &mut it.wbps);
+    set(&block_io.throttle_read_iops_device, |it| &mut it.riops);
+    set(&block_io.throttle_write_iops_device, |it| &mut it.wiops);
+    limits
+}
+
+/// The lines of devices.allow and devices.deny (admin-guide/cgroup-v1/devices.rst), in order; after
+/// them what every container may open, as runc has it: without it the default nodes would be there
+/// and closed.
+fn device_lines(rules: &[DeviceRule]) -> Vec<(&'static str, String)> {
+    const ALWAYS: [&str; 10] = [
+        "c *:* m",
+        "b *:* m",
+        "c 1:3 rwm",
+        "c 1:5 rwm",
+        "c 1:7 rwm",
+        "c 1:8 rwm",
+        "c 1:9 rwm",
+        "c 5:0 rwm",
+        "c 5:2 rwm",
+        "c 136:* rwm",
+    ];
+    let asked = rules.iter().map(|rule| {
+        let file = if rule.allow { "devices.allow" } else { "devices.deny" };
+        (file, device_line(rule))
+    });
+    asked.chain(ALWAYS.map(|line| ("devices.allow", line.to_owned()))).collect()
+}
+
+fn device_line(rule: &DeviceRule) -> String {
+    let number = |number: Option<i64>| match number {
+        Some(number) if number >= 0 => number.to_string(),
+        _ => "*".to_owned(),
+    };
+    let kind = match rule.kind.as_deref() {
+        Some(kind) if !kind.is_empty() => kind,
+        _ => "a",
+    };
+    let access = rule.access.as_deref().filter(|it| !it.is_empty()).unwrap_or("rwm");
+    format!("{kind} {}:{} {access}", number(rule.major), number(rule.minor))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn named(path: Option<&str>, expected: &str) {
+        assert_eq!(name_of(path, "box"), PathBuf::from(expected));
+    }
+
+    #[test]
+    fn a_group_has_the_name_that_config_json_gives() {
+        named(Some("/docker/box"), "docker/box");
+        named(None, "mini-runc-box");
+        named(Some("system.slice:docker:box"), "system.slice/docker-box.scope");
+        named(Some("user-1000.slice::box"), "user.slice/user-1000.slice/box.scope");
+    }
+
+    #[test]
+    fn device_rules_become_lines() {
+        let all = DeviceRule { allow: false, access: Some("rwm".to_owned()), ..Default::default() };
+        assert_eq!(device_lines(&[all])[0], ("devices.deny", "a *:* rwm".to_owned()));
+        let fuse = DeviceRule {
+            allow: true,
+            kind: Some("c".to_owned()),
+            major: Some(10),
+            minor: Some(229),
+            access: Some("rw".to_owned()),
+        };
+        assert_eq!(device_lines(&[fuse])[0], ("devices.allow", "c 10:229 rw".to_owned()));
+    }
+
+    #[test]
+    fn zero_means_that_no_limit_is_asked_for() {
+        let resources: Resources = serde_json::from_str(
+            r#"{"memory":{"limit":0},"cpu":{"shares":0,"quota":0},"pids":{"limit":0}}"#,
+        )
+        .unwrap();
+        assert_eq!(limits(&resources).unwrap(), Limits::default());
+    }
+}

@@ -1,0 +1,235 @@
+//! Arguments as they are typed.
+
+use std::{ffi::OsString, path::PathBuf};
+
+use clap::{Parser, Subcommand, ValueEnum};
+
+/// The low-level container runtime: a bundle directory in, a process out
+#[derive(Debug, Parser)]
+#[command(name = "mini-runc", version, max_term_width = 100, args_override_self = true)]
+pub(super) struct Args {
+    #[command(flatten)]
+    pub(super) global: Global,
+    #[command(subcommand)]
+    pub(super) command: Command,
+}
+
+/// What every command takes, before or after its name
+#[derive(Debug, clap::Args)]
+pub(super) struct Global {
+    /// Directory for the state of containers [default: /run/mini-runc, or
+    /// $XDG_RUNTIME_DIR/mini-runc for ordinary users]
+    #[arg(long, global = true, value_name = "DIR")]
+    pub(super) root: Option<PathBuf>,
+    /// File for errors and warnings, besides standard error
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(super) log: Option<PathBuf>,
+    /// How they are written
+    #[arg(long, global = true, value_name = "FORMAT", default_value = "text")]
+    pub(super) log_format: LogFormat,
+    /// Accepted for runc's sake: `slice:prefix:name` is understood as a path, and the group is made
+    /// without asking systemd
+    #[arg(long, global = true)]
+    pub(super) systemd_cgroup: bool,
+    /// Accepted for runc's sake; there is nothing more to tell
+    #[arg(long, global = true)]
+    pub(super) debug: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum LogFormat {
+    /// Lines for people
+    Text,
+    /// A JSON object a line
+    Json,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Make a container, up to the point where its program would run
+    Create(Create),
+    /// Run the program of a container that was created
+    Start(Id),
+    /// Create, start, wait and delete in one
+    Run(Run),
+    /// Print the state of a container as JSON
+    State(Id),
+    /// Send a signal to a container's first process
+    Kill(Kill),
+    /// Take away what a stopped container has left
+    Delete(Delete),
+    /// Run a further program in a container
+    Exec(Exec),
+    /// List containers
+    List(List),
+    /// List the processes of a container
+    Ps(Ps),
+    /// Freeze all processes of a container
+    Pause(Id),
+    /// Let them go on
+    Resume(Id),
+    /// Write a config.json to start from
+    Spec(Spec),
+    /// Print what this runtime can do, as JSON
+    Features,
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Id {
+    /// The container's name
+    #[arg(value_name = "ID")]
+    pub(super) id: String,
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Create {
+    #[command(flatten)]
+    pub(super) how: How,
+    /// Print what would be done, step by step, with the lab that teaches it, and do nothing
+    #[arg(long)]
+    pub(super) explain: bool,
+    #[command(flatten)]
+    pub(super) id: Id,
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct How {
+    /// Directory with config.json
+    #[arg(short, long, value_name = "DIR", default_value = ".")]
+    pub(super) bundle: PathBuf,
+    /// File for the process's PID
+    #[arg(long, value_name = "FILE")]
+    pub(super) pid_file: Option<PathBuf>,
+    /// Unix socket that gets the terminal's master
+    #[arg(long, value_name = "SOCKET")]
+    pub(super) console_socket: Option<PathBuf>,
+    /// Hand on N descriptors besides standard input, output and error
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub(super) preserve_fds: u32,
+    /// Use chroot(2) instead of pivot_root(2), for a root on the initial ramfs
+    #[arg(long)]
+    pub(super) no_pivot: bool,
+    /// Accepted for runc's sake: a session keyring is made in any case
+    #[arg(long)]
+    pub(super) no_new_keyring: bool,
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Run {
+    #[command(flatten)]
+    pub(super) how: How,
+    /// Return when the program runs, and leave the container
+    #[arg(short, long)]
+    pub(super) detach: bool,
+    /// Do not delete it when its program has ended
+    #[arg(long)]
+    pub(super) keep: bool,
+    #[command(flatten)]
+    pub(super) id: Id,
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Kill {
+    /// Signal every process of the container
+    #[arg(short, long)]
+    pub(super) all: bool,
+    #[command(flatten)]
+    pub(super) id: Id,
+    /// Name or number
+    #[arg(value_name = "SIGNAL", default_value = "SIGTERM")]
+    pub(super) signal: String,
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Delete {
+    /// Also one that runs (it is killed), is half made, or is not there
+    #[arg(short, long)]
+    pub(super) force: bool,
+    #[command(flatten)]
+    pub(super) id: Id,
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Exec {
+    /// File with a process as in config.json
+    #[arg(short, long, value_name = "FILE", conflicts_with_all = ["user", "cwd", "env", "cap", "command"])]
+    pub(super) process: Option<PathBuf>,
+    /// User, and group after a colon, as numbers
+    #[arg(short, long, value_name = "UID[:GID]")]
+    pub(super) user: Option<String>,
+    /// Further groups
+    #[arg(short = 'g', long, value_name = "GID")]
+    pub(super) additional_gids: Vec<u32>,
+    /// Working directory in the container
+    #[arg(long, value_name = "DIR")]
+    pub(super) cwd: Option<String>,
+    /// Environment, NAME=VALUE
+    #[arg(short, long, value_name = "ENV")]
+    pub(super) env: Vec<String>,
+    /// Capabilities to add
+    #[arg(short, long, value_name = "CAP")]
+    pub(super) cap: Vec<String>,
+    /// Set no_new_privs
+    #[arg(long)]
+    pub(super) no_new_privs: bool,
+    /// Give it a terminal
+    #[arg(short, long)]
+    pub(super) tty: bool,
+    /// Unix socket that gets the terminal's master
+    #[arg(long, value_name = "SOCKET")]
+    pub(super) console_socket: Option<PathBuf>,
+    /// Return when the program runs
+    #[arg(short, long)]
+    pub(super) detach: bool,
+    /// File for the process's PID
+    #[arg(long, value_name = "FILE")]
+    pub(super) pid_file: Option<PathBuf>,
+    /// Hand on N descriptors besides standard input, output and error
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub(super) preserve_fds: u32,
+    #[command(flatten)]
+    pub(super) id: Id,
+    /// Program and arguments
+    #[arg(value_name = "COMMAND", trailing_var_arg = true, allow_hyphen_values = true)]
+    pub(super) command: Vec<String>,
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct List {
+    /// How they are listed
+    #[arg(short, long, value_name = "FORMAT", default_value = "table")]
+    pub(super) format: ListFormat,
+    /// Only names
+    #[arg(short, long)]
+    pub(super) quiet: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum ListFormat {
+    /// Columns for people
+    Table,
+    /// A JSON array
+    Json,
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Ps {
+    /// How they are listed
+    #[arg(short, long, value_name = "FORMAT", default_value = "table")]
+    pub(super) format: ListFormat,
+    #[command(flatten)]
+    pub(super) id: Id,
+    /// Options for ps(1) [default: -ef]
+    #[arg(value_name = "PS ARGS", trailing_var_arg = true, allow_hyphen_values = true)]
+    pub(super) ps: Vec<OsString>,
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Spec {
+    /// Directory to write it to
+    #[arg(short, long, value_name = "DIR", default_value = ".")]
+    pub(super) bundle: PathBuf,
+    /// For an ordinary user: with a user namespace
+    #[arg(long)]
+    pub(super) rootless: bool,
+}

@@ -1,0 +1,82 @@
+//! Commands: from arguments to rooms, one function each.
+
+use std::{path::PathBuf, process::ExitCode};
+
+use ground::{Error, Result};
+use nix::unistd::geteuid;
+
+use super::{
+    args::{Args, Command, Create, Delete, How, Kill, Run},
+    exec, look,
+    report::Log,
+};
+use crate::{
+    create::{self, Console},
+    delete, kill,
+    record::Root,
+    run, start,
+};
+
+pub(super) fn run(args: Args, log: &Log) -> Result<ExitCode> {
+    let root = Root { dir: args.global.root.unwrap_or_else(default_root) };
+    let warn = &mut |text: String| log.warn(&text);
+    match args.command {
+        Command::Create(args) => create(&root, args, warn)?,
+        Command::Start(id) => start::start(&root.container(&id.id)?, warn)?,
+        Command::Run(args) => return foreground_or_not(&root, args, warn),
+        Command::State(id) => look::state(&root, &id.id)?,
+        Command::Kill(args) => signal(&root, &args)?,
+        Command::Delete(Delete { force, id }) => delete::delete(&root, &id.id, force, warn)?,
+        Command::Exec(args) => return exec::exec(&root, args),
+        Command::List(args) => look::list(&root, &args)?,
+        Command::Ps(args) => look::ps(&root, &args)?,
+        Command::Pause(id) => kill::pause(&root.container(&id.id)?)?,
+        Command::Resume(id) => kill::resume(&root.container(&id.id)?)?,
+        Command::Spec(args) => look::spec(&args)?,
+        Command::Features => look::features()?,
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Where the state is kept: it must not survive a restart of the machine, so below /run.
+fn default_root() -> PathBuf {
+    match std::env::var_os("XDG_RUNTIME_DIR").filter(|_| !geteuid().is_root()) {
+        Some(dir) => PathBuf::from(dir).join("mini-runc"),
+        None => PathBuf::from("/run/mini-runc"),
+    }
+}
+
+fn options(how: How) -> create::Options {
+    let How { bundle, pid_file, console_socket, preserve_fds, no_pivot, no_new_keyring: _ } = how;
+    let console = console_socket.map_or(Console::None, Console::Path);
+    create::Options { bundle, pid_file, console, preserve_fds, no_pivot }
+}
+
+fn create(root: &Root, args: Create, warn: crate::Warn<'_>) -> Result<()> {
+    if args.explain {
+        let calls = create::explain(&args.id.id, options(args.how), warn)?;
+        return look::plan(&calls);
+    }
+    create::create(root, &args.id.id, options(args.how), warn).map(drop)
+}
+
+fn foreground_or_not(root: &Root, args: Run, warn: crate::Warn<'_>) -> Result<ExitCode> {
+    let id = &args.id.id;
+    let options = options(args.how);
+    if args.detach {
+        run::detached(root, id, options, warn)?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    run::foreground(root, id, options, args.keep, warn).map(|exit| ExitCode::from(exit.code()))
+}
+
+fn signal(root: &Root, args: &Kill) -> Result<()> {
+    let signal = kill::parse_signal(&args.signal)?;
+    let container = root.container(&args.id.id)?;
+    kill::kill(&container, signal, args.all)
+}
+
+/// The report for output that cannot be written.
+pub(super) fn cannot_print(error: &std::io::Error) -> Error {
+    Error::new("cannot print").io("write", error)
+}

@@ -1,0 +1,39 @@
+//! The command line: runc's, so that whoever drives runc drives this.
+//!
+//! Words and options are parsed here and nowhere else; each command is a call of a room.
+//!
+//! Source: runc(8) and its pages; `runc --help`.
+
+mod args;
+mod commands;
+mod exec;
+mod look;
+mod report;
+
+use std::{ffi::OsString, process::ExitCode};
+
+use clap::Parser;
+
+use args::Args;
+use report::Log;
+
+/// Runs the program with these arguments, the first of them its own name.
+///
+/// Exit status: 0; for `run` and `exec` in the foreground that of the program, 128 and its number
+/// for a signal; 125 for a failure of our own, 126 for a program that cannot be run, 127 for one
+/// that was not found; 2 for arguments that make no sense.
+pub fn main(args: impl Iterator<Item = OsString>) -> ExitCode {
+    let args = match Args::try_parse_from(args) {
+        Ok(args) => args,
+        Err(error) => {
+            // A reader that went away cannot be told so.
+            let _ = error.print();
+            return ExitCode::from(error.exit_code() as u8);
+        }
+    };
+    let log = Log::new(&args.global);
+    commands::run(args, &log).unwrap_or_else(|error| {
+        log.error(&error);
+        ExitCode::from(error.exit_code)
+    })
+}

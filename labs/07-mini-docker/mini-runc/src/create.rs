@@ -1,0 +1,217 @@
+//! Create: everything that makes a container, up to the point where its program would run.
+//!
+//! What is made, in this order, so that `delete` can take it away in the other one whenever we are
+//! killed: the directory of the name, the record, the cgroup, the process. From the clone until it
+//! is ready the process dies with us.
+//!
+//! Source: runtime specification, runtime.md, "Create".
+
+use std::{
+    fs,
+    os::fd::AsFd,
+    path::{Path, PathBuf},
+};
+
+use ground::{Error, Explanation, Result};
+use namespaces::{Child, Spawn};
+use nix::unistd::Pid;
+use oci::runtime::{Hook, Status};
+
+use crate::{
+    Warn,
+    bundle::{self, Bundle},
+    caller::Caller,
+    cgroup::Place,
+    console, delete,
+    plan::{Gate, Plan, StateText, Wishes, run_hooks},
+    record::{Container, Record, Root},
+};
+
+/// What is asked for.
+#[derive(Debug, Default)]
+pub(crate) struct Options {
+    /// The directory with config.json.
+    pub(crate) bundle: PathBuf,
+    /// Where the process's PID is written.
+    pub(crate) pid_file: Option<PathBuf>,
+    /// Who gets the terminal's master.
+    pub(crate) console: Console,
+    /// Descriptors besides 0, 1 and 2 that the program gets.
+    pub(crate) preserve_fds: u32,
+    /// chroot(2) instead of pivot_root(2).
+    pub(crate) no_pivot: bool,
+}
+
+/// Who gets the terminal's master.
+#[derive(Debug, Default)]
+pub(crate) enum Console {
+    /// Nobody.
+    #[default]
+    None,
+    /// Whoever listens at this path.
+    Path(PathBuf),
+    /// Ourselves, in the foreground.
+    Own(std::os::fd::OwnedFd),
+}
+
+/// A container that was just created.
+#[derive(Debug)]
+pub(crate) struct Created {
+    /// Its record and directory.
+    pub(crate) container: Container,
+    /// Its process.
+    pub(crate) child: Child,
+    /// Whether it has a terminal.
+    pub(crate) terminal: bool,
+}
+
+/// Creates a container.
+///
+/// # Errors
+/// Whatever cannot be had. Nothing is left then.
+pub(crate) fn create(root: &Root, id: &str, options: Options, warn: Warn<'_>) -> Result<Created> {
+    let bundle = Bundle::read(&options.bundle)?;
+    let caller = Caller::look()?;
+    let dir = root.claim(id)?;
+    let made = Making { id, dir: &dir, bundle: &bundle, caller: &caller }.create(options, warn);
+    made.inspect_err(|_| {
+        // The error that is reported is the first one.
+        let _ = delete::take_away(&dir);
+    })
+}
+
+/// The plan of [`create`] in words, each call with its lab; nothing is made.
+///
+/// # Errors
+/// As [`create`], as far as it can be known beforehand.
+pub(crate) fn explain(
+    id: &str,
+    options: Options,
+    warn: Warn<'_>,
+) -> Result<Vec<(&'static str, Explanation)>> {
+    let bundle = Bundle::read(&options.bundle)?;
+    let caller = Caller::look()?;
+    let place = Place::find(&bundle, id, &caller, warn)?;
+    let record = Record::new(id, &bundle, None);
+    let wishes = Wishes {
+        preserve_fds: options.preserve_fds,
+        no_pivot: options.no_pivot,
+        ..Wishes::default()
+    };
+    let state = StateText::new(record.state(Status::Creating));
+    let plan = Plan::new(&bundle, &caller, place.as_ref(), wishes, &state)?;
+    let group = place.as_ref().map_or(Ok(Vec::new()), Place::explain)?;
+    let group = group.into_iter().map(|call| ("lab-02", call));
+    Ok(group.chain(plan.explain()).collect())
+}
+
+struct Making<'a> {
+    id: &'a str,
+    dir: &'a Path,
+    bundle: &'a Bundle,
+    caller: &'a Caller,
+}
+
+impl Making<'_> {
+    fn create(&self, options: Options, warn: Warn<'_>) -> Result<Created> {
+        let mut place = Place::find(self.bundle, self.id, self.caller, warn)?;
+        let cgroup = place.as_ref().map(|place| place.group().name.clone());
+        let record = Record::new(self.id, self.bundle, cgroup);
+        // Before the group is made: whoever cleans up after us must know its name.
+        record.write(self.dir)?;
+        self.keep_config()?;
+        if let Some(place) = &mut place {
+            place.make()?;
+        }
+        let state = StateText::new(record.state(Status::Creating));
+        let console_socket = console_socket(options.console, self.bundle.process().terminal)?;
+        let wishes = Wishes {
+            preserve_fds: options.preserve_fds,
+            no_pivot: options.no_pivot,
+            console_socket,
+            gate: Some(Gate::make(self.dir)?),
+        };
+        let plan = Plan::new(self.bundle, self.caller, place.as_ref(), wishes, &state)?;
+        let (child, record) = self.clone(plan, place.as_ref(), record, &state)?;
+        if let Some(path) = &options.pid_file {
+            write_pid(path, child.pid())?;
+        }
+        let container = Container { dir: self.dir.to_owned(), record };
+        Ok(Created { container, child, terminal: self.bundle.process().terminal })
+    }
+
+    /// The copy that start, exec and delete read: the bundle may change or go.
+    fn keep_config(&self) -> Result<()> {
+        let path = self.dir.join(bundle::CONFIG);
+        fs::write(&path, &self.bundle.text).map_err(|error| {
+            Error::new("cannot write the container's state")
+                .io(format_args!("write {}", path.display()), &error)
+        })
+    }
+
+    fn clone(
+        &self,
+        plan: Plan,
+        place: Option<&Place>,
+        record: Record,
+        state: &StateText,
+    ) -> Result<(Child, Record)> {
+        let group = place.map_or(Ok(None), Place::dir_fd)?;
+        let mut written = None;
+        // What the steps hold open closes at the end of this function: a fifo that we kept would
+        // hide that the child let go of it.
+        let (spawn, _slot) = plan.into_parts();
+        let mut spawn: Spawn<'_> = spawn;
+        spawn.cgroup = group.as_ref().map(AsFd::as_fd);
+        let child = spawn.start_after(|pid| {
+            let record = record.clone().with_process(pid);
+            record.write(self.dir)?;
+            written = Some(record);
+            self.run_hooks(state, pid)
+        })?;
+        let known = written.filter(|it| it.pid == Some(child.pid().as_raw()));
+        match known {
+            Some(record) => Ok((child, record)),
+            // It forked half-way: what was written down was the one in the middle.
+            None => {
+                let record = record.with_process(child.pid());
+                record.write(self.dir)?;
+                Ok((child, record))
+            }
+        }
+    }
+
+    fn run_hooks(&self, state: &StateText, pid: Pid) -> Result<()> {
+        let Some(hooks) = &self.bundle.spec.hooks else { return Ok(()) };
+        let run = |moment, hooks: &[Hook]| run_hooks(moment, hooks, state, Status::Creating, pid);
+        run("prestart", &hooks.prestart)?;
+        run("createRuntime", &hooks.create_runtime)
+    }
+}
+
+fn console_socket(console: Console, terminal: bool) -> Result<Option<std::os::fd::OwnedFd>> {
+    match console {
+        Console::Path(path) => console::connect(&path).map(Some),
+        Console::Own(socket) => Ok(terminal.then_some(socket)),
+        Console::None if terminal => Err(Error::new(
+            "cannot allocate tty if runc will detach without setting console socket",
+        )
+        .why("config.json has process.terminal, and nobody is there to hold the other side")
+        .fix("give --console-socket, run it in the foreground, or set process.terminal to false")),
+        Console::None => Ok(None),
+    }
+}
+
+/// Writes the PID without a line feed, as runc does; atomic.
+///
+/// # Errors
+/// As open(2), write(2), rename(2).
+pub(crate) fn write_pid(path: &Path, pid: Pid) -> Result<()> {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let beside = path.with_file_name(format!(".{name}"));
+    fs::write(&beside, pid.to_string()).and_then(|()| fs::rename(&beside, path)).map_err(|error| {
+        Error::new("cannot write the pid file")
+            .io(format_args!("write {}", path.display()), &error)
+            .fix("name a file in a directory that exists and is yours")
+    })
+}

@@ -1,0 +1,109 @@
+//! Delete: whatever a container has left, in whatever state it was left.
+//!
+//! Each part is taken away on its own, and one that is gone already is fine: so it does not matter
+//! where its maker, or an earlier delete, was killed. The directory goes last, because it knows
+//! what else there is.
+//!
+//! Source: runtime specification, runtime.md, "Delete".
+
+use std::{
+    fs,
+    path::Path,
+    thread,
+    time::{Duration, Instant},
+};
+
+use ground::{Error, Result};
+use nix::{
+    sys::signal::{Signal, kill},
+    unistd::Pid,
+};
+use oci::runtime::Status;
+
+use crate::{
+    Warn, cgroup,
+    plan::{StateText, run_hooks},
+    record::{Container, Root},
+};
+
+const PATIENCE: Duration = Duration::from_secs(10);
+const BETWEEN_LOOKS: Duration = Duration::from_millis(2);
+
+/// Deletes a container; with `force` also one that runs, is half made, or is not there at all.
+///
+/// # Errors
+/// Without `force`: there is none, or it has not stopped.
+pub(crate) fn delete(root: &Root, id: &str, force: bool, warn: Warn<'_>) -> Result<()> {
+    let Some(dir) = root.dir_of(id)? else {
+        return if force { Ok(()) } else { Err(root.absent(id)) };
+    };
+    match root.container(id) {
+        Ok(container) => {
+            let status = container.status();
+            if status != Status::Stopped && !force {
+                return Err(container.refuse("delete", status).fix(format!(
+                    "end it first: mini-runc kill {id} KILL; or mini-runc delete --force {id}"
+                )));
+            }
+            let poststop = after(&container);
+            take_away(&dir)?;
+            if let Some((state, hooks)) = poststop {
+                let pid = Pid::from_raw(0);
+                if let Err(error) = run_hooks("poststop", &hooks, &state, Status::Stopped, pid) {
+                    warn(format!("{}: {}", error.what, error.why.unwrap_or_default()));
+                }
+            }
+            Ok(())
+        }
+        // Its maker was killed before the record was there: nothing but the directory was made.
+        Err(_) if force => take_away(&dir),
+        Err(error) => Err(error),
+    }
+}
+
+/// The poststop hooks, read while the copy of config.json is there.
+fn after(container: &Container) -> Option<(StateText, Vec<oci::runtime::Hook>)> {
+    let text = fs::read(container.dir.join(crate::bundle::CONFIG)).ok()?;
+    let hooks = crate::bundle::spec(&text).ok()?.hooks?.poststop;
+    Some((StateText::new(container.record.state(Status::Stopped)), hooks))
+}
+
+/// Takes away process, group and directory of whatever is in a state directory.
+///
+/// # Errors
+/// A process that does not end, a group that cannot be removed.
+pub(crate) fn take_away(dir: &Path) -> Result<()> {
+    if let Ok(record) = crate::record::read(dir) {
+        let container = Container { dir: dir.to_owned(), record };
+        end(&container)?;
+        if let Some(group) = container.record.cgroup.as_deref().map_or(Ok(None), cgroup::open)? {
+            group.remove()?;
+        }
+    }
+    fs::remove_dir_all(dir).map_err(|error| {
+        Error::new("cannot remove the container's state directory")
+            .io(format_args!("rmdir {}", dir.display()), &error)
+    })
+}
+
+/// Kills the first process and waits until it is no more, or a zombie that its parent will reap.
+fn end(container: &Container) -> Result<()> {
+    let Some(pid) = container.process() else { return Ok(()) };
+    // A frozen process takes no signal on v1.
+    if let Ok(Some(group)) = container.group() {
+        let _ = group.thaw();
+    }
+    let _ = kill(pid, Signal::SIGKILL);
+    let until = Instant::now() + PATIENCE;
+    while container.process().is_some() {
+        if Instant::now() > until {
+            return Err(Error::new("the container does not end")
+                .why(format!("process {pid} is still there {} s after SIGKILL", PATIENCE.as_secs()))
+                .fix(format!(
+                    "it waits for the kernel, as for a network disk: cat /proc/{pid}/stack"
+                )));
+        }
+        thread::sleep(BETWEEN_LOOKS);
+    }
+    Ok(())
+}

@@ -1,0 +1,87 @@
+//! Exec: a further program in a container that runs.
+//!
+//! It joins what the first process is in: control group, namespaces, root. Identity, limits and
+//! filter are then set exactly as for the first (see `plan::Plan::new`): the namespaces alone would
+//! leave it with the caller's powers.
+//!
+//! Source: runc-exec(8); setns(2).
+
+use std::{
+    os::fd::{AsFd, OwnedFd},
+    path::PathBuf,
+};
+
+use ground::{Error, Result};
+use namespaces::{Child, Spawn};
+use oci::runtime::{Process, Status};
+use setns::Target;
+
+use crate::{
+    caller::Caller,
+    create::write_pid,
+    plan::{ExecWishes, for_exec},
+    record::Container,
+};
+
+/// What is asked for.
+#[derive(Debug)]
+pub(crate) struct Options {
+    /// The program, who it is and what it may.
+    pub(crate) process: Process,
+    /// Where its PID is written.
+    pub(crate) pid_file: Option<PathBuf>,
+    /// The socket that gets the terminal's master.
+    pub(crate) console_socket: Option<OwnedFd>,
+    /// Descriptors besides 0, 1 and 2 that it gets.
+    pub(crate) preserve_fds: u32,
+}
+
+/// Starts the program; it runs when this returns.
+///
+/// # Errors
+/// The container does not run; or what failed on the way in, in that step's words.
+pub(crate) fn exec(container: &Container, options: Options) -> Result<Child> {
+    let status = container.status();
+    let Some(pid) = container.process().filter(|_| may_be_joined(status)) else {
+        return Err(container.refuse("exec in", status));
+    };
+    let target = Target::open(pid)?;
+    // Between reading the number and holding the process it may have become another's.
+    if container.process().is_none() {
+        return Err(container.refuse("exec in", Status::Stopped));
+    }
+    let bundle = container.bundle()?.with_process(options.process);
+    let group = container.group()?;
+    let group_fd = group.as_ref().map_or(Ok(None), cgroups::Group::dir_fd)?;
+    let wishes = ExecWishes {
+        group: group.as_ref().filter(|_| group_fd.is_none()),
+        console_socket: options.console_socket,
+        preserve_fds: options.preserve_fds,
+    };
+    let caller = Caller::look()?;
+    let (spawn, _slot) = for_exec(&bundle, &caller, &target, wishes)?;
+    let mut spawn: Spawn<'_> = spawn;
+    spawn.cgroup = group_fd.as_ref().map(AsFd::as_fd);
+    let child = spawn.start()?;
+    if let Some(path) = &options.pid_file {
+        write_pid(path, child.pid())?;
+    }
+    Ok(child)
+}
+
+fn may_be_joined(status: Status) -> bool {
+    matches!(status, Status::Running | Status::Created)
+}
+
+/// The process that `exec ID COMMAND` means: the container's own, with another program.
+///
+/// # Errors
+/// No command.
+pub(crate) fn process_like(first: &Process, args: Vec<String>) -> Result<Process> {
+    if args.is_empty() {
+        return Err(Error::new("there is no command to run")
+            .why("exec was given a container and no command")
+            .fix("mini-runc exec ID COMMAND.., or --process FILE"));
+    }
+    Ok(Process { args, terminal: false, console_size: None, ..first.clone() })
+}

@@ -1,0 +1,246 @@
+//! Hooks: programs at fixed moments, with the container's state on their standard input.
+//!
+//! | hook | moment | runs in |
+//! |---|---|---|
+//! | prestart, createRuntime | namespaces exist, no mount yet | the runtime's namespaces |
+//! | createContainer | mounted, before the pivot | the container's, with the host's paths |
+//! | startContainer | after `start`, before the program | the container's |
+//! | poststart | the program runs | the runtime's |
+//! | poststop | the container is deleted | the runtime's |
+//!
+//! Source: runtime specification, config.md, "POSIX-platform Hooks"; runtime.md, "Lifecycle".
+
+use std::os::fd::AsFd;
+
+use ground::{Errno, Error, Explanation, Result, Step};
+use namespaces::Exec;
+use nix::{
+    poll::{PollFd, PollFlags, PollTimeout, poll},
+    sys::{
+        memfd::{MFdFlags, memfd_create},
+        signal::{Signal, kill},
+        wait::{WaitStatus, waitpid},
+    },
+    unistd::{self, Pid, Whence, getpid, lseek},
+};
+use oci::runtime::{Hook, State, Status};
+
+use super::{Context, Steps};
+use crate::sys;
+
+type Done = std::result::Result<(), Errno>;
+
+/// The state as JSON, cut where the pid belongs: only the child knows its own.
+#[derive(Debug, Clone)]
+pub(crate) struct StateText {
+    state: State,
+}
+
+impl StateText {
+    pub(crate) fn new(state: State) -> Self {
+        Self { state }
+    }
+
+    /// Everything after `"pid":N,`.
+    fn rest(&self, status: Status) -> Result<String> {
+        let state = State { pid: None, status, ..self.state.clone() };
+        let text = serde_json::to_string(&state).map_err(|error| {
+            Error::new("cannot write the state for a hook").why(error.to_string())
+        })?;
+        Ok(text[1..].to_owned())
+    }
+}
+
+/// # Errors
+/// A hook with a relative path.
+pub(super) fn create_container(
+    context: &Context<'_>,
+    state: &StateText,
+    steps: &mut Steps,
+) -> Result<()> {
+    let hooks = context.spec.hooks.iter().flat_map(|it| &it.create_container);
+    for hook in hooks {
+        steps.add("mini-runc", RunHook::new("createContainer", hook, state, Status::Creating)?);
+    }
+    Ok(())
+}
+
+/// # Errors
+/// A hook with a relative path.
+pub(super) fn start_container(
+    context: &Context<'_>,
+    state: &StateText,
+    steps: &mut Steps,
+) -> Result<()> {
+    let hooks = context.spec.hooks.iter().flat_map(|it| &it.start_container);
+    for hook in hooks {
+        steps.add("mini-runc", RunHook::new("startContainer", hook, state, Status::Created)?);
+    }
+    Ok(())
+}
+
+/// Runs the hooks of one moment in the runtime's namespaces, in order; the first that fails ends it.
+///
+/// # Errors
+/// A hook that cannot be run, ends with another status than 0, or takes longer than its timeout.
+pub(crate) fn run(
+    moment: &'static str,
+    hooks: &[Hook],
+    state: &StateText,
+    status: Status,
+    pid: Pid,
+) -> Result<()> {
+    for hook in hooks {
+        let step = RunHook::new(moment, hook, state, status)?;
+        step.run_for(pid).map_err(|errno| step.failed(errno))?;
+    }
+    Ok(())
+}
+
+/// One hook, prepared.
+#[derive(Debug)]
+struct RunHook {
+    moment: &'static str,
+    path: String,
+    exec: Exec,
+    state: String,
+    timeout_s: Option<u64>,
+}
+
+impl RunHook {
+    fn new(moment: &'static str, hook: &Hook, state: &StateText, status: Status) -> Result<Self> {
+        if !hook.path.starts_with('/') {
+            return Err(Error::new(format!("cannot run the {moment} hook"))
+                .why(format!(
+                    "config.json, hooks.{moment}: the path {:?} is not absolute",
+                    hook.path
+                ))
+                .fix("write the whole path, from \"/\" on"));
+        }
+        let path = hook.path.clone();
+        let argv = if hook.args.is_empty() { vec![path.clone()] } else { hook.args.clone() };
+        let exec = Exec::of(&path, &argv, &hook.env)?;
+        Ok(Self { moment, path, exec, state: state.rest(status)?, timeout_s: hook.timeout })
+    }
+
+    /// EREMOTEIO stands for a hook that failed, ETIME for one that took too long.
+    fn run_for(&self, pid: Pid) -> Done {
+        let stdin = memfd_create(c"state", MFdFlags::MFD_CLOEXEC)?;
+        let mut digits = [0; 24];
+        for part in [b"{\"pid\":", decimal(pid.as_raw(), &mut digits), b",", self.state.as_bytes()]
+        {
+            write_all(&stdin, part)?;
+        }
+        lseek(&stdin, 0, Whence::SeekSet)?;
+        let hook = sys::fork_and(|| {
+            if unistd::dup2_stdin(&stdin).is_ok() {
+                let _ = self.exec.run();
+            }
+        })?;
+        self.wait(hook)
+    }
+
+    fn wait(&self, hook: Pid) -> Done {
+        if let Some(timeout_s) = self.timeout_s {
+            let pidfd = sys::pidfd_open(hook)?;
+            let milliseconds = timeout_s.saturating_mul(1000).min(i32::MAX as u64) as i32;
+            let timeout = PollTimeout::try_from(milliseconds).unwrap_or(PollTimeout::MAX);
+            let mut ended = [PollFd::new(pidfd.as_fd(), PollFlags::POLLIN)];
+            if poll(&mut ended, timeout)? == 0 {
+                let _ = kill(hook, Signal::SIGKILL);
+                let _ = waitpid(hook, None);
+                return Err(Errno::ETIME);
+            }
+        }
+        loop {
+            match waitpid(hook, None) {
+                Ok(WaitStatus::Exited(_, 0)) => return Ok(()),
+                Ok(_) => return Err(Errno::EREMOTEIO),
+                Err(Errno::EINTR) => {}
+                Err(errno) => return Err(errno),
+            }
+        }
+    }
+}
+
+impl Step for RunHook {
+    fn run(&self) -> Done {
+        self.run_for(getpid())
+    }
+
+    fn explain(&self) -> Explanation {
+        Explanation::new(
+            format!("fork(); execve({:?}, ..); waitpid()", self.path),
+            format!("hooks.{} of config.json, with the state on standard input", self.moment),
+            "2 fork",
+        )
+    }
+
+    fn failed(&self, errno: Errno) -> Error {
+        let why = match errno {
+            Errno::EREMOTEIO => {
+                format!("{} ended with an error; what it said stands above", self.path)
+            }
+            Errno::ETIME => {
+                format!("{} took longer than {} s", self.path, self.timeout_s.unwrap_or_default())
+            }
+            other => format!("{}: {other:?} ({})", self.path, other.desc()),
+        };
+        Error::new(format!("error running {} hook", self.moment))
+            .why(why)
+            .fix("run it by hand with the output of `mini-runc state ID` on its standard input")
+    }
+}
+
+fn write_all(to: impl AsFd, mut bytes: &[u8]) -> Done {
+    while !bytes.is_empty() {
+        match unistd::write(&to, bytes) {
+            Ok(written) => bytes = &bytes[written..],
+            Err(Errno::EINTR) => {}
+            Err(errno) => return Err(errno),
+        }
+    }
+    Ok(())
+}
+
+/// A number in text, without allocating.
+fn decimal(number: i32, digits: &mut [u8; 24]) -> &[u8] {
+    let mut rest = number.unsigned_abs();
+    let mut start = digits.len();
+    loop {
+        start -= 1;
+        digits[start] = b'0' + (rest % 10) as u8;
+        rest /= 10;
+        if rest == 0 {
+            return &digits[start..];
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_become_text() {
+        let text = |number| String::from_utf8(decimal(number, &mut [0; 24]).to_vec()).unwrap();
+        assert_eq!(text(0), "0");
+        assert_eq!(text(4711), "4711");
+        assert_eq!(text(i32::MAX), "2147483647");
+    }
+
+    #[test]
+    fn a_hook_reads_the_state_with_a_pid() {
+        let state = StateText::new(State {
+            oci_version: "1.2.0".to_owned(),
+            id: "box".to_owned(),
+            status: Status::Creating,
+            pid: None,
+            bundle: "/b".to_owned(),
+            annotations: Default::default(),
+        });
+        let text = format!("{{\"pid\":7,{}", state.rest(Status::Created).unwrap());
+        let state: State = serde_json::from_str(&text).unwrap();
+        assert_eq!((state.pid, state.status), (Some(7), Status::Created));
+    }
+}

@@ -1,0 +1,262 @@
+//! Join: which namespaces are made, which are entered, and by whom.
+//!
+//! clone3(2) makes most of them at once. Three kinds are different: a joined PID namespace, and a
+//! time namespace with offsets, only take the children of whoever enters them, so the child forks
+//! half-way; a cgroup namespace shows as its root the group its maker is in, so the child makes it
+//! after it has joined its group.
+//!
+//! Source: runtime specification, config-linux.md, "Namespaces"; setns(2), unshare(2).
+
+use cgroups::Group;
+use ground::{Errno, Error, Explanation, Result, Step};
+use namespaces::{IdMaps, Kind, Kinds, Range, Spawn, time::Offsets};
+use nix::{
+    sched::unshare,
+    unistd::{self, Gid, Uid},
+};
+use oci::runtime::{IdMapping, Namespace, NamespaceKind};
+use setns::{JoinFile, JoinProcess, Target};
+
+use super::{Context, Steps};
+use crate::sys;
+
+type Done = std::result::Result<(), Errno>;
+
+/// The kernel's word for the specification's.
+pub(crate) fn kind_of(kind: NamespaceKind) -> Kind {
+    match kind {
+        NamespaceKind::Pid => Kind::Pid,
+        NamespaceKind::Network => Kind::Net,
+        NamespaceKind::Mount => Kind::Mount,
+        NamespaceKind::Ipc => Kind::Ipc,
+        NamespaceKind::Uts => Kind::Uts,
+        NamespaceKind::User => Kind::User,
+        NamespaceKind::Cgroup => Kind::Cgroup,
+        NamespaceKind::Time => Kind::Time,
+    }
+}
+
+/// The kinds for clone3(2).
+fn new_kinds(context: &Context<'_>) -> Kinds {
+    let made = context.linux.namespaces.iter().filter(|it| it.path.is_none());
+    Kinds::of(made.map(|it| kind_of(it.kind))).without(Kind::Cgroup)
+}
+
+/// The maps of a new user namespace.
+///
+/// # Errors
+/// A user namespace without mappings: everybody inside would be nobody.
+fn id_maps(context: &Context<'_>) -> Result<Option<IdMaps>> {
+    if !context.makes(NamespaceKind::User) {
+        return Ok(None);
+    }
+    let (uids, gids) = (&context.linux.uid_mappings, &context.linux.gid_mappings);
+    if uids.is_empty() || gids.is_empty() {
+        return Err(Error::new("cannot make a user namespace")
+            .why("config.json has no linux.uidMappings or no linux.gidMappings: inside everybody would be 65534, nobody")
+            .see("7 user_namespaces")
+            .fix("add [{\"containerID\": 0, \"hostID\": 100000, \"size\": 65536}] to both"));
+    }
+    let ranges = |mappings: &[IdMapping]| mappings.iter().map(range).collect();
+    Ok(Some(IdMaps { uids: ranges(uids), gids: ranges(gids) }))
+}
+
+fn range(mapping: &IdMapping) -> Range {
+    Range { inside: mapping.container_id, outside: mapping.host_id, count: mapping.size }
+}
+
+/// The process to be made, with the steps that only take its children already in it: those come
+/// first, and the child forks after them.
+///
+/// # Errors
+/// A namespace file that cannot be opened, or one of a kind that cannot be joined here.
+pub(super) fn spawn(context: &Context<'_>) -> Result<Spawn<'static>> {
+    if joined(context, NamespaceKind::User).is_some() {
+        return Err(Error::new("cannot join a user namespace by path")
+            .why("linux.namespaces has a \"user\" with a path; the other namespaces would belong to the wrong one")
+            .see("7 user_namespaces")
+            .fix("start this runtime inside it: nsenter --user=PATH mini-runc .."));
+    }
+    if !context.has(NamespaceKind::Mount) {
+        return Err(Error::new("cannot make a container without a mount namespace")
+            .why("linux.namespaces has no \"mount\": its mounts would be the host's")
+            .see("7 mount_namespaces")
+            .fix("add {\"type\": \"mount\"} to linux.namespaces"));
+    }
+    let mut spawn = Spawn::new(new_kinds(context));
+    spawn.id_maps = id_maps(context)?;
+    spawn.let_go_when_ready = true;
+    if let Some(path) = joined(context, NamespaceKind::Pid) {
+        spawn = spawn.step(JoinFile::open(path, Kind::Pid)?).fork();
+    }
+    match time_offsets(context)? {
+        Some(offsets) => Ok(spawn.time_offsets(offsets)),
+        None => Ok(spawn),
+    }
+}
+
+fn joined<'a>(context: &'a Context<'_>, kind: NamespaceKind) -> Option<&'a str> {
+    let mut namespaces = context.linux.namespaces.iter();
+    namespaces.find(|it| it.kind == kind).and_then(|it| it.path.as_deref())
+}
+
+fn time_offsets(context: &Context<'_>) -> Result<Option<Offsets>> {
+    let asked = &context.linux.time_offsets;
+    if asked.is_empty() || !context.makes(NamespaceKind::Time) {
+        return Ok(None);
+    }
+    let mut offsets = Offsets::default();
+    for (clock, offset) in asked {
+        let to = match clock.as_str() {
+            "monotonic" => &mut offsets.monotonic_s,
+            "boottime" => &mut offsets.boottime_s,
+            other => return Err(clock_refused(format!("there is no clock {other:?}"))),
+        };
+        if offset.nanosecs != 0 {
+            return Err(clock_refused("nanoseconds are not done here".to_owned()));
+        }
+        *to = offset.secs;
+    }
+    Ok(Some(offsets))
+}
+
+fn clock_refused(why: String) -> Error {
+    Error::new("cannot set the clocks of the time namespace")
+        .why(format!("config.json, linux.timeOffsets: {why}"))
+        .see("7 time_namespaces")
+        .fix("monotonic and boottime, in whole seconds")
+}
+
+/// A process that joins all that `target` is in and we are not.
+///
+/// # Errors
+/// A process that we may not look at, a group that is gone.
+pub(super) fn running<'a>(
+    context: &Context<'_>,
+    target: &'a Target,
+    group: Option<&Group>,
+) -> Result<Spawn<'a>> {
+    let kinds = target.elsewhere(Kinds::of(Kind::ALL))?;
+    let mut spawn = Spawn::new(Kinds::NONE);
+    spawn.dies_with_parent = false;
+    let mut steps = Steps::default();
+    super::files::steps(context, &mut steps)?;
+    for step in group.map_or(Ok(Vec::new()), Group::join)? {
+        steps.add("lab-02", step);
+    }
+    for super::Planned { step, .. } in steps.0 {
+        spawn.steps.push(step);
+    }
+    if !kinds.is_empty() {
+        spawn = spawn.step(JoinProcess::new(target, kinds));
+    }
+    if kinds.contains(Kind::Pid) {
+        spawn = spawn.fork();
+    }
+    if kinds.contains(Kind::User) {
+        spawn = spawn.step(setns::BecomeRoot::of(target));
+    }
+    Ok(spawn.step(NewSession).step(NewKeyring))
+}
+
+/// The child's first steps.
+///
+/// # Errors
+/// A namespace file that cannot be opened.
+pub(super) fn steps(context: &Context<'_>, steps: &mut Steps) -> Result<()> {
+    if let Some(place) = context.cgroup {
+        steps.extend("lab-02", place.join()?);
+    }
+    for Namespace { kind, path } in &context.linux.namespaces {
+        if let Some(path) = path.as_ref().filter(|_| *kind != NamespaceKind::Pid) {
+            steps.add("lab-05", JoinFile::open(path, kind_of(*kind))?);
+        }
+    }
+    if context.makes(NamespaceKind::User) {
+        let has_root = |maps: &[IdMapping]| maps.iter().any(|it| it.container_id == 0);
+        if has_root(&context.linux.uid_mappings) && has_root(&context.linux.gid_mappings) {
+            steps.add("lab-01", BecomeRoot);
+        }
+    }
+    if context.makes(NamespaceKind::Cgroup) {
+        steps.add("lab-02", NewCgroupNamespace);
+    }
+    steps.add("mini-runc", NewSession);
+    steps.add("mini-runc", NewKeyring);
+    Ok(())
+}
+
+/// A cgroup namespace, made when the process is already in its group.
+#[derive(Debug)]
+struct NewCgroupNamespace;
+
+impl Step for NewCgroupNamespace {
+    fn run(&self) -> Done {
+        unshare(Kind::Cgroup.flag())
+    }
+
+    fn explain(&self) -> Explanation {
+        Explanation::new(
+            "unshare(CLONE_NEWCGROUP)",
+            "the group that we are in now becomes \"/\" of /proc/self/cgroup: so after we were moved",
+            "7 cgroup_namespaces",
+        )
+    }
+}
+
+/// Takes the ids 0 of the new user namespace.
+#[derive(Debug)]
+struct BecomeRoot;
+
+impl Step for BecomeRoot {
+    fn run(&self) -> Done {
+        let (gid, uid) = (Gid::from_raw(0), Uid::from_raw(0));
+        unistd::setresgid(gid, gid, gid)?;
+        unistd::setresuid(uid, uid, uid)
+    }
+
+    fn explain(&self) -> Explanation {
+        Explanation::new(
+            "setresgid(0, 0, 0); setresuid(0, 0, 0)",
+            "our ids from outside may not exist inside, and nobody can make files",
+            "7 user_namespaces",
+        )
+    }
+}
+
+/// A session of its own.
+#[derive(Debug)]
+struct NewSession;
+
+impl Step for NewSession {
+    fn run(&self) -> Done {
+        unistd::setsid().map(drop)
+    }
+
+    fn explain(&self) -> Explanation {
+        let why = "Ctrl-C at our terminal is not for the container";
+        Explanation::new("setsid()", why, "2 setsid")
+    }
+}
+
+/// A session keyring of its own.
+#[derive(Debug)]
+struct NewKeyring;
+
+impl Step for NewKeyring {
+    /// A kernel without keys, a filter around us, or a full quota: then there is nothing to share.
+    fn run(&self) -> Done {
+        match sys::new_session_keyring() {
+            Err(Errno::ENOSYS | Errno::EPERM | Errno::EDQUOT | Errno::EACCES) => Ok(()),
+            other => other,
+        }
+    }
+
+    fn explain(&self) -> Explanation {
+        Explanation::new(
+            "keyctl(KEYCTL_JOIN_SESSION_KEYRING, NULL)",
+            "keys are not namespaced: a new keyring hides the caller's secrets",
+            "7 session-keyring",
+        )
+    }
+}

@@ -1,0 +1,325 @@
+//! The plan: config.json, turned into an ordered list of steps before anything happens.
+//!
+//! ```text
+//! parent                                   child, in its new namespaces
+//! ──────                                   ────────────────────────────
+//! read config.json, make this plan
+//! make the cgroup, write its limits
+//! clone3 ────────────────────────────────> waits
+//! uid_map, gid_map; cgroup.procs; state.json; createRuntime hooks
+//! go ────────────────────────────────────> join ──> names ──> mounts ──> pivot ──> identity
+//!    <──── ready, or the step that failed ── waits at exec.fifo
+//! start: one byte into the fifo ─────────> filter ──> startContainer hooks ──> exec
+//!    <──── end of file, or errno ───────────
+//! ```
+//!
+//! Nothing is decided in the child: whatever a step needs is in it. So the same list can be printed
+//! (`create --explain`), quoted by an error, and tested without a kernel. The order is the
+//! substance of a runtime; each group in [`Plan::new`] says why it stands where it stands.
+
+mod capabilities;
+mod cgroup_mounts;
+mod devices;
+mod files;
+mod gate;
+mod hooks;
+mod identity;
+mod join;
+mod limits;
+mod mounts;
+mod paths;
+mod program;
+mod root;
+mod seccomp;
+mod sysctl;
+pub(crate) mod target;
+mod terminal;
+
+use std::{os::fd::OwnedFd, path::Path};
+
+use ground::{Errno, Error, Explanation, Result, Step};
+use namespaces::{Spawn, steps as common};
+use oci::runtime::{Linux, NamespaceKind, Process, Spec};
+use setns::Target;
+
+pub(crate) use capabilities::names_of;
+pub(crate) use gate::{EXEC as EXEC_FIFO, Gate, Started, open as open_gate};
+pub(crate) use hooks::{StateText, run as run_hooks};
+pub(crate) use mounts::names as mount_options;
+use target::Slot;
+
+use crate::{bundle::Bundle, caller::Caller, cgroup::Place};
+
+/// How the new root is called in explanations.
+pub(crate) const ROOTFS: &str = "rootfs";
+
+/// A step, and the lab that teaches it.
+#[derive(Debug)]
+pub(crate) struct Planned {
+    pub(crate) lab: &'static str,
+    pub(crate) step: Box<dyn Step>,
+}
+
+/// A list of planned steps that grows.
+#[derive(Debug, Default)]
+pub(crate) struct Steps(pub(crate) Vec<Planned>);
+
+impl Steps {
+    fn add(&mut self, lab: &'static str, step: impl Step + 'static) {
+        self.0.push(Planned { lab, step: Box::new(step) });
+    }
+
+    fn extend(&mut self, lab: &'static str, steps: Vec<Box<dyn Step>>) {
+        self.0.extend(steps.into_iter().map(|step| Planned { lab, step }));
+    }
+}
+
+/// Everything that the rooms of the plan read.
+#[derive(Debug)]
+pub(crate) struct Context<'a> {
+    pub(crate) spec: &'a Spec,
+    pub(crate) bundle: &'a Path,
+    pub(crate) rootfs: &'a Path,
+    pub(crate) caller: &'a Caller,
+    pub(crate) cgroup: Option<&'a Place>,
+    pub(crate) slot: Slot,
+    linux: &'a Linux,
+    process: &'a Process,
+}
+
+impl Context<'_> {
+    /// Whether the container gets a new namespace of this kind.
+    pub(crate) fn makes(&self, kind: NamespaceKind) -> bool {
+        self.linux.namespaces.iter().any(|it| it.kind == kind && it.path.is_none())
+    }
+
+    /// Whether the steps run in a user namespace other than the initial one, the container's or
+    /// the caller's: no device nodes then, and some file systems come with conditions.
+    pub(crate) fn in_user_namespace(&self) -> bool {
+        self.caller.in_user_namespace || self.has(NamespaceKind::User)
+    }
+
+    fn has(&self, kind: NamespaceKind) -> bool {
+        self.linux.namespaces.iter().any(|it| it.kind == kind)
+    }
+
+    /// Whether a group id exists inside.
+    fn maps_gid(&self, gid: u32) -> bool {
+        if !self.makes(NamespaceKind::User) {
+            return self.caller.maps_gid(gid);
+        }
+        let mappings = &self.linux.gid_mappings;
+        mappings.iter().any(|it| (it.container_id..it.container_id + it.size).contains(&gid))
+    }
+}
+
+/// What `create` is asked for besides the bundle.
+#[derive(Debug, Default)]
+pub(crate) struct Wishes {
+    /// Descriptors besides 0, 1 and 2 that the program gets.
+    pub(crate) preserve_fds: u32,
+    /// chroot(2) instead of pivot_root(2), for a root on the initial ramfs.
+    pub(crate) no_pivot: bool,
+    /// The socket that gets the terminal's master.
+    pub(crate) console_socket: Option<OwnedFd>,
+    /// The fifos at which the child waits; `None` for a plan that is only told.
+    pub(crate) gate: Option<Gate>,
+}
+
+/// The child's whole life until exec.
+#[derive(Debug)]
+pub(crate) struct Plan {
+    /// The process, with its steps in order.
+    pub(crate) spawn: Spawn<'static>,
+    /// The lab that teaches each step.
+    labs: Vec<&'static str>,
+    /// The step at which the container is created.
+    ready_before: usize,
+    slot: OwnedFd,
+}
+
+impl Plan {
+    /// Plans a container.
+    ///
+    /// # Errors
+    /// What config.json asks for and cannot be had, with the place in the file.
+    pub(crate) fn new(
+        bundle: &Bundle,
+        caller: &Caller,
+        cgroup: Option<&Place>,
+        wishes: Wishes,
+        state: &StateText,
+    ) -> Result<Self> {
+        let (slot, reserved) = Slot::reserve()?;
+        let context = Context {
+            spec: &bundle.spec,
+            bundle: &bundle.dir,
+            rootfs: &bundle.rootfs,
+            caller,
+            cgroup,
+            slot,
+            linux: bundle.linux(),
+            process: bundle.process(),
+        };
+        let spawn = join::spawn(&context)?;
+        let mut steps = Steps::default();
+        let gate = before_created(&context, wishes, state, &mut steps)?;
+        let ready_before = spawn.steps.len() + steps.0.len();
+        let Waiting { gate, program, filter } = gate;
+        let report = gate::wait(gate, &mut steps);
+        gate::after_start(&context, state, report, program, filter, &mut steps)?;
+        Ok(Self::assemble(spawn, steps, ready_before, reserved))
+    }
+
+    fn assemble(
+        mut spawn: Spawn<'static>,
+        steps: Steps,
+        ready_before: usize,
+        reserved: OwnedFd,
+    ) -> Self {
+        let mut labs = vec!["lab-01"; spawn.steps.len()];
+        for Planned { lab, step } in steps.0 {
+            labs.push(lab);
+            spawn.steps.push(step);
+        }
+        spawn.ready_before = Some(ready_before);
+        Self { spawn, labs, ready_before, slot: reserved }
+    }
+
+    /// The process, and the descriptor that its steps count on.
+    pub(crate) fn into_parts(self) -> (Spawn<'static>, OwnedFd) {
+        (self.spawn, self.slot)
+    }
+
+    /// The plan in words, each call with the lab that teaches it.
+    pub(crate) fn explain(&self) -> Vec<(&'static str, Explanation)> {
+        let all = self.spawn.explain();
+        // What comes before the steps (the clone, the maps, a fork) is lab 01's.
+        let before = all.len() - self.labs.len();
+        let labs = std::iter::repeat_n("lab-01", before).chain(self.labs.iter().copied());
+        labs.zip(all).collect()
+    }
+
+    /// The error of a step after the gate, in that step's own words.
+    pub(crate) fn failure_of(&self, index: usize, errno: Errno) -> Error {
+        match self.spawn.steps.get(self.ready_before + 1 + index) {
+            Some(step) => step.failed(errno),
+            None => Error::new("cannot start the container").why("the child spoke nonsense"),
+        }
+    }
+}
+
+/// What is left for the moment when the container is created.
+struct Waiting {
+    gate: Option<Gate>,
+    program: program::Program,
+    filter: Option<seccomp::Filter>,
+}
+
+fn before_created(
+    context: &Context<'_>,
+    wishes: Wishes,
+    state: &StateText,
+    steps: &mut Steps,
+) -> Result<Waiting> {
+    // Namespaces first: every later step changes what they isolate.
+    join::steps(context, steps)?;
+    // Then whatever is named by a path of the host's /proc, as long as that can be seen.
+    names(context, steps)?;
+    files::steps(context, steps)?;
+    sysctl::steps(context, steps)?;
+    // The mount table: ties cut, the root, what is mounted in it, what is hidden of it. All before
+    // the pivot, because bind sources and device nodes come from the old root.
+    root::enter(context, steps)?;
+    mounts::steps(context, steps)?;
+    devices::steps(context, steps)?;
+    terminal::steps(context, wishes.console_socket, steps)?;
+    paths::steps(context, steps)?;
+    root::working_directory(context, steps)?;
+    hooks::create_container(context, state, steps)?;
+    root::leave_the_old_one(context, wishes.no_pivot, steps)?;
+    // Who the program is, from the most to the least privilege.
+    let (now, filter) = seccomp::steps(context)?;
+    identity::steps(context, now, steps)?;
+    let program = program::Program::new(context.process)?;
+    program::look_up(&program, wishes.preserve_fds, steps);
+    Ok(Waiting { gate: wishes.gate, program, filter })
+}
+
+/// What `exec` is asked for besides the process.
+#[derive(Debug)]
+pub(crate) struct ExecWishes<'a> {
+    /// The group to join by writing to its files; `None` where the child is born inside.
+    pub(crate) group: Option<&'a cgroups::Group>,
+    /// The socket that gets the terminal's master.
+    pub(crate) console_socket: Option<OwnedFd>,
+    /// Descriptors besides 0, 1 and 2 that the program gets.
+    pub(crate) preserve_fds: u32,
+}
+
+/// Plans a further process of a container whose first process is `target`.
+///
+/// # Errors
+/// As [`Plan::new`], for what concerns a process.
+pub(crate) fn for_exec<'a>(
+    bundle: &Bundle,
+    caller: &Caller,
+    target: &'a Target,
+    wishes: ExecWishes<'_>,
+) -> Result<(Spawn<'a>, OwnedFd)> {
+    let (slot, reserved) = Slot::reserve()?;
+    let context = Context {
+        spec: &bundle.spec,
+        bundle: &bundle.dir,
+        rootfs: &bundle.rootfs,
+        caller,
+        cgroup: None,
+        slot,
+        linux: bundle.linux(),
+        process: bundle.process(),
+    };
+    let mut spawn = join::running(&context, target, wishes.group)?;
+    let mut steps = Steps::default();
+    if context.process.terminal {
+        let size = context.process.console_size;
+        steps.add("mini-runc", terminal::for_exec(wishes.console_socket, size));
+    }
+    let (now, filter) = seccomp::steps(&context)?;
+    identity::steps(&context, now, &mut steps)?;
+    let program = program::Program::new(context.process)?;
+    program::look_up(&program, wishes.preserve_fds, &mut steps);
+    program::become_it(program, filter, &mut steps);
+    for Planned { step, .. } in steps.0 {
+        spawn.steps.push(step);
+    }
+    Ok((spawn, reserved))
+}
+
+/// Host name, domain name, loopback: what belongs to namespaces and to no file.
+fn names(context: &Context<'_>, steps: &mut Steps) -> Result<()> {
+    if context.makes(NamespaceKind::Network) {
+        steps.add("lab-01", common::LoopbackUp);
+    }
+    if let Some(name) = &context.spec.hostname {
+        needs_uts(context, "hostname")?;
+        steps.add("lab-01", common::SetHostname::new(name)?);
+    }
+    if let Some(name) = &context.spec.domainname {
+        needs_uts(context, "domainname")?;
+        steps.add("lab-01", files::SetDomainname::new(name)?);
+    }
+    Ok(())
+}
+
+/// Without a UTS namespace the host itself would be renamed.
+fn needs_uts(context: &Context<'_>, field: &str) -> Result<()> {
+    if context.has(NamespaceKind::Uts) {
+        return Ok(());
+    }
+    Err(ground::Error::new(format!("cannot set {field}"))
+        .why(format!(
+            "config.json has {field:?}, and linux.namespaces has no \"uts\": the host would be renamed"
+        ))
+        .see("7 uts_namespaces")
+        .fix("add {\"type\": \"uts\"} to linux.namespaces"))
+}

@@ -1,0 +1,97 @@
+//! Terminal: the container's own pseudo-terminal, and its other side for whoever asked.
+//!
+//! The pair comes from the container's devpts, so that `tty` inside names a file that exists
+//! inside. The master goes through a unix socket to the caller (an engine's monitor, or `run`);
+//! the slave becomes descriptors 0, 1 and 2, and /dev/console.
+//!
+//! Source: runc's docs/terminals.md; pty(7), unix(7) SCM_RIGHTS.
+
+use std::{
+    ffi::CStr,
+    os::fd::{AsFd, OwnedFd},
+};
+
+use ground::{Errno, Error, Explanation, Result, Step};
+use nix::{fcntl::OFlag, unistd};
+use oci::runtime::ConsoleSize;
+use rootfs::{Mount, c_path};
+
+use super::{
+    Context, Steps,
+    target::{At, Target, Wanted, open_in_root},
+};
+use crate::sys;
+
+/// # Errors
+/// A terminal without a socket for it, or a socket without a terminal.
+pub(super) fn steps(
+    context: &Context<'_>,
+    socket: Option<OwnedFd>,
+    steps: &mut Steps,
+) -> Result<()> {
+    if !context.process.terminal {
+        return match socket {
+            None => Ok(()),
+            Some(_) => Err(Error::new("cannot use console socket if no terminal is asked for")
+                .why("config.json has no process.terminal, and --console-socket was given")
+                .fix("leave one out, or ask for the other")),
+        };
+    }
+    let size = context.process.console_size;
+    steps.add("mini-runc", OpenTerminal { socket, size, path: c"dev/pts/ptmx" });
+    let step = Mount::bind(c"/proc/self/fd/0", c_path(context.slot.path())?)
+        .why("programs that write to the console reach this terminal");
+    let target = Target::new("/dev/console")?;
+    steps.add("lab-06", At { target, wanted: Wanted::File, slot: context.slot, step });
+    Ok(())
+}
+
+/// A terminal for `exec`, whose root is the container's already.
+pub(crate) fn for_exec(socket: Option<OwnedFd>, size: Option<ConsoleSize>) -> impl Step {
+    OpenTerminal { socket, size, path: c"dev/pts/ptmx" }
+}
+
+/// Opens the pair, sends the master away, becomes the slave's session.
+#[derive(Debug)]
+struct OpenTerminal {
+    socket: Option<OwnedFd>,
+    size: Option<ConsoleSize>,
+    path: &'static CStr,
+}
+
+impl Step for OpenTerminal {
+    fn run(&self) -> std::result::Result<(), Errno> {
+        let flags = OFlag::O_RDWR | OFlag::O_NOCTTY | OFlag::O_CLOEXEC;
+        let master = open_in_root(self.path, flags)?;
+        let slave = sys::open_terminal_of(master.as_fd())?;
+        if let Some(ConsoleSize { height, width }) = self.size {
+            sys::set_terminal_size(slave.as_fd(), height, width)?;
+        }
+        if let Some(socket) = &self.socket {
+            sys::send_descriptor(socket.as_fd(), master.as_fd())?;
+        }
+        unistd::dup2_stdin(&slave)?;
+        unistd::dup2_stdout(&slave)?;
+        unistd::dup2_stderr(&slave)?;
+        sys::set_controlling_terminal(slave.as_fd())
+    }
+
+    fn explain(&self) -> Explanation {
+        Explanation::new(
+            "open(\"rootfs/dev/pts/ptmx\"); ioctl(master, TIOCGPTPEER); sendmsg(socket, SCM_RIGHTS [master]); dup2(slave, 0..2); ioctl(slave, TIOCSCTTY)",
+            "process.terminal: a terminal of the container's own devpts; its master goes to the caller",
+            "7 pty",
+        )
+    }
+
+    fn fix(&self, errno: Errno) -> Option<&'static str> {
+        match errno {
+            Errno::ENOENT => Some("a terminal needs a devpts: mount one on /dev/pts"),
+            Errno::EPIPE | Errno::ECONNREFUSED => {
+                Some("nobody listens at --console-socket any more")
+            }
+            Errno::ENOSPC => Some("all terminals are taken: /proc/sys/kernel/pty/max"),
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,308 @@
+//! The record: what is known of a container between two commands, in its state directory.
+//!
+//! ```text
+//! /run/mini-runc/ID/             made by create, first of all: whose mkdir(2) wins has the name
+//!     config.json                config.json as it was when the container was created
+//!     state.json                 this record; written beside and renamed, so never half
+//!     exec.fifo                  there as long as the container waits for start
+//!     report.fifo                how the start went
+//! ```
+//!
+//! Status is never stored: it is what the kernel says of the process now. A PID alone could be
+//! somebody else's by now, so the record also holds when the process began.
+//!
+//! Source: runtime specification, runtime.md, "State"; runc's state.json.
+
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+    time::{SystemTime, UNIX_EPOCH},
+};
+
+use ground::{Error, Result};
+use nix::unistd::Pid;
+use oci::runtime::{State, Status};
+use serde::{Deserialize, Serialize};
+
+use crate::{bundle, bundle::Bundle, cgroup, plan};
+
+const STATE: &str = "state.json";
+
+/// The containers of one `--root`.
+#[derive(Debug, Clone)]
+pub(crate) struct Root {
+    /// The directory with a directory for each container.
+    pub(crate) dir: PathBuf,
+}
+
+/// A container's state.json.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Record {
+    /// The version of the specification that its config.json follows.
+    pub(crate) oci_version: String,
+    /// Its name.
+    pub(crate) id: String,
+    /// Its first process; absent until there is one.
+    pub(crate) pid: Option<i32>,
+    /// When that process began, in clock ticks since boot (man 5 proc_pid_stat, field 22).
+    pub(crate) start_time: Option<u64>,
+    /// The bundle, absolute.
+    pub(crate) bundle: PathBuf,
+    /// The group below the places where groups are made; absent where it has none.
+    pub(crate) cgroup: Option<PathBuf>,
+    /// When it was created, in seconds since 1970.
+    pub(crate) created_s: u64,
+    /// Whose it is.
+    pub(crate) owner_uid: u32,
+    /// The annotations of config.json.
+    #[serde(default)]
+    pub(crate) annotations: std::collections::BTreeMap<String, String>,
+}
+
+/// A container that has a directory.
+#[derive(Debug)]
+pub(crate) struct Container {
+    /// Its directory.
+    pub(crate) dir: PathBuf,
+    /// Its record.
+    pub(crate) record: Record,
+}
+
+impl Root {
+    /// Takes a name: makes the container's directory.
+    ///
+    /// # Errors
+    /// A name that is none, or one that is taken.
+    pub(crate) fn claim(&self, id: &str) -> Result<PathBuf> {
+        check_id(id)?;
+        let cannot = |error: &io::Error| {
+            Error::new("cannot make the state directory")
+                .io(format_args!("mkdir {}", self.dir.join(id).display()), error)
+                .fix("name a directory of your own: --root DIR")
+        };
+        fs::create_dir_all(&self.dir).map_err(|error| cannot(&error))?;
+        let dir = self.dir.join(id);
+        match fs::create_dir(&dir) {
+            Ok(()) => Ok(dir),
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                Err(Error::new("container with given ID already exists")
+                    .why(format!("{} is there", dir.display()))
+                    .fix(format!("choose another ID, or remove it: mini-runc delete --force {id}")))
+            }
+            Err(error) => Err(cannot(&error)),
+        }
+    }
+
+    /// The directory of a container, whatever is in it; `None` when there is none.
+    ///
+    /// # Errors
+    /// A name that is none.
+    pub(crate) fn dir_of(&self, id: &str) -> Result<Option<PathBuf>> {
+        check_id(id)?;
+        let dir = self.dir.join(id);
+        Ok(dir.is_dir().then_some(dir))
+    }
+
+    /// A container by its name.
+    ///
+    /// # Errors
+    /// There is none, or its record cannot be read.
+    pub(crate) fn container(&self, id: &str) -> Result<Container> {
+        match self.dir_of(id)? {
+            Some(dir) => Container::open(dir),
+            None => Err(self.absent(id)),
+        }
+    }
+
+    /// The report for a container that is not there.
+    pub(crate) fn absent(&self, id: &str) -> Error {
+        Error::new("container does not exist")
+            .why(format!("there is no {}", self.dir.join(id).display()))
+            .fix("mini-runc list shows those that do; another --root has others")
+    }
+
+    /// All containers with a record, by name. One that is half made or half gone is left out.
+    pub(crate) fn containers(&self) -> Vec<Container> {
+        let entries = fs::read_dir(&self.dir).into_iter().flatten().flatten();
+        let mut all: Vec<_> = entries.filter_map(|it| Container::open(it.path()).ok()).collect();
+        all.sort_by(|a, b| a.record.id.cmp(&b.record.id));
+        all
+    }
+}
+
+/// A name is a file name, in runc's alphabet.
+fn check_id(id: &str) -> Result<()> {
+    let allowed = |it: char| it.is_ascii_alphanumeric() || "_+-.".contains(it);
+    if !id.is_empty() && id.chars().all(allowed) && id != "." && id != ".." && id.len() <= 255 {
+        return Ok(());
+    }
+    Err(Error::new("invalid container ID format")
+        .why(format!("{id:?} is used as the name of a directory"))
+        .fix("letters, digits and _ + - . are allowed"))
+}
+
+impl Record {
+    /// The record of a container that is about to be made.
+    pub(crate) fn new(id: &str, bundle: &Bundle, cgroup: Option<PathBuf>) -> Self {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH);
+        Self {
+            oci_version: bundle.spec.oci_version.clone(),
+            id: id.to_owned(),
+            pid: None,
+            start_time: None,
+            bundle: bundle.dir.clone(),
+            cgroup,
+            created_s: now.map_or(0, |now| now.as_secs()),
+            owner_uid: nix::unistd::getuid().as_raw(),
+            annotations: bundle.spec.annotations.clone(),
+        }
+    }
+
+    /// The same with its first process.
+    pub(crate) fn with_process(self, pid: Pid) -> Self {
+        let start_time = process_stat(pid).map(|(_, start_time)| start_time);
+        Self { pid: Some(pid.as_raw()), start_time, ..self }
+    }
+
+    /// Writes it to its directory; atomic.
+    ///
+    /// # Errors
+    /// As open(2), write(2), rename(2).
+    pub(crate) fn write(&self, dir: &Path) -> Result<()> {
+        let cannot = |error: &io::Error| {
+            Error::new("cannot write the container's state")
+                .io(format_args!("write {}", dir.join(STATE).display()), error)
+        };
+        let text = serde_json::to_vec(self).map_err(|error| cannot(&error.into()))?;
+        let beside = dir.join(".state.json");
+        fs::write(&beside, text)
+            .and_then(|()| fs::rename(&beside, dir.join(STATE)))
+            .map_err(|error| cannot(&error))
+    }
+
+    /// The state as the specification has it, with this status.
+    pub(crate) fn state(&self, status: Status) -> State {
+        State {
+            oci_version: self.oci_version.clone(),
+            id: self.id.clone(),
+            status,
+            pid: if status == Status::Stopped { Some(0) } else { self.pid },
+            bundle: self.bundle.to_string_lossy().into_owned(),
+            annotations: self.annotations.clone(),
+        }
+    }
+}
+
+/// Reads the record of a state directory.
+///
+/// # Errors
+/// There is none (its maker was killed), or it is not JSON.
+pub(crate) fn read(dir: &Path) -> Result<Record> {
+    let path = dir.join(STATE);
+    let half = |why: String| {
+        let id = dir.file_name().unwrap_or_default().to_string_lossy();
+        Error::new("container is not complete")
+            .why(why)
+            .fix(format!("whoever made it was killed; remove it: mini-runc delete --force {id}"))
+    };
+    let text =
+        fs::read(&path).map_err(|error| half(format!("read {}: {error}", path.display())))?;
+    serde_json::from_slice(&text).map_err(|error| half(format!("{}: {error}", path.display())))
+}
+
+impl Container {
+    fn open(dir: PathBuf) -> Result<Self> {
+        let record = read(&dir)?;
+        Ok(Self { dir, record })
+    }
+
+    /// Its config.json, as it was when it was created.
+    ///
+    /// # Errors
+    /// The copy is gone, or the root file system is.
+    pub(crate) fn bundle(&self) -> Result<Bundle> {
+        let path = self.dir.join(bundle::CONFIG);
+        let text = fs::read(&path).map_err(|error| {
+            Error::new("cannot read the container's configuration")
+                .io(format_args!("read {}", path.display()), &error)
+        })?;
+        Bundle::parse(self.record.bundle.clone(), text)
+    }
+
+    /// Its first process, while that lives. A zombie does not.
+    pub(crate) fn process(&self) -> Option<Pid> {
+        let pid = Pid::from_raw(self.record.pid?);
+        let (state, start_time) = process_stat(pid)?;
+        let same = self.record.start_time.is_none_or(|it| it == start_time);
+        (same && !matches!(state, 'Z' | 'X')).then_some(pid)
+    }
+
+    /// What the kernel says of it now.
+    pub(crate) fn status(&self) -> Status {
+        let Some(_) = self.process() else {
+            return if self.record.pid.is_none() { Status::Creating } else { Status::Stopped };
+        };
+        if self.dir.join(plan::EXEC_FIFO).exists() {
+            return Status::Created;
+        }
+        match self.group().ok().flatten().and_then(|group| group.freeze_state()) {
+            Some(cgroups::FreezeState::Frozen) => Status::Paused,
+            _ => Status::Running,
+        }
+    }
+
+    /// Its group, where it has one.
+    ///
+    /// # Errors
+    /// As [`cgroup::open`].
+    pub(crate) fn group(&self) -> Result<Option<cgroups::Group>> {
+        self.record.cgroup.as_deref().map_or(Ok(None), cgroup::open)
+    }
+
+    /// The state as the specification has it.
+    pub(crate) fn state(&self) -> State {
+        self.record.state(self.status())
+    }
+
+    /// The report for an operation that this status does not allow.
+    pub(crate) fn refuse(&self, operation: &str, status: Status) -> Error {
+        let status = serde_json::to_value(status);
+        let status = status.ok().and_then(|it| it.as_str().map(str::to_owned)).unwrap_or_default();
+        Error::new(format!("cannot {operation} a container that is {status}"))
+            .why(format!("container {} is {status}", self.record.id))
+            .fix(format!("mini-runc state {} tells how it is", self.record.id))
+    }
+}
+
+/// State letter and start time of a process (man 5 proc_pid_stat); `None` when there is none.
+fn process_stat(pid: Pid) -> Option<(char, u64)> {
+    let text = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    // The name in parentheses may itself hold spaces and parentheses.
+    let (_, fields) = text.rsplit_once(") ")?;
+    let mut fields = fields.split(' ');
+    let state = fields.next()?.chars().next()?;
+    Some((state, fields.nth(18)?.parse().ok()?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_is_a_file_name() {
+        for id in ["box", "a.b-c_d+e", "0"] {
+            assert!(check_id(id).is_ok(), "{id}");
+        }
+        for id in ["", ".", "..", "a/b", "a b", "ä", "../x"] {
+            assert!(check_id(id).is_err(), "{id}");
+        }
+    }
+
+    #[test]
+    fn our_own_process_lives_and_has_a_start_time() {
+        let (state, start_time) = process_stat(Pid::this()).unwrap();
+        assert!("RS".contains(state) && start_time > 0);
+        assert_eq!(process_stat(Pid::from_raw(i32::MAX)), None);
+    }
+}

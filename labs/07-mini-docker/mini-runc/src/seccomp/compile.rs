@@ -1,0 +1,314 @@
+//! The compiler: a profile in, a filter out.
+//!
+//! ```text
+//!   load architecture          which table of numbers?
+//!   load number
+//!   binary search ─────> no rule ──> is it newer than every call the profile knows? ENOSYS
+//!        │                           else the default action
+//!        └─> this call's rules: arguments compared, in the profile's order ──> action
+//! ```
+//!
+//! A linear list of 350 comparisons would cost each call some microseconds; a binary search costs
+//! nine comparisons. A call that is newer than all that the profile names gets ENOSYS and not the
+//! default EPERM, so that programs fall back to the older one, as runc does: whoever wrote the
+//! profile could not have meant it.
+
+use std::collections::BTreeMap;
+
+use ground::{Error, Result};
+use libc::sock_filter;
+use oci::runtime::{Seccomp, SeccompAction, SeccompArg, SeccompOperator, SeccompRule};
+
+use super::{
+    bpf::{ARCHITECTURE, NUMBER, Place, Program, Test, argument},
+    numbers::{Architecture, X32_BIT},
+};
+
+/// The errno of a refused call where the profile names none: EPERM.
+const DEFAULT_ERRNO: u32 = libc::EPERM as u32;
+const ENOSYS: u32 = libc::SECCOMP_RET_ERRNO | libc::ENOSYS as u32;
+
+/// The kernel takes at most this many instructions (BPF_MAXINSNS).
+const INSTRUCTIONS_MAX: usize = 4096;
+
+/// Compiles a profile.
+///
+/// # Errors
+/// An action or an argument that means nothing, an architecture that is none, or a program that is
+/// too long for the kernel.
+pub(crate) fn compile(profile: &Seccomp) -> Result<Vec<sock_filter>> {
+    let architectures = architectures(profile)?;
+    let default = action(profile.default_action, profile.default_errno_ret)?;
+    let mut program = Program::default();
+    // Calls of an architecture that the profile does not name would pass by all rules.
+    let foreign = program.ret(libc::SECCOMP_RET_KILL_PROCESS);
+    let mut next = foreign;
+    for audit in audits(&architectures) {
+        let tables = Tables { profile, default };
+        let ours: Vec<_> = architectures.iter().copied().filter(|it| it.audit() == audit).collect();
+        let mut table = tables.numbers(&mut program, &ours)?;
+        if ours == [Architecture::X86_64] {
+            table = program.branch(Test::AtLeast(X32_BIT), foreign, table);
+        }
+        program.goto(table);
+        let table = program.load(NUMBER);
+        next = program.branch(Test::Equal(audit), table, next);
+    }
+    program.goto(next);
+    program.load(ARCHITECTURE);
+    let program = program.finish();
+    if program.len() > INSTRUCTIONS_MAX {
+        return Err(invalid(&format!("it makes {} instructions", program.len())).fix(format!(
+            "the kernel takes {INSTRUCTIONS_MAX}: leave architectures or rules out"
+        )));
+    }
+    Ok(program)
+}
+
+/// The flags of seccomp(2).
+///
+/// # Errors
+/// A flag that is none.
+pub(crate) fn flags(profile: &Seccomp) -> Result<u64> {
+    profile.flags.iter().try_fold(0, |flags, word| {
+        Ok(flags
+            | match word.as_str() {
+                "SECCOMP_FILTER_FLAG_TSYNC" => libc::SECCOMP_FILTER_FLAG_TSYNC,
+                "SECCOMP_FILTER_FLAG_LOG" => libc::SECCOMP_FILTER_FLAG_LOG,
+                "SECCOMP_FILTER_FLAG_SPEC_ALLOW" => libc::SECCOMP_FILTER_FLAG_SPEC_ALLOW,
+                other => {
+                    return Err(invalid(&format!("the flag {other:?} is not known"))
+                        .fix("SECCOMP_FILTER_FLAG_LOG, _TSYNC and _SPEC_ALLOW are accepted"));
+                }
+            })
+    })
+}
+
+fn invalid(why: &str) -> Error {
+    Error::new("cannot compile the seccomp profile")
+        .why(format!("config.json, linux.seccomp: {why}"))
+        .see("2 seccomp")
+}
+
+/// Those that the profile names and this kernel runs, with our own in any case.
+fn architectures(profile: &Seccomp) -> Result<Vec<Architecture>> {
+    let mut all = vec![Architecture::NATIVE];
+    for word in &profile.architectures {
+        all.extend(Architecture::parse(word)?);
+    }
+    all.sort_unstable();
+    all.dedup();
+    Ok(all)
+}
+
+/// The distinct words of seccomp_data.arch, our own last so that it is asked for first.
+fn audits(architectures: &[Architecture]) -> Vec<u32> {
+    let mut audits: Vec<u32> = architectures.iter().map(|it| it.audit()).collect();
+    audits.dedup();
+    audits.reverse();
+    audits
+}
+
+/// What the kernel is to do, as a word of seccomp(2).
+fn action(action: SeccompAction, errno: Option<u32>) -> Result<u32> {
+    let errno = errno.unwrap_or(DEFAULT_ERRNO);
+    if errno > 4095 {
+        return Err(invalid(&format!("errnoRet {errno} is no errno")).fix("0 to 4095 are accepted"));
+    }
+    Ok(match action {
+        SeccompAction::Kill | SeccompAction::KillThread => libc::SECCOMP_RET_KILL_THREAD,
+        SeccompAction::KillProcess => libc::SECCOMP_RET_KILL_PROCESS,
+        SeccompAction::Trap => libc::SECCOMP_RET_TRAP,
+        SeccompAction::Errno => libc::SECCOMP_RET_ERRNO | errno,
+        SeccompAction::Trace => libc::SECCOMP_RET_TRACE | errno,
+        SeccompAction::Allow => libc::SECCOMP_RET_ALLOW,
+        SeccompAction::Log => libc::SECCOMP_RET_LOG,
+        SeccompAction::Notify => {
+            return Err(invalid(
+                "SCMP_ACT_NOTIFY hands calls to another program, which is not done here",
+            )
+            .fix("use another action, or crun for this bundle"));
+        }
+    })
+}
+
+struct Tables<'a> {
+    profile: &'a Seccomp,
+    default: u32,
+}
+
+/// A call's rules, in the profile's order.
+type Rules<'a> = BTreeMap<u32, Vec<&'a SeccompRule>>;
+
+impl Tables<'_> {
+    /// The code behind the loaded number, for all architectures of one audit word.
+    fn numbers(&self, program: &mut Program, architectures: &[Architecture]) -> Result<Place> {
+        let mut rules = Rules::new();
+        for rule in &self.profile.syscalls {
+            for (name, architecture) in
+                rule.names.iter().flat_map(|name| architectures.iter().map(move |it| (name, *it)))
+            {
+                // A name that this kernel's table does not have is skipped, as the specification
+                // wants: profiles list calls of many architectures.
+                if let Some(number) = architecture.number(name) {
+                    rules.entry(number).or_default().push(rule);
+                }
+            }
+        }
+        let default = program.ret(self.default);
+        let otherwise = self.newer(program, &rules, default);
+        let mut leaves: Leaves = Leaves::new();
+        let mut targets = Vec::new();
+        for (number, rules) in &rules {
+            let target = self.call(program, rules, default, &mut leaves)?;
+            targets.push((*number, target));
+        }
+        Ok(search(program, &targets, otherwise))
+    }
+
+    /// Where a call without a rule goes.
+    fn newer(&self, program: &mut Program, rules: &Rules<'_>, default: Place) -> Place {
+        let harmless = matches!(
+            self.profile.default_action,
+            SeccompAction::Allow | SeccompAction::Log | SeccompAction::Trace
+        );
+        if harmless {
+            return default;
+        }
+        let newest = |of_x32: bool| {
+            let numbers = rules.keys().filter(|number| (*number & X32_BIT != 0) == of_x32);
+            numbers.max().copied()
+        };
+        let enosys = program.ret(ENOSYS);
+        let x32 = newest(true)
+            .map_or(default, |newest| program.branch(Test::Greater(newest), enosys, default));
+        let own = newest(false)
+            .map_or(default, |newest| program.branch(Test::Greater(newest), enosys, default));
+        program.branch(Test::AtLeast(X32_BIT), x32, own)
+    }
+
+    /// The code for one call.
+    fn call(
+        &self,
+        program: &mut Program,
+        rules: &[&SeccompRule],
+        default: Place,
+        leaves: &mut Leaves,
+    ) -> Result<Place> {
+        // A rule without conditions decides wherever it stands; libseccomp has it so as well.
+        let plain = rules.iter().find(|rule| rule.args.is_empty());
+        let mut otherwise = match plain {
+            Some(rule) => leaf(program, leaves, action(rule.action, rule.errno_ret)?),
+            None => default,
+        };
+        if plain.is_some() {
+            return Ok(otherwise);
+        }
+        for rule in rules.iter().rev() {
+            let decided = leaf(program, leaves, action(rule.action, rule.errno_ret)?);
+            otherwise = conditions(program, &rule.args, decided, otherwise)?;
+        }
+        Ok(otherwise)
+    }
+}
+
+/// The returns that were written already: one for each action and table.
+type Leaves = BTreeMap<u32, Place>;
+
+fn leaf(program: &mut Program, leaves: &mut Leaves, action: u32) -> Place {
+    *leaves.entry(action).or_insert_with(|| program.ret(action))
+}
+
+/// All conditions of a rule must hold. One argument named twice means either of both: that is how
+/// libseccomp's callers, and Docker's profile for clone(2), have always been read.
+fn conditions(
+    program: &mut Program,
+    args: &[SeccompArg],
+    decided: Place,
+    otherwise: Place,
+) -> Result<Place> {
+    let repeated =
+        args.iter().any(|arg| args.iter().filter(|it| it.index == arg.index).count() > 1);
+    let mut place = if repeated { otherwise } else { decided };
+    for arg in args.iter().rev() {
+        place = match repeated {
+            true => compare(program, arg, decided, place)?,
+            false => compare(program, arg, place, otherwise)?,
+        };
+    }
+    Ok(place)
+}
+
+/// One comparison of 64 bits, in two halves.
+fn compare(program: &mut Program, arg: &SeccompArg, yes: Place, no: Place) -> Result<Place> {
+    if arg.index > 5 {
+        return Err(
+            invalid(&format!("args.index is {}", arg.index)).fix("a call has arguments 0 to 5")
+        );
+    }
+    let halves = argument(arg.index);
+    let (mask, value) = match arg.op {
+        SeccompOperator::MaskedEqual => (Some(arg.value), arg.value_two.unwrap_or(0)),
+        _ => (None, arg.value),
+    };
+    Ok(match arg.op {
+        SeccompOperator::Equal | SeccompOperator::MaskedEqual => {
+            equal(program, halves, mask, value, yes, no)
+        }
+        SeccompOperator::NotEqual => equal(program, halves, mask, value, no, yes),
+        SeccompOperator::Greater => ordered(program, halves, value, Test::Greater, yes, no),
+        SeccompOperator::GreaterEqual => ordered(program, halves, value, Test::AtLeast, yes, no),
+        SeccompOperator::Less => ordered(program, halves, value, Test::AtLeast, no, yes),
+        SeccompOperator::LessEqual => ordered(program, halves, value, Test::Greater, no, yes),
+    })
+}
+
+fn equal(
+    program: &mut Program,
+    (low, high): (u32, u32),
+    mask: Option<u64>,
+    value: u64,
+    yes: Place,
+    no: Place,
+) -> Place {
+    let half = |program: &mut Program, offset, shift: u32, yes| {
+        program.branch(Test::Equal((value >> shift) as u32), yes, no);
+        if let Some(mask) = mask {
+            program.and((mask >> shift) as u32);
+        }
+        program.load(offset)
+    };
+    let then = half(program, low, 0, yes);
+    half(program, high, 32, then)
+}
+
+/// The high halves decide, unless they are equal.
+fn ordered(
+    program: &mut Program,
+    (low, high): (u32, u32),
+    value: u64,
+    test: fn(u32) -> Test,
+    yes: Place,
+    no: Place,
+) -> Place {
+    let (value_low, value_high) = (value as u32, (value >> 32) as u32);
+    program.branch(test(value_low), yes, no);
+    let low_half = program.load(low);
+    let not_greater = program.branch(Test::Equal(value_high), low_half, no);
+    program.branch(Test::Greater(value_high), yes, not_greater);
+    program.load(high)
+}
+
+/// A binary search over sorted numbers.
+fn search(program: &mut Program, targets: &[(u32, Place)], otherwise: Place) -> Place {
+    match targets {
+        [] => otherwise,
+        [(number, target)] => program.branch(Test::Equal(*number), *target, otherwise),
+        _ => {
+            let (below, above) = targets.split_at(targets.len() / 2);
+            let upper = search(program, above, otherwise);
+            let lower = search(program, below, otherwise);
+            program.branch(Test::AtLeast(above[0].0), upper, lower)
+        }
+    }
+}
