@@ -17,7 +17,7 @@ use std::{
 use ground::{Error, Evidence, Explanation, Lesson, Narrator, Outcome, Result, Step, Table};
 use namespaces::{Kind, Kinds, rootless};
 use nix::sys::stat::{Mode, umask};
-use overlay::{Marks, Options, Overlay, Upper};
+use overlay::{Marks, Options, Overlay, Upper, whiteout};
 use rootfs::Mount;
 
 /// Plays the lesson.
@@ -70,6 +70,8 @@ const FILES: [(&str, &str); 19] = [
 #[derive(Debug)]
 struct Stage {
     marks: Marks,
+    /// Why directories cannot be marked as opaque here, if so.
+    unmarkable: Option<Error>,
     /// The digest of each lower layer before the first mount.
     untouched: [String; 2],
     /// After each scene, by its subject: the digests again.
@@ -91,7 +93,14 @@ impl Stage {
         for directory in ["C", "work", "merged"] {
             done(directory, fs::create_dir_all(directory))?;
         }
-        Ok(Self { marks: Marks::here(), untouched: digests()?, afterwards: Vec::new() })
+        let marks = Marks::here();
+        let unmarkable = whiteout::make_opaque(Path::new("."), marks).err().map(|error| {
+            error.fix(
+                "user attributes need a file system that has them: tmpfs does since Linux 6.6, \
+                 ext4, xfs and btrfs always did",
+            )
+        });
+        Ok(Self { marks, unmarkable, untouched: digests()?, afterwards: Vec::new() })
     }
 
     /// Ends a scene: notes what has become of the lower layers.

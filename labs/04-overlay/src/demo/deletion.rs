@@ -2,7 +2,7 @@
 
 use std::{fs, path::Path};
 
-use ground::{Error, Evidence, Outcome, Result, Scene, Table};
+use ground::{Evidence, Outcome, Result, Scene, Table};
 
 use super::{Stage, call, done, expect, look, three_views};
 
@@ -60,6 +60,9 @@ fn files(stage: &mut Stage) -> Result<Outcome> {
 }
 
 fn directories(stage: &mut Stage) -> Result<Outcome> {
+    if let Some(error) = &stage.unmarkable {
+        return Ok(Outcome::NotHere(error.clone()));
+    }
     let mut table = Table::new(["after", "lower (B)", "upper (C)", "attribute in upper", "merged"]);
     let directory = Path::new("C/dir");
     let marks = stage.marks;
@@ -81,9 +84,7 @@ fn directories(stage: &mut Stage) -> Result<Outcome> {
         "a deleted directory is a whiteout, not an opaque directory",
     )?;
     table.push(row("rmdir")?);
-    if let Err(error) = fs::create_dir("merged/dir") {
-        return not_without_attributes(&error);
-    }
+    done("mkdir merged/dir", fs::create_dir("merged/dir"))?;
     table.push(row("mkdir")?);
     expect(look::opaque(directory, marks)?.ends_with("=\"y\""), "the new directory is opaque")?;
     expect(look::look("merged/dir") == "directory: empty", "the new directory shows nothing old")?;
@@ -93,13 +94,4 @@ fn directories(stage: &mut Stage) -> Result<Outcome> {
                    directory that was made again: its attribute says that nothing from below \
                    belongs to it";
     stage.shown("deleting a directory, making it again", Evidence::new(follows).table(table))
-}
-
-/// The directory has to be marked; a file system that cannot hold the mark makes mkdir(2) fail.
-fn not_without_attributes(error: &std::io::Error) -> Result<Outcome> {
-    let error = Error::new("the directory cannot be made again here").io("mkdir merged/dir", error);
-    Ok(Outcome::NotHere(error.see("7 xattr").fix(
-        "user.overlay.opaque needs a file system with user attributes: a tmpfs has them since Linux \
-         6.6, ext4, xfs and btrfs always had",
-    )))
 }

@@ -1,0 +1,65 @@
+//! What a person reads: help, plans and errors.
+
+use testbed::{Place, needs, snapshot};
+
+const LAB: &str = env!("CARGO_BIN_EXE_lab-04");
+
+fn all(place: Place, script: &str) -> String {
+    let output = place.shell(LAB, script);
+    format!("{}{}", output.stdout, output.stderr)
+}
+
+#[test]
+fn help() {
+    let place = Place::unprivileged();
+    needs!(In(place));
+    let script = "for command in '' mount diff layers; do $BIN $command --help; echo; done";
+    snapshot!("help", all(place, script));
+}
+
+#[test]
+fn plans() {
+    let script = "cd /; $BIN mount --explain --lower A:B --upper C --work W /mnt -- ls /mnt; echo
+        $BIN mount --explain --lower A:B /mnt -- ls; echo
+        $BIN diff --explain C; echo; $BIN layers --explain /";
+    for place in [Place::Root, Place::User] {
+        needs!(In(place));
+        snapshot!(place, "plans", all(place, script));
+    }
+}
+
+/// Each what, why, see and fix that the checks before the mount have.
+#[test]
+fn errors() {
+    let place = Place::User;
+    needs!(In(place));
+    let script = r#"exec 2>&1; mkdir A B C W M A/in; touch file
+        try() { echo "\$ lab-04 $*"; $BIN "$@"; echo; }
+        try mount --lower A M -- true
+        try mount --lower missing:A M -- true
+        try mount --lower file:A M -- true
+        try mount --lower A:A M -- true
+        try mount --lower A:A/in M -- true
+        try mount --lower A:B --upper C --work A M -- true
+        try mount --lower A:B --upper C --work /dev/shm M -- true
+        try mount --lower A:B --upper C M -- true
+        try mount --lower A:B missing -- true
+        try mount --lower A:B --upper C --work W --redirect-dir M -- true
+        try mount --lower A:B M -- nowhere
+        try mount --lower $(seq -s: 501) M -- true
+        try diff missing
+        try layers A
+        mkdir -p W/work/incompat/volatile
+        try mount --lower A:B --upper C --work W M -- true"#;
+    snapshot!("errors", all(place, script));
+}
+
+#[test]
+fn layers() {
+    let place = Place::User;
+    needs!(In(place));
+    let script = "mkdir -p A/etc B/etc C W M; touch A/etc/a B/etc/a B/etc/b B/c
+        $BIN mount --lower A:B --upper C --work W M -- sh -c '
+            rm M/etc/a; rm M/c; mkdir M/new; touch M/new/file; $BIN layers M; $BIN layers M/etc/b'";
+    snapshot!("layers", all(place, script));
+}
