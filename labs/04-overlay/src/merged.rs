@@ -53,11 +53,10 @@ impl Layers {
     pub(crate) fn open<'a>(layers: impl Iterator<Item = &'a Path>, marks: Marks) -> Result<Self> {
         let open = |path: &Path| {
             // Without links, so that later a link on the way is a sign of somebody's tricks.
-            let real = fs::canonicalize(path);
-            real.and_then(|real| Ok((real.clone(), File::open(real)?))).map_err(|error| {
-                Error::new("cannot read a layer")
-                    .io(format_args!("open {}", path.display()), &error)
-            })
+            let real =
+                fs::canonicalize(path).map_err(|error| unreadable(path, errno_of(&error)))?;
+            let root = File::open(&real).map_err(|error| unreadable(path, errno_of(&error)))?;
+            Ok((real, root))
         };
         Ok(Self { roots: layers.map(open).collect::<Result<_>>()?, marks })
     }
@@ -180,11 +179,12 @@ fn lstat(path: &Path) -> Result<Option<Metadata>> {
         Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
             Ok(None)
         }
-        Err(error) => {
-            let errno = error.raw_os_error().map_or(Errno::UnknownErrno, Errno::from_raw);
-            Err(unreadable(path, errno))
-        }
+        Err(error) => Err(unreadable(path, errno_of(&error))),
     }
+}
+
+fn errno_of(error: &std::io::Error) -> Errno {
+    error.raw_os_error().map_or(Errno::UnknownErrno, Errno::from_raw)
 }
 
 fn unreadable(path: &Path, errno: Errno) -> Error {
@@ -193,6 +193,7 @@ fn unreadable(path: &Path, errno: Errno) -> Error {
     let shown: String = shown.chars().take(200).collect();
     let error = Error::new("cannot read a layer").call(&format!("open({shown:?})"), errno);
     match errno {
+        Errno::ENOENT => error.fix("check its name, and that of each layer given"),
         Errno::EACCES => error.fix("ask as the user who owns the layer, or as root"),
         Errno::ENAMETOOLONG => error.fix(
             "the tree is deeper than 4096 bytes of path, which nothing in an image may be: remove it",

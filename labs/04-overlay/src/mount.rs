@@ -126,8 +126,11 @@ impl Overlay {
             parameters.push(parameter(c"lowerdir+", path)?);
         }
         if let Some(Upper { dir, work }) = &self.upper {
-            parameters.push(parameter(c"upperdir", dir)?);
-            parameters.push(parameter(c"workdir", work)?);
+            // Unlike `lowerdir+`, these two are unescaped by the kernel here as well.
+            for (key, path) in [(c"upperdir", dir), (c"workdir", work)] {
+                let escaped = OsString::from_vec(escaped(&absolute(path)?));
+                parameters.push(parameter(key, Path::new(&escaped))?);
+            }
         }
         for (key, value) in self.options.parameters() {
             parameters.push((c_path(key)?, value.map(c_path).transpose()?));

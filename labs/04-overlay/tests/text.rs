@@ -1,5 +1,9 @@
 //! What a person reads: help, plans and errors.
 
+use std::{fmt::Write, path::Path};
+
+use ground::{Errno, Step};
+use overlay::{Marks, Options, Overlay};
 use testbed::{Place, needs, snapshot};
 
 const LAB: &str = env!("CARGO_BIN_EXE_lab-04");
@@ -34,7 +38,7 @@ fn errors() {
     let place = Place::User;
     needs!(In(place));
     let script = r#"exec 2>&1; mkdir A B C W M A/in; touch file
-        try() { echo "\$ lab-04 $*"; $BIN "$@"; echo; }
+        try() { echo "\$ lab-04 $*" | cut -c 1-80; $BIN "$@"; echo; }
         try mount --lower A M -- true
         try mount --lower missing:A M -- true
         try mount --lower file:A M -- true
@@ -62,4 +66,33 @@ fn layers() {
         $BIN mount --lower A:B --upper C --work W M -- sh -c '
             rm M/etc/a; rm M/c; mkdir M/new; touch M/new/file; $BIN layers M; $BIN layers M/etc/b'";
     snapshot!("layers", all(place, script));
+}
+
+/// The advice for each errno that mounting an overlay can give.
+#[test]
+fn advice() {
+    let options = Options::with_marks(Marks::Trusted);
+    let overlay = Overlay { lower: vec!["A".into(), "B".into()], upper: None, options };
+    let step = overlay.step(Path::new("merged")).expect("short names");
+    let errnos = [
+        Errno::EINVAL,
+        Errno::ELOOP,
+        Errno::ESTALE,
+        Errno::ENODEV,
+        Errno::EPERM,
+        Errno::EBUSY,
+        Errno::ENOENT,
+        Errno::ENOTDIR,
+        Errno::EACCES,
+        Errno::ENOMEM,
+        Errno::ENOSYS,
+        Errno::EROFS,
+        Errno::EOPNOTSUPP,
+        Errno::EIO,
+    ];
+    let mut text = String::new();
+    for errno in errnos {
+        writeln!(text, "{}\n", step.failed(errno)).expect("a string takes all");
+    }
+    snapshot!("advice", text);
 }
