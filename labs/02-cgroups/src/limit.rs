@@ -4,14 +4,9 @@ use std::{ffi::OsString, path::Path, process::ExitCode};
 
 use cgroups::{Bound, Bytes, Controller, Controllers, Group, Hierarchies, Limits, Site, Temporary};
 use ground::{Error, Explanation, Narrator, Result};
-use namespaces::Exit;
+use namespaces::{Exit, Signals};
 
-use crate::{
-    options::LimitOptions,
-    repair,
-    supervise::{self, Signals},
-    told,
-};
+use crate::{options::LimitOptions, repair, spawn, told};
 
 /// The flags of `limit`.
 #[derive(Debug, clap::Args)]
@@ -41,7 +36,7 @@ impl LimitCommand {
         let signals = Signals::hold()?;
         let group = Temporary::create(&site, "limit", &needed)?;
         group.apply(&limits)?;
-        let mut child = supervise::spawn(Some(&group), &self.command()?, None)?.start()?;
+        let mut child = spawn::spawn(Some(&group), &self.command()?, None)?.start()?;
         let exit = signals.wait(&mut child)?;
         report_oom(&group, exit)?;
         group.remove()?;

@@ -6,7 +6,7 @@ mod freeze;
 mod limit;
 mod options;
 mod repair;
-mod supervise;
+mod spawn;
 mod top;
 mod tree;
 mod worker;

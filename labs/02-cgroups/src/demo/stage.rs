@@ -13,7 +13,7 @@ use ground::{Error, Evidence, Explanation, Outcome, Result};
 use namespaces::{Child, Exit};
 use nix::{fcntl::OFlag, unistd::pipe2};
 
-use crate::{limit::own_program, supervise};
+use crate::{limit::own_program, spawn};
 
 /// What the scenes share.
 #[derive(Debug)]
@@ -97,7 +97,7 @@ impl Worker {
         let (says, stdout) = pipe()?;
         let mut command = vec![own_program()?];
         command.extend(arguments.iter().map(|it| (*it).into()));
-        let child = supervise::spawn(group, &command, Some(stdout))?.start()?;
+        let child = spawn::spawn(group, &command, Some(stdout))?.start()?;
         Ok(Self { child, says: BufReader::new(File::from(says)) })
     }
 
