@@ -190,7 +190,8 @@ impl<'a> Spawn<'a> {
             child.wait()?;
             return Err(failed);
         }
-        Ok(if self.dies_with_parent { child } else { child.released() })
+        let stays_ours = self.dies_with_parent && !self.let_go_when_ready;
+        Ok(if stays_ours { child } else { child.released() })
     }
 
     fn blame(&self, step: u32, errno: Errno) -> Error {
@@ -236,9 +237,13 @@ impl<'a> Spawn<'a> {
                 break;
             }
             if self.ready_before == Some(index) {
+                // In this order: a parent that hears of it may end at once.
+                self.let_go();
+                if waited_for && parent_is_gone(&report.write) {
+                    break;
+                }
                 tell(&report.write, index as u32, 0);
                 waited_for = false;
-                self.let_go();
             }
             if let Err(errno) = step.run() {
                 tell(&report.write, index as u32, errno as i32);
