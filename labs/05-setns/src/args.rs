@@ -89,10 +89,10 @@ pub struct KindFlags {
     /// Its interfaces, routes and ports
     #[arg(short, long)]
     pub net: bool,
-    /// Its process ids; the command is a child that is born inside
+    /// Its process ids; nobody changes their own, a child is born inside
     #[arg(short = 'p', long = "pid")]
     pub pid_namespace: bool,
-    /// Its root of the cgroup tree; its limits come with --join-cgroup
+    /// Where the tree of control groups begins, not its limits
     #[arg(short = 'C', long)]
     pub cgroup: bool,
     /// Its user ids and what root may do there

@@ -99,7 +99,8 @@ impl Step for JoinProcess<'_> {
     }
 
     fn fix(&self, errno: Errno) -> Option<&'static str> {
-        advice(errno, self.kinds)
+        let too_old = "a kernel before 5.8 takes no pidfd here: try --files";
+        advice(errno, self.kinds).or((errno == Errno::EINVAL).then_some(too_old))
     }
 
     fn failed(&self, errno: Errno) -> Error {
@@ -151,7 +152,9 @@ impl Step for JoinFile {
     }
 
     fn fix(&self, errno: Errno) -> Option<&'static str> {
-        advice(errno, Kinds::of([self.kind]))
+        let other =
+            "the file stands for a namespace of another kind, or for none: readlink says what";
+        advice(errno, Kinds::of([self.kind])).or((errno == Errno::EINVAL).then_some(other))
     }
 
     fn failed(&self, errno: Errno) -> Error {
@@ -192,10 +195,6 @@ fn advice(errno: Errno, kinds: Kinds) -> Option<&'static str> {
             "another thread shares our root directory (CLONE_FS): start a process of one thread; \
              or the file is of another kind",
         ),
-        Errno::EINVAL => Some(
-            "the file does not stand for a namespace of this kind: readlink it; or the kernel is \
-             older than 5.8 and takes no pidfd: try --files",
-        ),
         Errno::EUSERS => {
             Some("a time namespace takes no process with threads: start one with a single thread")
         }
@@ -219,9 +218,14 @@ mod tests {
     #[test]
     fn every_errno_of_the_manual_has_its_advice() {
         use Errno::{EINVAL, ENOMEM, EPERM, ESRCH, EUSERS};
-        for kinds in Kind::ALL.map(|kind| Kinds::of([kind])) {
+        let target = Target::open(Pid::this()).unwrap();
+        for kind in Kind::ALL {
+            let kinds = Kinds::of([kind]);
+            let by_pidfd = JoinProcess::new(&target, kinds);
+            let by_file = JoinFile::open("/dev/null", kind).unwrap();
             for errno in [EINVAL, ENOMEM, EPERM, ESRCH, EUSERS] {
-                assert!(advice(errno, kinds).is_some(), "{errno} {kinds:?}");
+                assert!(by_pidfd.fix(errno).is_some(), "{errno} {kinds:?}");
+                assert!(by_file.fix(errno).is_some(), "{errno} {kinds:?}");
             }
         }
     }

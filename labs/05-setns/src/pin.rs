@@ -116,7 +116,7 @@ fn make(file: &Path) -> Result<bool> {
                 Ok(there) if there.is_file() && there.len() == 0 => Ok(false),
                 _ => Err(taken(
                     file,
-                    "a file that is not empty, or none at all, is in the way",
+                    "something else than an empty file is in the way",
                     "choose another file",
                 )),
             }

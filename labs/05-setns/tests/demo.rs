@@ -2,7 +2,8 @@
 
 testbed::demo_tests!(
     "lab-05",
-    [
-        (r"((?:before|after) setns +│ net:\[\d+\] +│ )[^│]+(│ )\S+( *│)", "$1[INTERFACES] $2[HOST]$3"),
-    ]
+    [(
+        r"((?:before|after) setns +│ net:\[\d+\] +│ )[^│]+(│ )\S+( *│)",
+        "$1[INTERFACES] $2[HOST]$3"
+    ),]
 );
