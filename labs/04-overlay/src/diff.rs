@@ -53,6 +53,7 @@ pub struct Change {
     pub metadata_only: bool,
 }
 
+// ANCHOR: diff
 /// The changes that `upper` makes to the layers `lower` (topmost first), sorted by path.
 ///
 /// Changed is what has a place in the upper directory, even if every byte is as before: open(2)
@@ -75,6 +76,7 @@ pub fn diff(upper: &Path, lower: &[PathBuf], marks: Marks) -> Result<Vec<Change>
     walk.changes.sort_by(|a, b| a.path.as_os_str().as_bytes().cmp(b.path.as_os_str().as_bytes()));
     Ok(walk.changes)
 }
+// ANCHOR_END: diff
 
 /// A directory before and after.
 struct Pair {

@@ -5,8 +5,8 @@
 
 use std::{
     ffi::OsString,
-    fs::{self, File},
-    os::unix::ffi::OsStringExt,
+    fs::{self, OpenOptions},
+    os::unix::{ffi::OsStringExt, fs::OpenOptionsExt},
     path::{Path, PathBuf},
 };
 
@@ -51,7 +51,8 @@ impl Stack {
         let unseen = |error: &std::io::Error| {
             Error::new("cannot see the layers").io(format_args!("open {}", path.display()), error)
         };
-        let file = File::open(path).map_err(|error| unseen(&error))?;
+        let named = OpenOptions::new().read(true).custom_flags(libc::O_PATH).open(path);
+        let file = named.map_err(|error| unseen(&error))?;
         let wanted = mount_id(&file);
         let table = mountinfo()?;
         let stack =

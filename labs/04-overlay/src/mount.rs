@@ -84,6 +84,7 @@ impl Overlay {
         }
     }
 
+    // ANCHOR: text
     /// The line of options, with `:`, `,` and `\` in names escaped.
     fn text(&self, lower: &[PathBuf]) -> Vec<u8> {
         let lower: Vec<_> = lower.iter().map(|path| escaped(path)).collect();
@@ -98,6 +99,7 @@ impl Overlay {
         }));
         fields.join(&b',')
     }
+    // ANCHOR_END: text
 
     /// Short names, relative to the directory that all layers are in.
     fn relative_to_store(&self, target: &Path) -> Result<Option<MountOverlay>> {

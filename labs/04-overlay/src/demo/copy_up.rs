@@ -7,7 +7,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use ground::{Evidence, Outcome, Result, Scene, Table};
+use ground::{Error, Evidence, Outcome, Result, Scene, Table};
 
 use super::{Stage, call, done, expect, look};
 
@@ -96,13 +96,14 @@ fn every_change(stage: &mut Stage) -> Result<Outcome> {
         let mtime = if kept { "copied" } else { "new" }.to_owned();
         table.push([call.to_owned(), look::look(&lower), before, after.clone(), mtime, after]);
     }
-    let first = look::stat("C/write.txt")?.ino();
+    let written = || Ok::<_, Error>((look::stat("C/write.txt")?.ino(), look::look("C/write.txt")));
+    let (first, content) = written()?;
     append("merged/write.txt")?;
-    let second = look::stat("C/write.txt")?.ino();
+    let (second, content_again) = written()?;
     expect(first == second, "a second write copies nothing")?;
     let again = Table::new(["write to write.txt", "inode in upper", "content"])
-        .row(["first", &first.to_string(), "copied, then written"])
-        .row(["second", &second.to_string(), &look::look("C/write.txt")]);
+        .row(["first", &first.to_string(), &content])
+        .row(["second", &second.to_string(), &content_again]);
     let follows = "each call made its own copy before it changed anything, and merged shows that \
                    copy from then on. The second write finds the copy and makes none";
     stage.shown(
@@ -126,9 +127,8 @@ const CHANGES: [Change; 5] = [
         done("futimens", file.set_times(times))
     }),
     ("truncate", "cut.txt", |path| {
-        nix::unistd::truncate(path, 0).map_err(|errno| {
-            ground::Error::new("the demonstration cannot go on").call("truncate", errno)
-        })
+        nix::unistd::truncate(path, 0)
+            .map_err(|errno| Error::new("the demonstration cannot go on").call("truncate", errno))
     }),
     ("link", "linked.txt", |path| done("link", fs::hard_link(path, "merged/new.txt"))),
 ];
