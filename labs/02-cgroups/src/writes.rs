@@ -41,6 +41,7 @@ impl Write {
 }
 
 impl Limits {
+    // ANCHOR: writes
     /// Every write that these limits need in trees of `version`, in order. Writing them into a
     /// fresh group works as it stands; [`Group::apply`](crate::Group::apply) turns the order of
     /// memory and swap round where a v1 group's limits are being raised.
@@ -75,6 +76,7 @@ impl Limits {
         writes.extend(unified(self, version)?);
         Ok(writes)
     }
+    // ANCHOR_END: writes
 }
 
 fn cpu_v1(cpu: &Cpu) -> Result<Vec<Write>> {

@@ -37,6 +37,7 @@ impl Enter {
     }
 }
 
+// ANCHOR: enter
 /// Plans a process beside `target`; the caller adds the last steps and starts it.
 ///
 /// With the mount namespace come root and working directory of `target`. The [`namespaces::Child`]
@@ -65,3 +66,4 @@ pub fn enter<'a>(target: &'a Target, what: &Enter) -> Result<Spawn<'a>> {
     target.check_alive()?;
     Ok(spawn)
 }
+// ANCHOR_END: enter
