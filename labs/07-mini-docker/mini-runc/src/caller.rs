@@ -10,6 +10,8 @@ pub(crate) struct Caller {
     /// Whether we are in a user namespace other than the initial one, as mini-docker's are when an
     /// ordinary user runs it.
     pub(crate) in_user_namespace: bool,
+    /// Whether we are root, of the machine or of a user namespace.
+    pub(crate) is_root: bool,
     /// Whether setgroups(2) is denied in it.
     pub(crate) setgroups_denied: bool,
     /// The group ids that exist here: first, count.
@@ -42,6 +44,7 @@ impl Caller {
         let may_raise_limits = !in_user_namespace && bounding & SYS_RESOURCE != 0;
         Ok(Self {
             in_user_namespace,
+            is_root: nix::unistd::geteuid().is_root(),
             setgroups_denied: optional("/proc/self/setgroups").trim() == "deny",
             gids: inside(&read("/proc/self/gid_map")?),
             bounding,

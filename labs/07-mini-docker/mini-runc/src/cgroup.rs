@@ -16,8 +16,6 @@ use cgroups::{
 use ground::{Error, Explanation, Result, Step};
 use oci::runtime::{BlockIo, DeviceRule, Resources, ThrottleDevice};
 
-use crate::caller::Caller;
-
 /// A container's place in the trees, and what it may use there.
 #[derive(Debug)]
 pub(crate) struct Place {
@@ -55,16 +53,15 @@ impl Place {
     pub(crate) fn find(
         bundle: &crate::bundle::Bundle,
         id: &str,
-        caller: &Caller,
         warn: &mut dyn FnMut(String),
     ) -> Result<Option<Self>> {
         let resources = bundle.linux().resources.clone().unwrap_or_default();
         let limits = limits(&resources)?;
         let site = match Site::find() {
             Ok(site) => site,
-            // Device rules are what every engine writes; without a group they are not enforced, and
-            // without CAP_MKNOD there is no node to open anyway.
-            Err(error) if limits == Limits::default() && caller.in_user_namespace => {
+            // Device rules are what every engine writes, and an ordinary user can enforce none: nor
+            // can they make a node that would need it.
+            Err(error) if limits == Limits::default() => {
                 let why = error.why.unwrap_or_default();
                 warn(format!("the container gets no cgroup of its own: {why}"));
                 return Ok(None);

@@ -41,7 +41,9 @@ pub(crate) fn delete(root: &Root, id: &str, force: bool, warn: Warn<'_>) -> Resu
         Ok(container) => {
             let status = container.status();
             if status != Status::Stopped && !force {
-                return Err(container.refuse("delete", status).fix(format!(
+                let error = Error::new(format!("cannot delete container {id} that is not stopped"))
+                    .why(container.refuse("delete", status).why.unwrap_or_default());
+                return Err(error.fix(format!(
                     "end it first: mini-runc kill {id} KILL; or mini-runc delete --force {id}"
                 )));
             }

@@ -20,7 +20,14 @@ use crate::{
 pub(crate) fn start(container: &Container, warn: Warn<'_>) -> Result<()> {
     let status = container.status();
     let Some(pid) = container.process().filter(|_| status == Status::Created) else {
-        return Err(container.refuse("start", status));
+        let refused = container.refuse("start", status);
+        return Err(match status {
+            Status::Running | Status::Paused => ground::Error {
+                what: "cannot start an already running container".to_owned(),
+                ..refused
+            },
+            _ => refused,
+        });
     };
     match open_gate(&container.dir)? {
         Started::Running => {}

@@ -1,5 +1,12 @@
 //! One list of tests for runc, crun and mini-runc: the peers first, because a test that they fail
 //! is wrong itself. Each is what an engine counts on.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "a test fails by panicking, and says on which runtime"
+)]
 
 mod bundle;
 
@@ -345,18 +352,15 @@ fn a_user_namespace_maps_its_root() {
             config["linux"]["gidMappings"] = map;
             config["linux"]["namespaces"].as_array_mut().unwrap().push(json!({"type": "user"}));
             config["mounts"].as_array_mut().unwrap().retain(|it| it["type"] != "cgroup");
-            config["process"]["args"] =
-                json!(["sh", "-c", "id; cat /proc/self/uid_map; head -c 2 /dev/zero | wc -c"]);
+            config["process"]["args"] = json!([
+                "sh",
+                "-c",
+                "id -u; id -g; cat /proc/self/uid_map; head -c 2 /dev/zero | wc -c"
+            ]);
         });
         let text = stage.run().ok();
         let words: Vec<_> = text.split_whitespace().collect();
-        assert_eq!(
-            words,
-            ["uid=0", "gid=0", "groups=65534,0", "0", "100000", "65536", "2"]
-                .into_iter()
-                .filter(|it| words.contains(&"groups=65534,0") || *it != "groups=65534,0")
-                .collect::<Vec<_>>()
-        );
+        assert_eq!(words, ["0", "0", "0", "100000", "65536", "2"]);
     });
 }
 

@@ -34,8 +34,7 @@ pub(super) fn steps(
     let sets = capabilities::Sets::of(context.process.capabilities.as_ref(), ours);
     let may_raise = context.caller.may_raise_limits;
     limits::steps(&context.process.rlimits, may_raise, steps)?;
-    let setgroups =
-        context.makes(oci::runtime::NamespaceKind::User) || !context.caller.setgroups_denied;
+    let setgroups = context.may_set_groups();
     become_user(context, sets, filter, setgroups, steps)
 }
 

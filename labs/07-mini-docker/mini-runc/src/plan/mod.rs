@@ -39,7 +39,7 @@ use std::{os::fd::OwnedFd, path::Path};
 
 use ground::{Errno, Error, Explanation, Result, Step};
 use namespaces::{Spawn, steps as common};
-use oci::runtime::{Linux, NamespaceKind, Process, Spec};
+use oci::runtime::{IdMapping, Linux, NamespaceKind, Process, Spec};
 use setns::Target;
 
 pub(crate) use capabilities::names_of;
@@ -101,6 +101,17 @@ impl Context<'_> {
 
     fn has(&self, kind: NamespaceKind) -> bool {
         self.linux.namespaces.iter().any(|it| it.kind == kind)
+    }
+
+    /// Whether setgroups(2) is allowed inside: not where an ordinary user maps a single id, which the
+    /// kernel only lets them do when it is denied (man 7 user_namespaces).
+    fn may_set_groups(&self) -> bool {
+        if !self.makes(NamespaceKind::User) {
+            return !self.caller.setgroups_denied;
+        }
+        let single = |maps: &[IdMapping]| matches!(maps, [IdMapping { size: 1, .. }]);
+        let (uids, gids) = (&self.linux.uid_mappings, &self.linux.gid_mappings);
+        self.caller.is_root || !(single(uids) && single(gids))
     }
 
     /// Whether a group id exists inside.

@@ -1,5 +1,12 @@
 //! A bundle made of busybox, and the runtimes that must agree about it.
 #![allow(dead_code, reason = "each test binary uses its part")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "a test fails by panicking, and says on which runtime"
+)]
 
 use std::{
     fs,
@@ -206,4 +213,21 @@ pub fn read_all(child: &mut Child) -> String {
     let mut text = String::new();
     child.stdout.take().unwrap().read_to_string(&mut text).unwrap();
     text
+}
+
+/// Receives a descriptor from a unix socket, as an engine does.
+pub fn receive(socket: &std::os::unix::net::UnixStream) -> fs::File {
+    use nix::sys::socket::{ControlMessageOwned, MsgFlags, recvmsg};
+    use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
+    let mut byte = [0; 16];
+    let mut parts = [std::io::IoSliceMut::new(&mut byte)];
+    let mut room = nix::cmsg_space!([RawFd; 1]);
+    let flags = MsgFlags::MSG_CMSG_CLOEXEC;
+    let message = recvmsg::<()>(socket.as_raw_fd(), &mut parts, Some(&mut room), flags).unwrap();
+    let Some(ControlMessageOwned::ScmRights(sent)) = message.cmsgs().unwrap().next() else {
+        panic!("no descriptor");
+    };
+    #[allow(unsafe_code, reason = "a received descriptor is ours")]
+    // SAFETY: the kernel made it for this message, which is read once.
+    fs::File::from(unsafe { OwnedFd::from_raw_fd(sent[0]) })
 }

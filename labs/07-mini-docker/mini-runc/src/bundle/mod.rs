@@ -2,6 +2,8 @@
 //!
 //! Source: runtime specification, bundle.md, config.md.
 
+mod json_path;
+
 use std::{
     fs,
     path::{Path, PathBuf},
@@ -96,12 +98,20 @@ impl Bundle {
 /// Parses config.json.
 pub(crate) fn spec(text: &[u8]) -> Result<Spec> {
     Spec::parse(text).map_err(|invalid| {
-        let error = Error::new(format!("{CONFIG} is not valid")).why(invalid.why);
+        let why = format!("{}{}", place_of_error(text), invalid.why);
+        let error = Error::new(format!("{CONFIG} is not valid")).why(why);
         match invalid.fix {
             Some(fix) => error.fix(fix),
             None => error.fix("compare with what `mini-runc spec` writes"),
         }
     })
+}
+
+/// `process.user.uid: `, or nothing when the text is no JSON at all or the version is wrong.
+fn place_of_error(text: &[u8]) -> String {
+    let Err(error) = serde_json::from_slice::<Spec>(text) else { return String::new() };
+    let path = json_path::path_at(text, json_path::offset(text, error.line(), error.column()));
+    if path.is_empty() { path } else { format!("{path}: ") }
 }
 
 fn missing(field: &str, example: &str) -> Error {

@@ -1,0 +1,249 @@
+//! What mini-runc says and leaves: its plan, its errors, and nothing behind when it is killed.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "a test fails by panicking, and says on which runtime"
+)]
+
+mod bundle;
+
+use std::{fs, os::unix::fs::symlink, path::Path};
+
+use bundle::{Runtime, Stage};
+use serde_json::{Value, json};
+use testbed::{Host, needs, snapshot};
+
+fn stage() -> Stage {
+    Stage::new(Runtime::MiniRunc)
+}
+
+/// The text without what changes from run to run.
+fn plain(stage: &Stage, text: &str) -> String {
+    text.replace(stage.dir.path().to_str().unwrap(), "DIR").replace(&stage.id, "ID")
+}
+
+fn error_of(stage: &Stage) -> String {
+    let output = stage.run();
+    assert_ne!(output.code, 0);
+    assert!(!stage.state_root().join(&stage.id).exists(), "nothing is left");
+    format!("{}exit status {}\n", plain(stage, &output.stderr), output.code)
+}
+
+#[test]
+fn the_plan_names_every_call_and_its_lab() {
+    needs!(Root, CgroupV1("memory"), Program("busybox"));
+    let stage = stage();
+    stage.configure(|config| {
+        let filter = mini_runc::defaults::seccomp(&mini_runc::defaults::CAPABILITIES);
+        config["linux"]["seccomp"] = serde_json::to_value(filter).unwrap();
+        config["linux"]["resources"] = json!({"memory": {"limit": 67108864}});
+        config["root"]["readonly"] = json!(true);
+    });
+    let bundle = stage.bundle();
+    let args = ["create", "--explain", "-b", bundle.to_str().unwrap(), &stage.id];
+    let plan = stage.call(&args).ok();
+    assert!(!stage.state_root().exists(), "a plan makes nothing");
+    snapshot!("explain", plain(&stage, &plan), [(r"\d+ instructions", "[N] instructions")]);
+}
+
+/// An error of config.json, by what is changed in it.
+type Broken = (&'static str, fn(&mut Value));
+
+const BROKEN: [Broken; 14] = [
+    ("no program", |it| it["process"]["args"] = json!([])),
+    ("a program that is nowhere", |it| it["process"]["args"] = json!(["nowhere"])),
+    ("a path that is nowhere", |it| it["process"]["args"] = json!(["/bin/nowhere"])),
+    ("a program that cannot be run", |it| it["process"]["args"] = json!(["/etc"])),
+    ("no root file system", |it| it["root"]["path"] = json!("elsewhere")),
+    ("a type that does not fit", |it| it["process"]["user"] = json!({"uid": "root"})),
+    ("a version of the future", |it| it["ociVersion"] = json!("2.0.0")),
+    ("a relative directory", |it| it["process"]["cwd"] = json!("tmp")),
+    ("an rlimit that is none", |it| {
+        it["process"]["rlimits"] = json!([{"type": "RLIMIT_X", "soft": 1, "hard": 1}]);
+    }),
+    ("a bind source that is not there", |it| {
+        let mount = json!({"destination": "/x", "source": "/nowhere", "options": ["bind"]});
+        it["mounts"].as_array_mut().unwrap().push(mount);
+    }),
+    ("a file system that is none", |it| {
+        let mount = json!({"destination": "/x", "type": "nofs", "source": "x"});
+        it["mounts"].as_array_mut().unwrap().push(mount);
+    }),
+    ("a parameter of the whole machine", |it| {
+        it["linux"]["sysctl"] = json!({"kernel.panic": "1"});
+    }),
+    ("no mount namespace", |it| {
+        it["linux"]["namespaces"].as_array_mut().unwrap().retain(|it| it["type"] != "mount");
+    }),
+    ("a hook that fails", |it| {
+        it["hooks"] = json!({"createRuntime": [{"path": "/bin/false"}]});
+    }),
+];
+
+#[test]
+fn errors_say_what_why_and_how_to_mend_it() {
+    needs!(Root, CgroupV1("memory"), Program("busybox"));
+    let mut told = String::new();
+    for (name, change) in BROKEN {
+        let stage = stage();
+        stage.configure(change);
+        told += &format!("# {name}\n{}\n", error_of(&stage));
+    }
+    let stage = stage();
+    fs::write(stage.bundle().join("config.json"), "{\"ociVersion\": \"1.0.2\",\n \"process\": 7}")
+        .unwrap();
+    told += &format!("# JSON of another kind\n{}\n", error_of(&stage));
+    fs::remove_file(stage.bundle().join("config.json")).unwrap();
+    told += &format!("# no config.json\n{}\n", error_of(&stage));
+    for args in [&["state", "absent"][..], &["start", "a/b"], &["kill", "absent", "NOPE"]] {
+        let output = stage.call(args);
+        told += &format!("# {}\n{}\n", args.join(" "), plain(&stage, &output.stderr));
+    }
+    snapshot!("errors", told);
+}
+
+#[test]
+fn engines_read_errors_as_json_lines() {
+    needs!(Root, Program("busybox"));
+    let stage = stage();
+    stage.configure(|config| config["process"]["args"] = json!(["nowhere"]));
+    let log = stage.dir.path().join("log.json");
+    let (log, bundle) = (log.to_str().unwrap(), stage.bundle());
+    let bundle = bundle.to_str().unwrap();
+    let args = ["--log", log, "--log-format", "json", "run", "-b", bundle, &stage.id];
+    assert_eq!(stage.call(&args).code, 127);
+    let line: Value = serde_json::from_str(fs::read_to_string(log).unwrap().trim()).unwrap();
+    assert_eq!(line["level"], "error");
+    assert!(line["msg"].as_str().unwrap().contains("executable file not found in $PATH"));
+    for field in ["time", "what", "why", "see", "fix"] {
+        assert!(line[field].is_string(), "{line}");
+    }
+}
+
+#[test]
+fn options_come_before_or_after_the_name() {
+    needs!(Root, Program("busybox"));
+    let stage = stage();
+    stage.configure(|config| config["process"]["args"] = json!(["true"]));
+    let bundle = stage.bundle();
+    let bundle = bundle.to_str().unwrap();
+    stage.call(&["run", &stage.id, "--bundle", bundle]).ok();
+    stage.call(&["run", "-b", bundle, &stage.id]).ok();
+    stage.call(&["delete", &stage.id, "--force"]).ok();
+}
+
+#[test]
+fn no_descriptor_of_ours_reaches_the_program() {
+    needs!(Root, Program("busybox"));
+    let stage = Stage::with_script(Runtime::MiniRunc, "ls /proc/self/fd | wc -l");
+    // 0, 1, 2 and the directory that ls reads.
+    assert_eq!(stage.run().ok().trim(), "4");
+    let bundle = stage.bundle();
+    let run = format!(
+        "exec 3</etc/hostname 7</; {} --root {} run --preserve-fds 1 -b {} {}",
+        stage.runtime.name(),
+        stage.state_root().display(),
+        bundle.display(),
+        stage.id
+    );
+    let output = std::process::Command::new("bash").args(["-c", &run]).output().unwrap();
+    assert_eq!(String::from_utf8_lossy(&output.stdout).trim(), "5", "{output:?}");
+}
+
+#[test]
+fn a_working_directory_outside_is_refused() {
+    needs!(Root, Program("busybox"));
+    // CVE-2024-21626: a descriptor of a host directory, and a cwd that goes through it.
+    let stage = Stage::with_script(Runtime::MiniRunc, "pwd; ls");
+    for fd in 3..12 {
+        stage.configure(|config| config["process"]["cwd"] = json!(format!("/proc/self/fd/{fd}")));
+        let output = stage.run();
+        assert_ne!(output.code, 0, "{output:?}");
+        assert!(!output.stdout.contains("work"), "{output:?}");
+    }
+}
+
+#[test]
+fn a_link_in_the_image_does_not_lead_a_mount_to_the_host() {
+    needs!(Root, Program("busybox"));
+    let stage = stage();
+    let outside = stage.dir.path().join("outside");
+    fs::create_dir(&outside).unwrap();
+    let rootfs = stage.bundle().join("rootfs");
+    symlink(&outside, rootfs.join("absolute")).unwrap();
+    symlink(Path::new("../../outside"), rootfs.join("upwards")).unwrap();
+    stage.configure(|config| {
+        let mounts = config["mounts"].as_array_mut().unwrap();
+        for target in ["/absolute/x", "/upwards/y", "/../../outside/z"] {
+            mounts.push(json!({"destination": target, "type": "tmpfs", "source": "tmpfs"}));
+        }
+        config["process"]["args"] = json!(["sh", "-c", "grep -c '[xyz] tmpfs' /proc/mounts"]);
+    });
+    assert_eq!(stage.run().ok().trim(), "3");
+    assert_eq!(fs::read_dir(&outside).unwrap().count(), 0, "nothing was made outside");
+}
+
+#[test]
+fn the_master_of_a_terminal_goes_through_the_console_socket() {
+    needs!(Root, Program("busybox"));
+    let stage = stage();
+    let script = "tty; test -t 0 && test -t 2 && echo terminal; stat -c %t,%T /dev/console";
+    stage.configure(|config| {
+        config["process"]["args"] = json!(["sh", "-c", script]);
+        config["process"]["terminal"] = json!(true);
+    });
+    stage.create().refused("console socket");
+    let socket = stage.dir.path().join("console.sock");
+    let listener = std::os::unix::net::UnixListener::bind(&socket).unwrap();
+    let bundle = stage.bundle();
+    let args = [
+        "create",
+        "--console-socket",
+        socket.to_str().unwrap(),
+        "-b",
+        bundle.to_str().unwrap(),
+        &stage.id,
+    ];
+    stage.call(&args).ok();
+    let (connection, _) = listener.accept().unwrap();
+    let mut master = bundle::receive(&connection);
+    stage.on("start", &[]).ok();
+    let mut text = String::new();
+    // EIO is how a terminal says that its other side is closed.
+    let _ = std::io::Read::read_to_string(&mut master, &mut text);
+    assert_eq!(text.replace("\r\n", "\n"), "/dev/pts/0\nterminal\n88,0\n");
+}
+
+#[test]
+fn killed_anywhere_delete_cleans_up() {
+    needs!(Root, Program("busybox"));
+    let before = Host::now();
+    let stage = stage();
+    stage.configure(|_| {});
+    let bundle = stage.bundle();
+    let args = ["create", "-b", bundle.to_str().unwrap(), &stage.id];
+    let started = std::time::Instant::now();
+    stage.call(&args).ok();
+    let whole = started.elapsed();
+    stage.call(&["delete", "--force", &stage.id]).ok();
+    let mut killed = 0;
+    for trial in 0..100 {
+        let mut child = stage
+            .command(&args)
+            .stdout(std::process::Stdio::null())
+            .stderr(std::process::Stdio::null())
+            .spawn()
+            .unwrap();
+        std::thread::sleep(whole * trial / 100);
+        killed += u32::from(child.try_wait().unwrap().is_none());
+        child.kill().unwrap();
+        child.wait().unwrap();
+        stage.call(&["delete", "--force", &stage.id]).ok();
+        assert!(!stage.state_root().join(&stage.id).exists());
+    }
+    println!("killed {killed} of 100 before their end");
+    drop(stage);
+    before.assert_unchanged();
+}
