@@ -91,7 +91,7 @@ pub(crate) fn explain(
 ) -> Result<Vec<(&'static str, Explanation)>> {
     let bundle = Bundle::read(&options.bundle)?;
     let caller = Caller::look()?;
-    let place = Place::find(&bundle, id, warn)?;
+    let place = Place::find(&bundle, id, &caller, warn)?;
     let record = Record::new(id, &bundle, None);
     let wishes = Wishes {
         preserve_fds: options.preserve_fds,
@@ -114,14 +114,14 @@ struct Making<'a> {
 
 impl Making<'_> {
     fn create(&self, options: Options, warn: Warn<'_>) -> Result<Created> {
-        let mut place = Place::find(self.bundle, self.id, warn)?;
+        let mut place = Place::find(self.bundle, self.id, self.caller, warn)?;
         let cgroup = place.as_ref().map(|place| place.group().name.clone());
         let record = Record::new(self.id, self.bundle, cgroup);
         // Before the group is made: whoever cleans up after us must know its name.
         record.write(self.dir)?;
         self.keep_config()?;
         if let Some(place) = &mut place {
-            place.make()?;
+            place.make(warn)?;
         }
         let state = StateText::new(record.state(Status::Creating));
         let console_socket = console_socket(options.console, self.bundle.process().terminal)?;

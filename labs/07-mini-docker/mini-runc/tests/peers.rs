@@ -118,7 +118,7 @@ fn exec_joins_and_is_bound_by_the_same_rules() {
 
 #[test]
 fn pause_stops_and_resume_goes_on() {
-    needs!(Root, Program("busybox"), CgroupV1("freezer"));
+    needs!(Root, Program("busybox"));
     each(|runtime| {
         let stage = Stage::new(runtime);
         stage.configure(|_| {});
@@ -232,7 +232,7 @@ fn devices_are_the_default_ones_and_those_asked_for() {
 
 #[test]
 fn a_device_that_no_rule_allows_cannot_be_opened() {
-    needs!(Root, Program("busybox"), CgroupV1("devices"));
+    needs!(Root, Program("busybox"));
     says(
         "mknod /tmp/mem c 1 1 && head -c 1 /tmp/mem 2>&1 | grep -o 'not permitted'; \
          head -c 1 /dev/zero | wc -c",
@@ -259,23 +259,21 @@ fn namespaces_are_its_own_and_the_names_in_them() {
 
 #[test]
 fn limits_of_the_group_are_written() {
-    needs!(Root, Program("busybox"), CgroupV1("memory"));
+    needs!(Root, Program("busybox"));
+    let script = "cd /sys/fs/cgroup; if test -e cgroup.controllers; then cat memory.max pids.max cpu.max; \
+                  else cat memory/memory.limit_in_bytes pids/pids.max cpu/cpu.cfs_quota_us cpu/cpu.cfs_period_us; fi";
     each(|runtime| {
         let stage = Stage::new(runtime);
         stage.configure(|config| {
             config["linux"]["resources"] = json!({
                 "memory": {"limit": 67108864}, "pids": {"limit": 9},
-                "cpu": {"quota": 20000, "period": 100000, "shares": 512}
+                "cpu": {"quota": 20000, "period": 100000}
             });
-            config["process"]["args"] = json!([
-                "sh",
-                "-c",
-                "cd /sys/fs/cgroup; \
-                cat memory/memory.limit_in_bytes pids/pids.max cpu/cpu.cfs_quota_us cpu/cpu.shares"
-            ]);
+            config["process"]["args"] = json!(["sh", "-c", script]);
         });
         let text = stage.run().ok();
-        assert_eq!(text.split_whitespace().collect::<Vec<_>>(), ["67108864", "9", "20000", "512"]);
+        let values: Vec<_> = text.split_whitespace().collect();
+        assert_eq!(values, ["67108864", "9", "20000", "100000"], "{runtime:?}");
     });
 }
 

@@ -4,8 +4,10 @@
 //!
 //! Source: runtime specification, config-linux.md, "Control groups".
 
+mod device_filter;
+
 use std::{
-    os::fd::OwnedFd,
+    os::fd::{AsFd, OwnedFd},
     path::{Path, PathBuf},
 };
 
@@ -13,8 +15,10 @@ use cgroups::{
     Bound, Controller, Controllers, Cpu, Cpuset, DeviceLimit, Group, HugePages, Limits, Memory,
     Site, Version,
 };
-use ground::{Error, Explanation, Result, Step};
+use ground::{Errno, Error, Explanation, Result, Step};
 use oci::runtime::{BlockIo, DeviceRule, Resources, ThrottleDevice};
+
+use crate::{caller::Caller, sys};
 
 /// A container's place in the trees, and what it may use there.
 #[derive(Debug)]
@@ -24,6 +28,8 @@ pub(crate) struct Place {
     devices: Vec<DeviceRule>,
     needed: Controllers,
     made: bool,
+    /// Whether rules that cannot be enforced are an error: we are the machine's root.
+    enforce_devices: bool,
     trees: Vec<Tree>,
 }
 
@@ -53,6 +59,7 @@ impl Place {
     pub(crate) fn find(
         bundle: &crate::bundle::Bundle,
         id: &str,
+        caller: &Caller,
         warn: &mut dyn FnMut(String),
     ) -> Result<Option<Self>> {
         let resources = bundle.linux().resources.clone().unwrap_or_default();
@@ -75,14 +82,22 @@ impl Place {
         let name = name_of(bundle.linux().cgroups_path.as_deref(), id);
         let group = Group::plan(&site, name, &needed)?;
         let trees = trees(&group, &site);
-        Ok(Some(Self { group, limits, devices: resources.devices, needed, made: false, trees }))
+        Ok(Some(Self {
+            group,
+            limits,
+            devices: resources.devices,
+            needed,
+            made: false,
+            enforce_devices: !caller.in_user_namespace,
+            trees,
+        }))
     }
 
     /// Makes the group and writes the limits.
     ///
     /// # Errors
     /// A group with processes in it, or what the kernel refuses; nothing is left then.
-    pub(crate) fn make(&mut self) -> Result<()> {
+    pub(crate) fn make(&mut self, warn: &mut dyn FnMut(String)) -> Result<()> {
         if !self.group.procs().is_empty() {
             let name = self.group.name.display();
             return Err(Error::new("container's cgroup is not empty")
@@ -93,23 +108,42 @@ impl Place {
         let site = Site::find()?;
         self.group = Group::create(&site, &self.group.name, &self.needed)?;
         self.made = true;
-        let applied = self.group.apply(&self.limits).and_then(|()| self.apply_devices());
+        let applied = self.group.apply(&self.limits).and_then(|()| self.apply_devices(warn));
         applied.inspect_err(|_| {
             let _ = self.group.remove();
         })
     }
 
-    fn apply_devices(&self) -> Result<()> {
-        let v1 = self.group.directories().any(|(_, version, controllers)| {
-            version == Version::V1 && controllers.contains(&Controller::Devices)
-        });
-        if !v1 || self.devices.is_empty() {
+    /// The rules as v1's list, or as v2's program.
+    fn apply_devices(&self, warn: &mut dyn FnMut(String)) -> Result<()> {
+        if self.devices.is_empty() {
             return Ok(());
         }
-        for (file, line) in device_lines(&self.devices) {
-            self.group.write(Controller::Devices, file, &line)?;
+        let rules = with_defaults(&self.devices);
+        if self.is_v2() {
+            return self.attach_filter(&rules, warn);
+        }
+        for rule in &rules {
+            let file = if rule.allow { "devices.allow" } else { "devices.deny" };
+            self.group.write(Controller::Devices, file, &device_line(rule))?;
         }
         Ok(())
+    }
+
+    fn attach_filter(&self, rules: &[DeviceRule], warn: &mut dyn FnMut(String)) -> Result<()> {
+        let Some(group) = self.group.dir_fd()? else { return Ok(()) };
+        match sys::attach_device_filter(group.as_fd(), &device_filter::compile(rules)) {
+            Ok(()) => Ok(()),
+            // Root of a user namespace: it cannot make nodes either, and is shown only harmless ones.
+            Err(Errno::EPERM) if !self.enforce_devices => {
+                warn("device rules are not enforced: that takes CAP_BPF of the machine".to_owned());
+                Ok(())
+            }
+            Err(errno) => Err(Error::new("cannot limit the container's devices")
+                .call("bpf(BPF_PROG_ATTACH, {BPF_CGROUP_DEVICE, ..})", errno)
+                .see("2 bpf")
+                .fix("the kernel needs CONFIG_CGROUP_BPF; or leave linux.resources.devices out")),
+        }
     }
 
     /// The steps by which the child enters it; none where it is born inside.
@@ -267,29 +301,33 @@ fn io(block_io: &BlockIo) -> Vec<DeviceLimit> {
     limits
 }
 
-/// The lines of devices.allow and devices.deny (admin-guide/cgroup-v1/devices.rst), in order; after
-/// them what every container may open, as runc has it: without it the default nodes would be there
-/// and closed.
-fn device_lines(rules: &[DeviceRule]) -> Vec<(&'static str, String)> {
-    const ALWAYS: [&str; 10] = [
-        "c *:* m",
-        "b *:* m",
-        "c 1:3 rwm",
-        "c 1:5 rwm",
-        "c 1:7 rwm",
-        "c 1:8 rwm",
-        "c 1:9 rwm",
-        "c 5:0 rwm",
-        "c 5:2 rwm",
-        "c 136:* rwm",
+/// The rules, and after them what every container may open, as runc has it: without it the default
+/// nodes would be there and closed. Making any node is harmless; opening it is what counts.
+fn with_defaults(rules: &[DeviceRule]) -> Vec<DeviceRule> {
+    const ANY: i64 = -1;
+    const ALWAYS: [(&str, i64, i64, &str); 10] = [
+        ("c", ANY, ANY, "m"),
+        ("b", ANY, ANY, "m"),
+        ("c", 1, 3, "rwm"),
+        ("c", 1, 5, "rwm"),
+        ("c", 1, 7, "rwm"),
+        ("c", 1, 8, "rwm"),
+        ("c", 1, 9, "rwm"),
+        ("c", 5, 0, "rwm"),
+        ("c", 5, 2, "rwm"),
+        ("c", 136, ANY, "rwm"),
     ];
-    let asked = rules.iter().map(|rule| {
-        let file = if rule.allow { "devices.allow" } else { "devices.deny" };
-        (file, device_line(rule))
+    let always = ALWAYS.map(|(kind, major, minor, access)| DeviceRule {
+        allow: true,
+        kind: Some(kind.to_owned()),
+        major: Some(major),
+        minor: Some(minor),
+        access: Some(access.to_owned()),
     });
-    asked.chain(ALWAYS.map(|line| ("devices.allow", line.to_owned()))).collect()
+    rules.iter().cloned().chain(always).collect()
 }
 
+/// A line of devices.allow or devices.deny (admin-guide/cgroup-v1/devices.rst).
 fn device_line(rule: &DeviceRule) -> String {
     let number = |number: Option<i64>| match number {
         Some(number) if number >= 0 => number.to_string(),
@@ -323,7 +361,7 @@ mod tests {
     #[test]
     fn device_rules_become_lines() {
         let all = DeviceRule { allow: false, access: Some("rwm".to_owned()), ..Default::default() };
-        assert_eq!(device_lines(&[all])[0], ("devices.deny", "a *:* rwm".to_owned()));
+        assert_eq!(device_line(&all), "a *:* rwm");
         let fuse = DeviceRule {
             allow: true,
             kind: Some("c".to_owned()),
@@ -331,7 +369,8 @@ mod tests {
             minor: Some(229),
             access: Some("rw".to_owned()),
         };
-        assert_eq!(device_lines(&[fuse])[0], ("devices.allow", "c 10:229 rw".to_owned()));
+        assert_eq!(device_line(&fuse), "c 10:229 rw");
+        assert!(with_defaults(&[all]).len() > 10);
     }
 
     #[test]
