@@ -2,6 +2,7 @@
 
 pub mod bundle;
 pub mod container;
+pub mod digester;
 pub mod engine;
 pub mod event;
 pub mod layout;

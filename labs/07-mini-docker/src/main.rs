@@ -37,7 +37,9 @@ fn main() -> ExitCode {
 /// Help is no failure; a flag that makes no sense is one of ours, as in Docker.
 fn usage(error: &clap::Error) -> ExitCode {
     let _ = error.print();
-    if error.use_stderr() && error.kind() != clap::error::ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
+    if error.use_stderr()
+        && error.kind() != clap::error::ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand
+    {
         return ExitCode::from(OUR_OWN_FAILURE);
     }
     ExitCode::SUCCESS
@@ -45,7 +47,7 @@ fn usage(error: &clap::Error) -> ExitCode {
 
 /// Becomes the runtime.
 fn mini_runc(words: Vec<OsString>) -> ExitCode {
-    mini_runc::main(words)
+    mini_runc::main(words.into_iter())
 }
 
 /// Tells a person what went wrong.

@@ -88,6 +88,15 @@ impl Runtime {
         }
     }
 
+    /// Whether it prints a failure of its own on standard error although it has a log. Only crun
+    /// does not.
+    pub fn prints_errors(&self) -> bool {
+        match &self.program {
+            Program::Own => true,
+            Program::Other(path) => path.file_name().is_none_or(|name| name != "crun"),
+        }
+    }
+
     /// Makes a container that waits for [`Runtime::start`].
     ///
     /// # Errors
@@ -220,12 +229,18 @@ fn find(name: &str) -> Result<PathBuf> {
 /// mini-runc's line is a whole report; runc's and crun's have a sentence in `msg`.
 fn from_log(runtime: &str, line: &serde_json::Value) -> Error {
     if line.get("what").is_some() {
-        return report(line);
+        let report = report(line);
+        // The program that is not there is the user's to blame, not the runtime.
+        let code = exit_code(&report.what).or_else(|| exit_code(report.why.as_deref()?));
+        return match code {
+            Some(code) => Error { exit_code: code, ..report },
+            None => report,
+        };
     }
     let sentence = line.get("msg").and_then(|msg| msg.as_str()).unwrap_or("it did not say why");
     let sentence = sentence.trim().trim_matches('"');
-    let error = Error::new("failed to create task for container")
-        .why(format!("{runtime} create failed: {sentence}"));
+    let error =
+        Error::new("failed to create task for container").why(format!("{runtime}: {sentence}"));
     match exit_code(sentence) {
         Some(127) => error
             .exit_code(127)

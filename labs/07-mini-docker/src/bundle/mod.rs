@@ -30,7 +30,7 @@ use std::{
 };
 
 use ground::{Error, Result};
-use oci::runtime::{Linux, Namespace, NamespaceKind, Process, Rlimit, Root, Spec, User, VERSION};
+use oci::runtime::{Linux, Namespace, NamespaceKind, Process, Root, Spec, User};
 
 pub use capabilities::ALL as CAPABILITIES;
 pub use command::{effective, words};

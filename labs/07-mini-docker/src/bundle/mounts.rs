@@ -48,7 +48,7 @@ fn kernel(record: &Record, mapped: &Mapped) -> Vec<Mount> {
     let access = if record.options.security.privileged { "rw" } else { "ro" };
     let inert = ["nosuid", "noexec", "nodev"];
     let with = |rest: &[&'static str]| [inert.as_slice(), rest].concat();
-    let sys = match host_network && !mapped.has_uid(65_534) {
+    let sys = match host_network && !mapped.is_all() {
         // sysfs shows a network namespace; whoever does not own that may only show it again.
         true => mount("/sys", "bind", "/sys", &["rbind", "nosuid", "noexec", "nodev", "ro"]),
         false => mount("/sys", "sysfs", "sysfs", &with(&[access])),

@@ -66,7 +66,7 @@ pub enum Command {
     #[command(subcommand, arg_required_else_help = true)]
     Volume(Volume),
     /// The lesson: an image made, pushed, pulled, run, changed, committed and pushed again
-    Demo(ground::cli::Flags),
+    Demo(Demo),
     /// A registry of our own
     #[command(subcommand, hide = true)]
     Registry(Registry),
@@ -121,6 +121,9 @@ pub struct ContainerFlags {
     /// Limit on processes and threads (-1 for unlimited)
     #[arg(long, value_name = "N", allow_hyphen_values = true)]
     pub pids_limit: Option<i64>,
+    /// Parent cgroup for the container
+    #[arg(long, value_name = "PATH")]
+    pub cgroup_parent: Option<String>,
     /// Connect the container to a network: none or host
     #[arg(long, alias = "net", default_value = "none")]
     pub network: String,
@@ -503,6 +506,16 @@ pub enum Volume {
     },
 }
 
+/// `demo`
+#[derive(Debug, Clone, Args)]
+pub struct Demo {
+    #[command(flatten)]
+    pub flags: ground::cli::Flags,
+    /// The second half of the program, where nothing can be left behind; with the cgroup's name
+    #[arg(long, hide = true, value_name = "CGROUP")]
+    pub on_stage: Option<String>,
+}
+
 /// `registry`
 #[derive(Debug, Subcommand)]
 pub enum Registry {
@@ -511,6 +524,9 @@ pub enum Registry {
         /// The address to listen on; with port 0 the kernel chooses one
         #[arg(long, default_value = "127.0.0.1:5000")]
         listen: std::net::SocketAddr,
+        /// End when the process that started it ends
+        #[arg(long)]
+        dies_with_parent: bool,
     },
 }
 

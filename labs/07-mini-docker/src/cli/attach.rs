@@ -49,7 +49,9 @@ pub fn signals() -> Result<SignalFd> {
     PASSED_ON.into_iter().chain([Signal::SIGWINCH]).for_each(|signal| set.add(signal));
     set.thread_block()
         .and_then(|()| SignalFd::with_flags(&set, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK))
-        .map_err(|errno| Error::new("cannot take signals").call("signalfd", errno).see("2 signalfd"))
+        .map_err(|errno| {
+            Error::new("cannot take signals").call("signalfd", errno).see("2 signalfd")
+        })
 }
 
 /// Runs a session until the program has ended, and returns its status.
@@ -87,8 +89,9 @@ impl Attached {
     }
 
     fn decode(&mut self) -> Result<Option<Frame>> {
-        Frame::decode(&mut self.session.buffer)
-            .map_err(|error| Error::new("cannot hear from the container's monitor").io("read", &error))
+        Frame::decode(&mut self.session.buffer).map_err(|error| {
+            Error::new("cannot hear from the container's monitor").io("read", &error)
+        })
     }
 
     /// Waits for anything to happen, and does one thing of each kind.
@@ -200,9 +203,8 @@ impl Raw {
         if !wanted.tty || !wanted.input || !io::stdin().is_terminal() {
             return Ok(None);
         }
-        let failed = |errno| {
-            Error::new("cannot use the terminal").call("tcsetattr", errno).see("3 termios")
-        };
+        let failed =
+            |errno| Error::new("cannot use the terminal").call("tcsetattr", errno).see("3 termios");
         let before = tcgetattr(io::stdin()).map_err(failed)?;
         let mut raw = before.clone();
         cfmakeraw(&mut raw);

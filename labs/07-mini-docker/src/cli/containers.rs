@@ -28,8 +28,7 @@ pub fn ps(engine: &Engine, args: &Ps) -> Result<ExitCode> {
     } else if args.format == Format::Json {
         rows.iter().zip(&summaries).try_for_each(|(row, summary)| line(json_line(row, summary)))?;
     } else {
-        let headings =
-            ["CONTAINER ID", "IMAGE", "COMMAND", "CREATED", "STATUS", "PORTS", "NAMES"];
+        let headings = ["CONTAINER ID", "IMAGE", "COMMAND", "CREATED", "STATUS", "PORTS", "NAMES"];
         table(&headings, &rows)?;
     }
     Ok(ExitCode::SUCCESS)
@@ -75,7 +74,8 @@ fn status(record: &Record) -> String {
 }
 
 fn json_line(row: &[String], Summary { record }: &Summary) -> String {
-    let labels = record.config.labels.iter().flatten().map(|(name, value)| format!("{name}={value}"));
+    let labels =
+        record.config.labels.iter().flatten().map(|(name, value)| format!("{name}={value}"));
     json!({
         "Command": row[2], "CreatedAt": record.created, "ID": row[0], "Image": row[1],
         "Labels": labels.collect::<Vec<_>>().join(","), "Names": row[6],

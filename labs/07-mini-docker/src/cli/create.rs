@@ -30,6 +30,7 @@ pub fn create(flags: &ContainerFlags) -> Result<engine::Create> {
             limits: limits(flags)?,
             security: security(flags)?,
             runtime: flags.runtime.clone(),
+            cgroup_parent: flags.cgroup_parent.clone(),
         },
     })
 }
@@ -91,9 +92,12 @@ fn mounts(flags: &ContainerFlags) -> Result<Vec<Mount>> {
     }
     for (index, mount) in mounts.iter().enumerate() {
         if mounts[..index].iter().any(|other| other.destination == mount.destination) {
-            return Err(Error::new(format!("Duplicate mount point: {}", mount.destination.display()))
-                .why("two mounts on one place: the second would hide the first")
-                .fix("mount each on a place of its own"));
+            return Err(Error::new(format!(
+                "Duplicate mount point: {}",
+                mount.destination.display()
+            ))
+            .why("two mounts on one place: the second would hide the first")
+            .fix("mount each on a place of its own"));
         }
     }
     Ok(mounts)

@@ -46,6 +46,7 @@ pub fn exec(engine: &Engine, args: &Exec) -> Result<ExitCode> {
     }
     let status = wait(&mut exec.command, &signals)?;
     match exec.failure().filter(|_| !status.success()) {
+        Some(error) if exec.failure_is_told() => Ok(ExitCode::from(error.exit_code)),
         Some(error) => Err(error),
         None => Ok(ExitCode::from(code(status))),
     }
@@ -68,7 +69,8 @@ fn wait(command: &mut Command, signals: &SignalFd) -> Result<ExitStatus> {
         ];
         let _ = poll(&mut fds, PollTimeout::NONE);
         while let Ok(Some(signal)) = signals.read_signal() {
-            let signal = i32::try_from(signal.ssi_signo).ok().and_then(|it| Signal::try_from(it).ok());
+            let signal =
+                i32::try_from(signal.ssi_signo).ok().and_then(|it| Signal::try_from(it).ok());
             let _ = signal.map(|signal| kill(pid, signal));
         }
         if let Some(status) = child.try_wait().map_err(cannot)? {

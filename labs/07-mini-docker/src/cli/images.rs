@@ -52,7 +52,12 @@ pub fn push(engine: &Engine, args: &Push) -> Result<ExitCode> {
         }
     })?;
     let manifest = &pushed.manifest;
-    line(format!("{}: digest: {} size: {}", reference.tag_or_digest(), manifest.digest, manifest.size))?;
+    line(format!(
+        "{}: digest: {} size: {}",
+        reference.tag_or_digest(),
+        manifest.digest,
+        manifest.size
+    ))?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -182,10 +187,13 @@ pub fn history(engine: &Engine, args: &History) -> Result<ExitCode> {
         rows.iter().try_for_each(|row| line(&row[0]))?;
     } else if args.format == Format::Json {
         rows.iter().try_for_each(|row| {
-            line(json!({
-                "ID": row[0], "CreatedSince": row[1], "CreatedBy": row[2], "Size": row[3],
-                "Comment": row[4],
-            }).to_string())
+            line(
+                json!({
+                    "ID": row[0], "CreatedSince": row[1], "CreatedBy": row[2], "Size": row[3],
+                    "Comment": row[4],
+                })
+                .to_string(),
+            )
         })?;
     } else {
         table(&["IMAGE", "CREATED", "CREATED BY", "SIZE", "COMMENT"], &rows)?;
@@ -195,7 +203,8 @@ pub fn history(engine: &Engine, args: &History) -> Result<ExitCode> {
 
 /// `commit`
 pub fn commit(engine: &Engine, args: &Commit) -> Result<ExitCode> {
-    let reference = args.image.as_deref().map(str::parse::<Reference>).transpose().map_err(invalid)?;
+    let reference =
+        args.image.as_deref().map(str::parse::<Reference>).transpose().map_err(invalid)?;
     let record = engine.container(&args.container)?;
     let committed = engine.commit(
         &record,

@@ -44,8 +44,9 @@ fn one(engine: &Engine, name: &str, kind: Option<&str>) -> Result<Value> {
         found => {
             let (image, config) = found?;
             let names = image.references.iter();
-            let (tags, digests): (Vec<_>, Vec<_>) =
-                names.map(|name| (name.familiar(), name.tag().is_some())).partition(|(_, tag)| *tag);
+            let (tags, digests): (Vec<_>, Vec<_>) = names
+                .map(|name| (name.familiar(), name.tag().is_some()))
+                .partition(|(_, tag)| *tag);
             let names = |list: Vec<(String, bool)>| -> Vec<String> {
                 list.into_iter().map(|(name, _)| name).collect()
             };

@@ -64,7 +64,10 @@ fn time(text: &str) -> Result<String> {
     if let Ok(duration) = humantime::parse_duration(text) {
         return Ok(written(SystemTime::now().checked_sub(duration)));
     }
-    let seconds = text.parse().ok().map(|seconds| SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(seconds)));
+    let seconds = text
+        .parse()
+        .ok()
+        .map(|seconds| SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(seconds)));
     let time = seconds.or_else(|| humantime::parse_rfc3339_weak(text).ok().map(Some));
     time.map(written).ok_or_else(|| {
         Error::new(format!("invalid time: {text:?}"))

@@ -40,7 +40,7 @@ use args::{Arguments, Command};
 pub fn run(arguments: Arguments) -> Result<ExitCode> {
     let root = settings::root(arguments.root)?;
     match arguments.command {
-        Command::Demo(flags) => return Ok(crate::demo::play(flags)),
+        Command::Demo(it) => return Ok(crate::demo::play(&it)),
         Command::Monitor(it) => {
             engine::supervise(&root, &it.id, it.attached)?;
             return Ok(ExitCode::SUCCESS);

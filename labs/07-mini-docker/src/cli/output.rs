@@ -98,7 +98,8 @@ pub fn size(bytes: u64) -> String {
         _ => 2,
     };
     let text = format!("{value:.digits$}");
-    let text = if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.') } else { &text };
+    let text =
+        if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.') } else { &text };
     format!("{text}{unit}")
 }
 
@@ -109,8 +110,14 @@ mod tests {
     #[test]
     fn sizes_have_three_digits() {
         for (bytes, expected) in [
-            (0, "0B"), (999, "999B"), (1000, "1kB"), (4_830_000, "4.83MB"), (77_800_000, "77.8MB"),
-            (123_400_000, "123MB"), (999_900, "1MB"), (2_500_000_000, "2.5GB"),
+            (0, "0B"),
+            (999, "999B"),
+            (1000, "1kB"),
+            (4_830_000, "4.83MB"),
+            (77_800_000, "77.8MB"),
+            (123_400_000, "123MB"),
+            (999_900, "1MB"),
+            (2_500_000_000, "2.5GB"),
         ] {
             assert_eq!(size(bytes), expected);
         }
@@ -119,9 +126,17 @@ mod tests {
     #[test]
     fn durations_are_said_as_docker_says_them() {
         for (seconds, expected) in [
-            (0, "Less than a second"), (1, "1 second"), (59, "59 seconds"), (61, "About a minute"),
-            (180, "3 minutes"), (3600, "About an hour"), (7200, "2 hours"), (3 * 86400, "3 days"),
-            (21 * 86400, "3 weeks"), (90 * 86400, "3 months"), (800 * 86400, "2 years"),
+            (0, "Less than a second"),
+            (1, "1 second"),
+            (59, "59 seconds"),
+            (61, "About a minute"),
+            (180, "3 minutes"),
+            (3600, "About an hour"),
+            (7200, "2 hours"),
+            (3 * 86400, "3 days"),
+            (21 * 86400, "3 weeks"),
+            (90 * 86400, "3 months"),
+            (800 * 86400, "2 years"),
         ] {
             assert_eq!(in_words(Duration::from_secs(seconds)), expected);
         }

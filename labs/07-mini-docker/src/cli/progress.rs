@@ -31,7 +31,8 @@ pub struct Progress {
 impl Progress {
     /// On standard output; `run` says it on standard error, since its output is the program's.
     pub fn new(direction: Direction, to_stderr: bool) -> Self {
-        let is_terminal = if to_stderr { io::stderr().is_terminal() } else { io::stdout().is_terminal() };
+        let is_terminal =
+            if to_stderr { io::stderr().is_terminal() } else { io::stdout().is_terminal() };
         let target =
             if to_stderr { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::stdout() };
         Self {
@@ -60,7 +61,9 @@ impl Progress {
         };
         match event {
             Event::Resolving { .. } | Event::Resolved { .. } | Event::Tagged { .. } => {}
-            Event::BlobStarted { digest, size, offset } => self.begin(digest, *size, *offset, doing),
+            Event::BlobStarted { digest, size, offset } => {
+                self.begin(digest, *size, *offset, doing)
+            }
             Event::BlobProgress { digest, done } => {
                 self.with(digest, |bar| bar.set_position(*done));
             }
@@ -72,7 +75,9 @@ impl Progress {
             )),
             Event::BlobDone { digest, .. } => self.end(digest, done),
             Event::BlobPresent { digest, .. } => self.end(digest, "Already exists"),
-            Event::BlobMounted { digest, from } => self.end(digest, &format!("Mounted from {from}")),
+            Event::BlobMounted { digest, from } => {
+                self.end(digest, &format!("Mounted from {from}"))
+            }
             Event::Unpacking { digest, .. } => {
                 self.with(digest, |bar| bar.set_message("Extracting"));
             }

@@ -25,11 +25,7 @@ pub fn run(engine: &Engine, args: &Run) -> Result<ExitCode> {
     // Before the monitor and any thread: from here on signals are for the program.
     let signals = attach::signals()?;
     let record = make(engine, &args.container)?;
-    let started = engine.start(&record, !args.detach);
-    let session = match started {
-        Ok(session) => session,
-        Err(error) => return Err(error.into()),
-    };
+    let session = engine.start(&record, !args.detach)?;
     if args.detach {
         output::line(&record.id)?;
         return Ok(ExitCode::SUCCESS);

@@ -76,7 +76,10 @@ fn daemon_json() -> Result<DaemonJson> {
         .or_else(|| Some(PathBuf::from(std::env::var_os("HOME")?).join(".config")))
         .map(|config| config.join("mini-docker/daemon.json"));
     let files = own.into_iter().chain(["/etc/mini-docker/daemon.json".into()]);
-    match files.map(|path| (fs::read(&path), path)).find_map(|(json, path)| Some((json.ok()?, path))) {
+    match files
+        .map(|path| (fs::read(&path), path))
+        .find_map(|(json, path)| Some((json.ok()?, path)))
+    {
         Some((json, path)) => parse(&json, &path),
         None => Ok(DaemonJson::default()),
     }

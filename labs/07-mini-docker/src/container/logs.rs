@@ -138,6 +138,9 @@ impl Reader {
     pub fn tail(&mut self, count: usize) -> io::Result<()> {
         const BLOCK: u64 = 64 << 10;
         let mut at = self.file.seek(SeekFrom::End(0))?;
+        if count == 0 {
+            return Ok(());
+        }
         let mut wanted = count;
         let mut last_byte = true;
         while at > 0 {
@@ -158,7 +161,7 @@ impl Reader {
                 last_byte = false;
             }
         }
-        self.file.seek(if count == 0 { SeekFrom::End(0) } else { SeekFrom::Start(0) })?;
+        self.file.seek(SeekFrom::Start(0))?;
         Ok(())
     }
 

@@ -28,6 +28,8 @@ pub struct Options {
     pub security: Security,
     /// The runtime's name or path; our own if none.
     pub runtime: Option<String>,
+    /// The cgroup that its cgroup is made in; the top of the tree if none.
+    pub cgroup_parent: Option<String>,
 }
 
 /// One mount that the user or the image asked for.

@@ -1,9 +1,95 @@
-//! The demonstration.
+//! The demonstration: the life of an image and of a container, once around.
+//!
+//! It works offline: the image is made of this machine's own programs (lab 03), the registry is our
+//! own. And it leaves nothing: the second half of this program runs in a PID and a mount namespace
+//! of its own, on a tmpfs; were it killed at any moment, the kernel would take away every process
+//! and every file with it. Control groups outlive namespaces; ours are swept at the next start.
 
-use std::process::ExitCode;
+mod away;
+mod change;
+mod image;
+mod look;
+mod publish;
+mod run;
+mod stage;
+
+use std::{ffi::OsString, process::ExitCode};
+
+use cgroups::{Controller, Group, Site, Temporary};
+use ground::{Error, Lesson, Narrator, Result};
+use namespaces::{
+    Exec, Kind, Kinds, Spawn, rootless,
+    steps::{MountProc, PrivateMounts},
+};
+use rootfs::Mount;
+
+use crate::cli::args::Demo;
+use stage::Stage;
+
+/// What the cgroup of the demonstration is called, when it has one.
+const NO_CGROUP: &str = "none";
 
 /// Plays it.
-pub fn play(flags: ground::cli::Flags) -> ExitCode {
-    let _ = flags;
-    ExitCode::FAILURE
+pub fn play(args: &Demo) -> ExitCode {
+    ground::cli::run(args.flags, |narrator| match &args.on_stage {
+        Some(cgroup) => tell(narrator, Some(cgroup.as_str()).filter(|name| *name != NO_CGROUP)),
+        None if narrator.plans_only() => tell(narrator, None),
+        None => set_stage(),
+    })
+}
+
+fn tell(narrator: &mut Narrator<'_>, cgroup: Option<&str>) -> Result<ExitCode> {
+    let scenes =
+        [image::scenes(), publish::scenes(), run::scenes()?, change::scenes(), away::scenes()];
+    let lesson = Lesson {
+        lab: "lab-07",
+        title: "mini-docker",
+        point: "An image is a stack of directories by digest; a container is a process that sees \
+                them as its root, and one directory more to write in.",
+        scenes: scenes.into_iter().flatten().collect(),
+    };
+    lesson.play(narrator, || Stage::open(cgroup))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Starts this program again where nothing can be left behind, and waits for it.
+fn set_stage() -> Result<ExitCode> {
+    rootless::enter(Kinds::NONE)?;
+    let site = Site::find().ok();
+    let group = site.as_ref().map(make_group).transpose()?;
+    let cgroup = group.as_ref().map_or(NO_CGROUP.to_owned(), |_| Temporary::name("demo"));
+    let mut argv: Vec<OsString> = vec!["/proc/self/exe".into()];
+    argv.extend(std::env::args_os().skip(1));
+    argv.extend(["--on-stage".into(), cgroup.into()]);
+    let mut child = Spawn::new(Kinds::of([Kind::Pid, Kind::Mount]))
+        .step(PrivateMounts)
+        .step(MountProc)
+        .step(Mount::tmpfs(c"/tmp", c"mode=1777"))
+        .step(Exec::with_own_environment(&argv)?)
+        .start()?;
+    let exit = child.wait()?;
+    if let (Some(site), Some(group)) = (&site, group) {
+        take_group_away(site, group)?;
+    }
+    Ok(ExitCode::from(exit.code()))
+}
+
+/// The group in which the container's group is made, so that it is found again whatever happens.
+fn make_group(site: &Site) -> Result<Temporary> {
+    cgroups::sweep(site);
+    Temporary::create(site, "demo", &Controller::accounting())
+}
+
+/// The runtime may have made it in more hierarchies than we had.
+fn take_group_away(site: &Site, group: Temporary) -> Result<()> {
+    let name = Temporary::name("demo");
+    group.remove()?;
+    Group::open(site, name)?.map_or(Ok(()), |rest| rest.remove())
+}
+
+/// The demonstration does not go on when something contradicts it.
+fn expect(holds: bool, claim: &str) -> Result<()> {
+    holds.then_some(()).ok_or_else(|| {
+        Error::new("this machine did not do what the lesson says").why(format!("expected: {claim}"))
+    })
 }

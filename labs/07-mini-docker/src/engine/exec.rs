@@ -45,6 +45,11 @@ impl Exec {
         let said = std::fs::metadata(self.log.path()).is_ok_and(|log| log.len() > 0);
         said.then(|| self.runtime.said(self.log.path(), &[]))
     }
+
+    /// Whether the runtime itself has told a failure to whoever reads our standard error.
+    pub fn failure_is_told(&self) -> bool {
+        self.runtime.prints_errors()
+    }
 }
 
 impl Engine {

@@ -12,6 +12,7 @@
 //! push    blobs -> registry, then the manifest
 //! ```
 
+mod cgroup;
 mod commit;
 mod create;
 mod diff;

@@ -37,7 +37,9 @@ impl Engine {
             named => {
                 self.check_unused(&image, named.is_some(), force)?;
                 self.store.remove_image(&image.manifest.digest)?;
-                removed.extend(image.references.iter().cloned().map(Removed::Untagged));
+                let mut names = image.references.clone();
+                names.sort_by_key(|name| name.tag().is_none());
+                removed.extend(names.into_iter().map(Removed::Untagged));
                 removed.push(Removed::Deleted(image.id));
             }
         }

@@ -14,6 +14,7 @@ use namespaces::{Kind, Kinds, rootless};
 use nix::unistd::{Pid, setsid};
 use rootfs::{Umount, c_path};
 
+use super::cgroup;
 use crate::{
     bundle,
     container::{
@@ -41,7 +42,7 @@ pub fn supervise(root: &Path, id: &str, attached: bool) -> Result<()> {
     let container = layout.container(id);
     let record = Record::read(&container)?.ok_or_else(|| Error::new("the container is gone"))?;
     let runtime = Runtime::new(record.options.runtime.as_deref(), container.runtime())?;
-    let mut house = House { layout };
+    let mut house = House { layout, group: None, oom_kills_before: 0 };
     Monitor { layout: container, runtime, client, attached }.run(&mut house)
 }
 
@@ -59,10 +60,13 @@ fn take_stdin() -> Result<UnixStream> {
 /// The rooms that a container needs around it.
 struct House {
     layout: Layout,
+    group: Option<Group>,
+    oom_kills_before: u64,
 }
 
 impl Surroundings for House {
     fn prepare(&mut self, record: &Record) -> Result<()> {
+        let cgroup = cgroup::path(record)?;
         let container = self.layout.container(&record.id);
         let snapshot = Snapshot::new(&self.layout, &container, &record.image.layers);
         snapshot.overlay().mount(&snapshot.merged)?;
@@ -73,15 +77,20 @@ impl Surroundings for House {
                 from.map_or(Ok(()), |from| volume::fill(&data, &from))?;
             }
         }
-        let cgroup = format!("/mini-docker-{}", record.id);
-        bundle::write(bundle::Parts { record, layout: &self.layout, cgroup: Some(&cgroup) })
+        bundle::write(bundle::Parts { record, layout: &self.layout, cgroup: cgroup.as_deref() })
     }
 
-    fn oom_killed(&mut self, record: &Record) -> bool {
-        let Some(pid) = record.state.pid else { return false };
-        // Our child is a zombie until it is reaped, and a zombie still has its group.
-        let group = Group::of_process(Pid::from_raw(pid));
-        group.is_ok_and(|group| group.stat().memory.oom_kills.is_some_and(|kills| kills > 0))
+    fn created(&mut self, pid: Pid) {
+        // Now, because a process that has ended is in no group any more.
+        self.group = Group::of_process(pid).ok();
+        // A container without a group of its own is in ours, where others may have died.
+        let group = self.group.as_ref();
+        self.oom_kills_before = group.and_then(|it| it.stat().memory.oom_kills).unwrap_or(0);
+    }
+
+    fn oom_killed(&mut self) -> bool {
+        let kills = self.group.as_ref().and_then(|group| group.stat().memory.oom_kills);
+        kills.is_some_and(|kills| kills > self.oom_kills_before)
     }
 
     fn clean_up(&mut self, record: &Record) {

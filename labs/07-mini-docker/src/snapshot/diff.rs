@@ -137,7 +137,7 @@ impl Packer<'_> {
 
     /// An empty file: how whiteouts are spelled.
     fn empty(&mut self, path: &Path) -> Result<()> {
-        let mut header = Header::new_ustar();
+        let mut header = blank();
         header.set_mode(0o600);
         self.append(&mut header, path, Vec::new(), None, io::empty())
     }
@@ -213,9 +213,19 @@ impl Packer<'_> {
 
 type Extensions = Vec<(String, Vec<u8>)>;
 
+/// A header with all numbers 0; left empty, some readers take them for broken.
+fn blank() -> Header {
+    let mut header = Header::new_ustar();
+    header.set_size(0);
+    header.set_uid(0);
+    header.set_gid(0);
+    header.set_mtime(0);
+    header
+}
+
 /// What fits into the header: everything but names and sizes.
 fn header(file: &Metadata, kept: Option<Kept>) -> Header {
-    let mut header = Header::new_ustar();
+    let mut header = blank();
     let (uid, gid) = kept.map_or((file.uid(), file.gid()), |kept| (kept.uid, kept.gid));
     header.set_mode(file.mode() & 0o7777);
     header.set_uid(uid.into());

@@ -116,6 +116,11 @@ impl Mapped {
         self.has_uid(uid) && self.has_gid(gid)
     }
 
+    /// Whether every id is there, as outside of all user namespaces.
+    pub fn is_all(&self) -> bool {
+        within(&self.uids, u32::MAX - 1) && within(&self.gids, u32::MAX - 1)
+    }
+
     /// Whether there is such a user.
     pub fn has_uid(&self, uid: u32) -> bool {
         within(&self.uids, uid)

@@ -31,8 +31,8 @@ mod verified;
 
 use std::fs::{self, File};
 
-pub use blobs::BlobWriter;
 pub use crate::digester::{Digester, sha256};
+pub use blobs::BlobWriter;
 pub use error::{Error, Kind, Result};
 pub use gc::Freed;
 pub(crate) use gc::{reachable, sweep};

@@ -70,9 +70,12 @@ pub trait Surroundings {
     /// Whatever is missing for it.
     fn prepare(&mut self, record: &Record) -> Result<()>;
 
+    /// The first process is there, in its cgroup, and the program has not begun.
+    fn created(&mut self, pid: Pid);
+
     /// Whether the kernel has killed a process of the container for want of memory. Called while
     /// its cgroup is still there.
-    fn oom_killed(&mut self, record: &Record) -> bool;
+    fn oom_killed(&mut self) -> bool;
 
     /// Takes away what [`Surroundings::prepare`] made, and the whole container if it was to be
     /// removed.
@@ -144,6 +147,7 @@ impl Monitor {
         )?;
         let pid = read_pid(&pid_file)?;
         let pidfd = pidfd::open(pid)?;
+        surroundings.created(pid);
         let ends = match console {
             Some(listener) => Ends::terminal(listener.receive()?),
             None => ends,
@@ -171,7 +175,7 @@ impl Monitor {
         let pump = Pump::new(ends, log, client, self.attached);
         pump.run(&pidfd);
         let code = reap(&pidfd);
-        let oom_killed = surroundings.oom_killed(&record);
+        let oom_killed = surroundings.oom_killed();
         // What is left of it, another process of its cgroup or a dead one, is not worth a failure.
         let _ = self.runtime.delete(&record.id, &self.layout.bundle());
         let record = Record::update(&self.layout, |record| {

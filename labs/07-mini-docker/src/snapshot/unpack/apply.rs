@@ -209,7 +209,7 @@ impl Applier {
             return Ok(());
         }
         let from = self.inside.place(target).map_err(refused)?;
-        if !from.stat().map_err(refused)?.is_some_and(|found| !is_dir(found.st_mode)) {
+        if from.stat().map_err(refused)?.is_none_or(|found| is_dir(found.st_mode)) {
             return Err(refused(Errno::ENOENT));
         }
         self.clear(&entry.path, place)?;
