@@ -47,6 +47,7 @@ pub(super) fn compile(rules: &[DeviceRule]) -> Vec<Instruction> {
     for rule in rules.iter().rev() {
         let tests = tests(rule);
         let length = tests.len();
+        let decides_all = tests.is_empty();
         for (index, mut test) in tests.into_iter().enumerate() {
             if test.code == JUMP_NOT_EQUAL || test.code == JUMP_NOT_EQUAL_REGISTER {
                 // To the next rule: over the tests that are left and the two that return.
@@ -55,6 +56,10 @@ pub(super) fn compile(rules: &[DeviceRule]) -> Vec<Instruction> {
             program.push(test);
         }
         program.extend(verdict(rule.allow));
+        if decides_all {
+            // The verifier refuses instructions that are never reached.
+            return program;
+        }
     }
     program.extend(verdict(true));
     program
