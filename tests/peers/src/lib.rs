@@ -58,7 +58,8 @@ pub fn run(command: &mut Command) -> Said {
 }
 
 /// Runs a shell script in a mount and PID namespace with a `/run` and `/var/lib/containers` of its
-/// own: what a peer leaves there is gone with its last process.
+/// own: what a peer leaves there is gone with its last process. A cgroup v2 beside v1 is out of sight,
+/// because crun refuses a machine that is both.
 #[track_caller]
 pub fn apart(script: &str, variables: &[(&str, &Path)]) -> Said {
     const FURNISH: &str = "set -e; mount -t tmpfs tmpfs /run; \
