@@ -5,13 +5,13 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use ground::{Errno, Error, Result};
 use nix::{
     sys::{
-        signal::Signal,
+        signal::{Signal, killpg, raise},
         wait::{Id as WaitId, WaitPidFlag, WaitStatus, waitid},
     },
     unistd::Pid,
 };
 
-use crate::{pidfd, sys};
+use crate::{Terminal, pidfd};
 
 /// A child that was made by [`crate::Spawn`].
 #[derive(Debug)]
@@ -85,32 +85,47 @@ impl Child {
         if let Some(exit) = self.waited {
             return Ok(exit);
         }
-        let exit = loop {
-            match waitid(WaitId::PIDFd(self.pidfd.as_fd()), WaitPidFlag::WEXITED) {
-                Ok(WaitStatus::Exited(_, code)) => break Exit::Code(code),
-                Ok(WaitStatus::Signaled(_, signal, _)) => break Exit::Signal(signal),
-                Ok(_) | Err(Errno::EINTR) => {}
-                Err(errno) => {
-                    return Err(Error::new("cannot wait for the child")
-                        .call("waitid(P_PIDFD, pidfd, .., WEXITED)", errno)
-                        .see("2 waitid"));
-                }
+        loop {
+            if let Some(exit) = self.wait_for(WaitPidFlag::WEXITED)? {
+                return Ok(exit);
             }
-        };
-        self.waited = Some(exit);
-        Ok(exit)
+        }
     }
 
-    /// As [`Child::wait`], for a child that has the terminal: the keys Ctrl-C and Ctrl-\\ signal us
-    /// as well as the child, and it is the child that they are meant for.
+    /// Its end, or `None` for any other change.
+    fn wait_for(&mut self, changes: WaitPidFlag) -> Result<Option<Exit>> {
+        match waitid(WaitId::PIDFd(self.pidfd.as_fd()), changes) {
+            Ok(WaitStatus::Exited(_, code)) => self.waited = Some(Exit::Code(code)),
+            Ok(WaitStatus::Signaled(_, signal, _)) => self.waited = Some(Exit::Signal(signal)),
+            Ok(_) | Err(Errno::EINTR) => {}
+            Err(errno) => {
+                return Err(Error::new("cannot wait for the child")
+                    .call("waitid(P_PIDFD, pidfd, .., WEXITED)", errno)
+                    .see("2 waitid"));
+            }
+        }
+        Ok(self.waited)
+    }
+
+    /// As [`Child::wait`], for a child that took the terminal. When the child is stopped (Ctrl-Z) we
+    /// stop as well, so that the shell that started us gets its turn; when we go on, so does it.
     ///
     /// # Errors
     /// As [`Child::wait`].
-    pub fn wait_in_foreground(&mut self) -> Result<Exit> {
-        let keys = [Signal::SIGINT, Signal::SIGQUIT];
-        keys.into_iter().for_each(sys::ignore);
-        let ended = self.wait();
-        keys.into_iter().for_each(sys::default_action);
+    pub fn wait_with_terminal(&mut self, terminal: &Terminal) -> Result<Exit> {
+        let ended = loop {
+            match self.wait_for(WaitPidFlag::WEXITED | WaitPidFlag::WSTOPPED) {
+                Ok(None) => {
+                    terminal.take_back();
+                    let _ = raise(Signal::SIGSTOP);
+                    terminal.give_to(self.pid);
+                    let _ = killpg(self.pid, Signal::SIGCONT);
+                }
+                Ok(Some(exit)) => break Ok(exit),
+                Err(error) => break Err(error),
+            }
+        };
+        terminal.take_back();
         ended
     }
 }

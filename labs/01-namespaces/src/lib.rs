@@ -15,6 +15,7 @@
 //! | [`time`] | the clocks of a time namespace |
 //! | [`rootless`] | how an ordinary user becomes root, of something |
 //! | [`walls`] | why the kernel said no |
+//! | [`Terminal`] | who is in its foreground |
 //! | [`witness`] | a process that says what it sees inside |
 //! | [`census`] | all namespaces of the machine |
 
@@ -30,6 +31,7 @@ mod signals;
 mod spawn;
 pub mod steps;
 mod sys;
+mod terminal;
 pub mod time;
 pub mod walls;
 pub mod witness;
@@ -41,3 +43,4 @@ pub use id_map::{IdMaps, Range};
 pub use kind::{Kind, Kinds};
 pub use signals::Signals;
 pub use spawn::Spawn;
+pub use terminal::{TakeTerminal, Terminal};

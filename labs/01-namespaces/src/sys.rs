@@ -139,12 +139,6 @@ pub fn default_action(signal: Signal) {
     unsafe { libc::signal(signal as i32, libc::SIG_DFL) };
 }
 
-/// Has a signal do nothing, until [`default_action`].
-pub fn ignore(signal: Signal) {
-    // SAFETY: SIG_IGN installs no code of ours.
-    unsafe { libc::signal(signal as i32, libc::SIG_IGN) };
-}
-
 /// Ends the process without running anything of ours (man 2 _exit).
 pub fn exit_now(status: i32) -> ! {
     // SAFETY: _exit(2) is async-signal-safe and does not return.

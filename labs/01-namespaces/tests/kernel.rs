@@ -95,6 +95,23 @@ fn a_shifted_clock_reaches_uptime() {
 }
 
 #[test]
+fn a_shell_inside_can_return_the_terminal() {
+    needs!(Program("script"));
+    for place in HERE {
+        needs!(In(place));
+        // As PID 1 it gives the terminal back to a group that must have a number in there.
+        let script = "printf 'echo inside is $$\nexit 3\n' | script -qec \"$BIN run --pid --map-root\" /dev/null
+            echo status $?";
+        let output = shell(place, script);
+        assert!(
+            output.stdout.contains("inside is 1") && output.stdout.contains("status 3"),
+            "{output}"
+        );
+        assert!(!output.stdout.contains("Cannot set tty"), "{output}");
+    }
+}
+
+#[test]
 fn no_flag_means_every_namespace() {
     for place in HERE {
         needs!(In(place));

@@ -4,7 +4,7 @@ use std::{ffi::OsString, path::Path, process::ExitCode};
 
 use cgroups::Group;
 use ground::{Error, Narrator, Result, Table};
-use namespaces::{Exec, Kind, Kinds};
+use namespaces::{Exec, Kind, Kinds, Signals, Terminal};
 use nix::unistd::Pid;
 use setns::{Enter as What, Target, Way, enter as plan_beside};
 
@@ -13,12 +13,21 @@ use crate::args::{Enter, Pin};
 /// Runs a command beside a process and ends as it ends.
 pub fn enter(narrator: &mut Narrator<'_>, args: &Enter) -> Result<ExitCode> {
     let target = Target::open(Pid::from_raw(args.pid))?;
-    let spawn = plan_beside(&target, &what(args, &target)?)?.step(program(args, &target)?);
+    let mut spawn = plan_beside(&target, &what(args, &target)?)?;
+    // Our process group has no number in another PID namespace; a shell needs one that has.
+    let terminal = Terminal::ours().filter(|_| spawn.fork_before.is_some());
+    if let Some(step) = terminal.as_ref().and_then(Terminal::step) {
+        spawn = spawn.step(step);
+    }
+    let spawn = spawn.step(program(args, &target)?);
     if narrator.plans_only() {
         return told(narrator.plan(&spawn.explain()));
     }
-    let mut child = spawn.start()?;
-    Ok(ExitCode::from(child.wait_in_foreground()?.code()))
+    let ended = match &terminal {
+        Some(terminal) => spawn.start()?.wait_with_terminal(terminal)?,
+        None => Signals::hold()?.wait(&mut spawn.start()?)?,
+    };
+    Ok(ExitCode::from(ended.code()))
 }
 
 fn what(args: &Enter, target: &Target) -> Result<What> {

@@ -9,7 +9,7 @@ const LAB: &str = env!("CARGO_BIN_EXE_lab-05");
 fn beside_a_target(place: Place, script: &str) -> Output {
     let start = "unshare --user --map-root-user --mount --uts --net --pid --fork --kill-child \
                      sleep 60 & U=$!; until T=$(pgrep -P $U sleep); do sleep 0.05; done";
-    place.shell(LAB, &format!("{start}\n{script}\nkill -9 $T $U"))
+    place.shell(LAB, &format!("{start}\n{script}\nkill -9 $U"))
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::{ffi::OsString, process::ExitCode};
 
 use ground::{Error, Narrator, Result};
 use namespaces::{
-    Exec, Id, IdMaps, Kind, Kinds, Signals, Spawn,
+    Exec, Id, IdMaps, Kind, Kinds, Signals, Spawn, Terminal,
     steps::{MountProc, PrivateMounts, SetHostname},
     time::Offsets,
 };
@@ -25,17 +25,22 @@ pub fn run(narrator: &mut Narrator<'_>, args: &Run) -> Result<ExitCode> {
             "an ordinary user may only do this as root of a user namespace: added --user --map-root",
         );
     }
-    let signals = Signals::hold()?;
-    Ok(ExitCode::from(signals.wait(&mut spawn.start()?)?.code()))
+    let ended = match &wanted.terminal {
+        Some(terminal) => spawn.start()?.wait_with_terminal(terminal)?,
+        None => Signals::hold()?.wait(&mut spawn.start()?)?,
+    };
+    Ok(ExitCode::from(ended.code()))
 }
 
 /// The flags as they are meant.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug)]
 struct Wanted {
     kinds: Kinds,
     id_maps: Option<IdMaps>,
     offsets: Option<Offsets>,
     user_was_added: bool,
+    /// To be handed over where our process group has no number.
+    terminal: Option<Terminal>,
 }
 
 impl Wanted {
@@ -63,7 +68,8 @@ impl Wanted {
         if id_maps.is_some() {
             kinds = kinds.with(Kind::User);
         }
-        Ok(Self { kinds, id_maps, offsets, user_was_added: user_was_added && !all })
+        let terminal = Terminal::ours().filter(|_| kinds.contains(Kind::Pid));
+        Ok(Self { kinds, id_maps, offsets, user_was_added: user_was_added && !all, terminal })
     }
 
     fn spawn(&self, args: &Run) -> Result<Spawn<'static>> {
@@ -80,6 +86,9 @@ impl Wanted {
         }
         if let Some(name) = &args.hostname {
             spawn = spawn.step(SetHostname::new(name)?);
+        }
+        if let Some(step) = self.terminal.as_ref().and_then(Terminal::step) {
+            spawn = spawn.step(step);
         }
         let shell = [OsString::from("sh")];
         let argv = if args.command.is_empty() { &shell[..] } else { &args.command };
