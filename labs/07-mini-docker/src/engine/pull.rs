@@ -14,13 +14,13 @@ impl Engine {
     ///
     /// # Errors
     /// The registry's, the disk's, or a layer that is not to be trusted. What arrived whole stays
-    /// for the next try; the name is given before layers are unpacked, so a layer that cannot be
-    /// unpacked is met again by `run`.
+    /// for the next try, and no name leads to an image whose layers cannot be unpacked.
     pub fn pull(&self, reference: &Reference, on_event: OnEvent<'_>) -> Result<Pulled> {
         let _lease = self.store.lease()?;
         let wanted = (reference, &self.platform);
         let pulled = pull_manifest_tree(&self.client, &self.store, wanted, on_event)?;
         self.unpack(&pulled.manifest, on_event)?;
+        pulled.name(&self.store, on_event)?;
         Ok(pulled)
     }
 

@@ -1,4 +1,4 @@
-//! Pull: reference -> manifest -> config and layers -> name.
+//! Pull: reference -> manifest -> config and layers, and at last a name.
 
 use std::{
     io::{self, Read, Write},
@@ -20,9 +20,11 @@ const CHUNK: usize = 128 << 10;
 /// How often a blob tells how far it is: often enough for the eye.
 const PROGRESS_EVERY: Duration = Duration::from_millis(50);
 
-/// An image that is here now.
+/// An image that is here now, whole, and without a name: [`Pulled::name`] is the last step.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Pulled {
+    /// What was asked for.
+    pub reference: Reference,
     /// What the registry answered with: its digest is what `name@digest` means.
     pub target: Descriptor,
     /// The manifest of the image for the platform.
@@ -33,8 +35,8 @@ pub struct Pulled {
     pub moved: u64,
 }
 
-/// Pulls an image: its manifest, config and layers, and names it at last. What is here already is
-/// not moved again.
+/// Pulls an image: its manifest, config and layers. What is here already is not moved again. The
+/// caller holds a [`store::Lease`] until it is named.
 ///
 /// # Errors
 /// The first failure of any part; what arrived whole stays for the next try.
@@ -46,7 +48,6 @@ pub fn pull_manifest_tree(
 ) -> Result<Pulled> {
     let reference = &reference.clone().or_latest();
     on_event(Event::Resolving { reference: reference.clone() });
-    let lease = store.lease()?;
     let before = store.find(reference)?.map(|image| image.manifest.digest);
     let target = client.manifest(reference)?;
     let (fetched, manifest) = choose(client, reference, platform, &target)?;
@@ -58,15 +59,32 @@ pub fn pull_manifest_tree(
     check_types(reference, &manifest)?;
     let moved = fetch_all(client, store, (reference, &manifest), on_event)?;
     store.put(&fetched.descriptor, fetched.bytes.as_slice())?;
-    // Last: a pull that breaks off leaves no half image.
-    name(store, reference, &target, &fetched, on_event)?;
-    drop(lease);
     Ok(Pulled {
         was_up_to_date: before.as_ref() == Some(&fetched.descriptor.digest),
+        reference: reference.clone(),
         target: target.descriptor,
         manifest: fetched.descriptor,
         moved,
     })
+}
+
+impl Pulled {
+    /// Lets names lead to the image. Last of all, so that a pull that breaks off, or a layer that
+    /// cannot be unpacked, leaves no half image.
+    ///
+    /// # Errors
+    /// The disk's.
+    pub fn name(&self, store: &Store, on_event: OnEvent<'_>) -> Result<()> {
+        let Self { reference, target, manifest, .. } = self;
+        // The digest by which the registry knows it stays, when the tag has long moved on.
+        store.tag(&reference.at(target.digest.clone()), manifest)?;
+        if reference.digest().is_none() {
+            store.tag(reference, manifest)?;
+        }
+        let manifest = manifest.digest.clone();
+        on_event(Event::Tagged { reference: reference.clone(), manifest });
+        Ok(())
+    }
 }
 
 /// The manifest behind `target`: itself, or the entry of an index that is for `platform`.
@@ -123,23 +141,6 @@ fn fetch_all(
     each(&blobs, |blob| {
         fetch_blob(client, store, (reference, blob), on_event).map_err(|error| error.said_of(&what))
     })
-}
-
-fn name(
-    store: &Store,
-    reference: &Reference,
-    target: &Fetched,
-    manifest: &Fetched,
-    on_event: OnEvent<'_>,
-) -> Result<()> {
-    // The digest by which the registry knows it stays, when the tag has long moved on.
-    store.tag(&reference.at(target.descriptor.digest.clone()), &manifest.descriptor)?;
-    if reference.digest().is_none() {
-        store.tag(reference, &manifest.descriptor)?;
-    }
-    let manifest = manifest.descriptor.digest.clone();
-    on_event(Event::Tagged { reference: reference.clone(), manifest });
-    Ok(())
 }
 
 /// Brings one blob into the store and returns the bytes that were moved: none if it is there.

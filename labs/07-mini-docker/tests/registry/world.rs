@@ -151,9 +151,11 @@ pub fn pull(
 ) -> Result<(transfer::Pulled, Journal), transfer::Error> {
     let journal = Journal::default();
     let wanted = (from, &Platform::host());
-    let pulled =
-        transfer::pull_manifest_tree(client, &shelf.store, wanted, &|event| journal.note(event));
-    Ok((pulled?, journal))
+    let note = |event| journal.note(event);
+    let _lease = shelf.store.lease()?;
+    let pulled = transfer::pull_manifest_tree(client, &shelf.store, wanted, &note)?;
+    pulled.name(&shelf.store, &note)?;
+    Ok((pulled, journal))
 }
 
 /// The bytes of all blobs of an image together.
