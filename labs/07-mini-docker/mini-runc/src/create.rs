@@ -115,6 +115,7 @@ struct Making<'a> {
 impl Making<'_> {
     fn create(&self, options: Options, warn: Warn<'_>) -> Result<Created> {
         let mut place = Place::find(self.bundle, self.id, self.caller, warn)?;
+        place.as_ref().map_or(Ok(()), Place::must_be_empty)?;
         let cgroup = place.as_ref().map(|place| place.group().name.clone());
         let record = Record::new(self.id, self.bundle, cgroup);
         // Before the group is made: whoever cleans up after us must know its name.

@@ -13,7 +13,7 @@ use std::{fs, os::unix::fs::symlink, path::Path};
 
 use bundle::{Runtime, Stage};
 use serde_json::{Value, json};
-use testbed::{Host, needs, snapshot};
+use testbed::{Host, Place, needs, snapshot};
 
 fn stage() -> Stage {
     Stage::new(Runtime::MiniRunc)
@@ -217,6 +217,19 @@ fn the_master_of_a_terminal_goes_through_the_console_socket() {
 }
 
 #[test]
+fn a_group_that_others_live_in_is_left_alone() {
+    needs!(Root, Program("busybox"));
+    let first = stage();
+    first.configure(|_| {});
+    first.create().ok();
+    let second = stage();
+    second.configure(|config| config["linux"]["cgroupsPath"] = json!(format!("/{}", first.id)));
+    second.create().refused("cgroup is not empty");
+    second.call(&["delete", "--force", &second.id]).ok();
+    assert_eq!(first.status(), "created");
+}
+
+#[test]
 fn killed_anywhere_delete_cleans_up() {
     needs!(Root, Program("busybox"));
     let before = Host::now();
@@ -246,4 +259,48 @@ fn killed_anywhere_delete_cleans_up() {
     println!("killed {killed} of 100 before their end");
     drop(stage);
     before.assert_unchanged();
+}
+
+/// A bundle for an ordinary user, made by the runtime itself: a user namespace with one id.
+const AS_A_USER: &str = r##"
+    cd "$(mktemp -d)"; trap 'rm -rf "$PWD"' EXIT
+    mkdir -p b/rootfs/bin b/rootfs/proc b/rootfs/dev b/rootfs/sys
+    cp /bin/busybox b/rootfs/bin/
+    for it in sh id head wc ls mount grep sleep; do ln -s busybox b/rootfs/bin/$it; done
+    "$BIN" spec --rootless --bundle b
+    sed -i 's/"terminal": true/"terminal": false/' b/config.json
+    run() { "$BIN" --root state run --bundle b box || echo "exit status $?"; }
+    program() { sed "s#\"sh\"#\"sh\", \"-c\", \"$1\"#" b/config.json > new; mv new b/config.json; }
+"##;
+
+#[track_caller]
+fn runs_as_a_user(place: Place) {
+    let script = format!(
+        "{AS_A_USER} program 'id; head -c 3 /dev/zero | wc -c; ls /sys/class/net; \
+         grep -c . /proc/self/cgroup; grep CapEff /proc/self/status'; run; ls state"
+    );
+    let output = place.shell(Runtime::MiniRunc.name(), &script);
+    assert_eq!(output.code, 0, "{output}");
+    snapshot!(place, "user", output.text());
+}
+
+#[test]
+fn an_ordinary_user_runs_a_bundle() {
+    needs!(In(Place::User), Program("busybox"));
+    runs_as_a_user(Place::User);
+}
+
+#[test]
+fn an_ordinary_user_of_a_v2_machine_runs_a_bundle() {
+    needs!(In(Place::GuestUser), Program("busybox"));
+    runs_as_a_user(Place::GuestUser);
+}
+
+#[test]
+fn an_ordinary_user_without_a_group_gets_no_limits() {
+    let place = Place::User;
+    needs!(In(place), CgroupV1("memory"), Program("busybox"));
+    let limit = "sed -i 's/\"linux\": {/\"linux\": {\"resources\": {\"pids\": {\"limit\": 9}},/' b/config.json";
+    let output = place.shell(Runtime::MiniRunc.name(), &format!("{AS_A_USER} {limit}; run"));
+    snapshot!(place, "user_limits", output.text());
 }

@@ -5,18 +5,16 @@
 //! Source: runtime specification, config-linux.md, "Control groups".
 
 mod device_filter;
+mod resources;
 
 use std::{
     os::fd::{AsFd, OwnedFd},
     path::{Path, PathBuf},
 };
 
-use cgroups::{
-    Bound, Controller, Controllers, Cpu, Cpuset, DeviceLimit, Group, HugePages, Limits, Memory,
-    Site, Version,
-};
+use cgroups::{Controller, Controllers, Group, Limits, Site, Version};
 use ground::{Errno, Error, Explanation, Result, Step};
-use oci::runtime::{BlockIo, DeviceRule, Resources, ThrottleDevice};
+use oci::runtime::DeviceRule;
 
 use crate::{caller::Caller, sys};
 
@@ -63,7 +61,7 @@ impl Place {
         warn: &mut dyn FnMut(String),
     ) -> Result<Option<Self>> {
         let resources = bundle.linux().resources.clone().unwrap_or_default();
-        let limits = limits(&resources)?;
+        let limits = resources::limits(&resources)?;
         let site = match Site::find() {
             Ok(site) => site,
             // Device rules are what every engine writes, and an ordinary user can enforce none: nor
@@ -93,11 +91,12 @@ impl Place {
         }))
     }
 
-    /// Makes the group and writes the limits.
+    /// Refuses a group that others live in. Asked before the group is written down as ours: whoever
+    /// cleans up after us kills what is in it.
     ///
     /// # Errors
-    /// A group with processes in it, or what the kernel refuses; nothing is left then.
-    pub(crate) fn make(&mut self, warn: &mut dyn FnMut(String)) -> Result<()> {
+    /// A group with processes in it.
+    pub(crate) fn must_be_empty(&self) -> Result<()> {
         if !self.group.procs().is_empty() {
             let name = self.group.name.display();
             return Err(Error::new("container's cgroup is not empty")
@@ -105,6 +104,14 @@ impl Place {
                 .see("7 cgroups")
                 .fix("choose another linux.cgroupsPath, or end them"));
         }
+        Ok(())
+    }
+
+    /// Makes the group and writes the limits.
+    ///
+    /// # Errors
+    /// What the kernel refuses; nothing is left then.
+    pub(crate) fn make(&mut self, warn: &mut dyn FnMut(String)) -> Result<()> {
         let site = Site::find()?;
         self.group = Group::create(&site, &self.group.name, &self.needed)?;
         self.made = true;
@@ -246,61 +253,6 @@ fn nested_slices(slice: &str) -> PathBuf {
     ends.map(|end| format!("{}.slice", &stem[..end])).collect()
 }
 
-/// Config.json's words in lab 02's.
-fn limits(resources: &Resources) -> Result<Limits> {
-    let bound = |value: Option<i64>| value.filter(|it| *it != 0).map(Bound::from);
-    let memory = resources.memory.clone().unwrap_or_default();
-    let cpu = resources.cpu.clone().unwrap_or_default();
-    let pids = resources.pids.map(|it| it.limit).filter(|it| *it != 0);
-    Ok(Limits {
-        cpu: Cpu {
-            quota_us: bound(cpu.quota),
-            period_us: cpu.period.filter(|it| *it != 0),
-            burst_us: cpu.burst,
-            shares: cpu.shares.filter(|it| *it != 0),
-            weight: None,
-            idle: cpu.idle,
-        },
-        cpuset: Cpuset {
-            cpus: cpu.cpus.filter(|it| !it.is_empty()),
-            mems: cpu.mems.filter(|it| !it.is_empty()),
-        },
-        memory: Memory {
-            limit: bound(memory.limit),
-            swap: bound(memory.swap),
-            reservation: bound(memory.reservation),
-        },
-        pids: pids.map(Bound::from),
-        io: resources.block_io.as_ref().map(io).unwrap_or_default(),
-        hugetlb: huge_pages(resources),
-        unified: resources.unified.clone(),
-    })
-}
-
-fn huge_pages(resources: &Resources) -> Vec<HugePages> {
-    let limits = resources.hugepage_limits.iter();
-    limits.map(|it| HugePages { page_size: it.page_size.clone(), limit: it.limit }).collect()
-}
-
-fn io(block_io: &BlockIo) -> Vec<DeviceLimit> {
-    let mut limits: Vec<DeviceLimit> = Vec::new();
-    let mut set = |entries: &[ThrottleDevice], field: fn(&mut DeviceLimit) -> &mut Option<u64>| {
-        for ThrottleDevice { major, minor, rate } in entries {
-            let device = (*major as u64, *minor as u64);
-            let index = limits.iter().position(|it| it.device == device).unwrap_or_else(|| {
-                limits.push(DeviceLimit { device, ..DeviceLimit::default() });
-                limits.len() - 1
-            });
-            *field(&mut limits[index]) = Some(*rate);
-        }
-    };
-    set(&block_io.throttle_read_bps_device, |it| &mut it.rbps);
-    set(&block_io.throttle_write_bps_device, |it| &mut it.wbps);
-    set(&block_io.throttle_read_iops_device, |it| &mut it.riops);
-    set(&block_io.throttle_write_iops_device, |it| &mut it.wiops);
-    limits
-}
-
 /// The rules, and after them what every container may open, as runc has it: without it the default
 /// nodes would be there and closed. Making any node is harmless; opening it is what counts.
 fn with_defaults(rules: &[DeviceRule]) -> Vec<DeviceRule> {
@@ -371,14 +323,5 @@ mod tests {
         };
         assert_eq!(device_line(&fuse), "c 10:229 rw");
         assert!(with_defaults(&[all]).len() > 10);
-    }
-
-    #[test]
-    fn zero_means_that_no_limit_is_asked_for() {
-        let resources: Resources = serde_json::from_str(
-            r#"{"memory":{"limit":0},"cpu":{"shares":0,"quota":0},"pids":{"limit":0}}"#,
-        )
-        .unwrap();
-        assert_eq!(limits(&resources).unwrap(), Limits::default());
     }
 }
