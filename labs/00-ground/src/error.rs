@@ -75,6 +75,20 @@ impl Error {
     pub fn to_json(&self) -> Value {
         json!({ "what": self.what, "why": self.why, "see": self.see, "fix": self.fix })
     }
+
+    /// The report that another process of ours wrote as JSON; `exit_code` is read too where it is
+    /// given.
+    pub fn from_json(report: &Value) -> Self {
+        let text = |key: &str| report.get(key).and_then(Value::as_str).map(str::to_owned);
+        let exit_code = report.get("exit_code").and_then(Value::as_u64);
+        Self {
+            what: text("what").unwrap_or_else(|| "something failed".to_owned()),
+            why: text("why"),
+            see: text("see"),
+            fix: text("fix"),
+            exit_code: exit_code.and_then(|it| it.try_into().ok()).unwrap_or(OUR_OWN_FAILURE),
+        }
+    }
 }
 
 /// `ENOENT (No such file or directory)`: the name to search for and the sentence to read.
@@ -121,6 +135,13 @@ mod tests {
         let error = std::io::Error::from_raw_os_error(Errno::EACCES as i32);
         let error = Error::new("cannot see the process").io("open /proc/1/ns/pid", &error);
         assert_eq!(error.why.as_deref(), Some("open /proc/1/ns/pid: EACCES (Permission denied)"));
+    }
+
+    #[test]
+    fn a_report_survives_the_way_through_json() {
+        let error = Error::new("no").why("because").see("2 mount").fix("do");
+        assert_eq!(Error::from_json(&error.to_json()), error);
+        assert_eq!(Error::from_json(&json!({ "what": "no", "exit_code": 127 })).exit_code, 127);
     }
 
     #[test]

@@ -23,8 +23,6 @@ use std::{
 
 use ground::{Error, Result};
 
-use crate::container::report;
-
 /// Our own program, whatever happened to the name it was started by.
 pub const OURSELVES: &str = "/proc/self/exe";
 
@@ -229,7 +227,7 @@ fn find(name: &str) -> Result<PathBuf> {
 /// mini-runc's line is a whole report; runc's and crun's have a sentence in `msg`.
 fn from_log(runtime: &str, line: &serde_json::Value) -> Error {
     if line.get("what").is_some() {
-        let report = report(line);
+        let report = Error::from_json(line);
         // The program that is not there is the user's to blame, not the runtime.
         let code = exit_code(&report.what).or_else(|| exit_code(report.why.as_deref()?));
         return match code {

@@ -2,7 +2,7 @@
 //!
 //! | file | what it is |
 //! |---|---|
-//! | `args` | flags as typed |
+//! | `args`, `container_args` | flags as typed |
 //! | `create` | the flags of run and create, as meant |
 //! | `settings` | daemon.json, ~/.docker/config.json, the environment |
 //! | `privilege` | which verb needs a user namespace |
@@ -11,6 +11,7 @@
 
 pub mod args;
 mod attach;
+mod container_args;
 mod containers;
 mod create;
 mod exec;

@@ -89,7 +89,7 @@ impl Frame {
             0 => Self::Started,
             1 => Self::Output(Stream::Stdout, body.to_vec()),
             2 => Self::Output(Stream::Stderr, body.to_vec()),
-            3 => Self::Failed(report(&serde_json::from_slice(body).ok()?)),
+            3 => Self::Failed(ground::Error::from_json(&serde_json::from_slice(body).ok()?)),
             4 => Self::Exited(i32::from_be_bytes(body.try_into().ok()?)),
             5 => Self::Input(body.to_vec()),
             6 => Self::InputEnd,
@@ -108,20 +108,6 @@ impl Frame {
 
 fn nonsense() -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, "the other side speaks another language")
-}
-
-/// The report of another process of ours, or of a runtime: one JSON object.
-pub fn report(json: &serde_json::Value) -> ground::Error {
-    let text = |key: &str| json.get(key).and_then(|value| value.as_str()).map(str::to_owned);
-    let exit_code = json.get("exit_code").and_then(serde_json::Value::as_u64);
-    let error = ground::Error::new(text("what").unwrap_or_else(|| "something failed".into()));
-    ground::Error {
-        why: text("why"),
-        see: text("see"),
-        fix: text("fix"),
-        exit_code: exit_code.and_then(|code| u8::try_from(code).ok()).unwrap_or(error.exit_code),
-        ..error
-    }
 }
 
 #[cfg(test)]

@@ -25,7 +25,7 @@ mod options;
 mod record;
 mod state;
 
-pub use frame::{Frame, report};
+pub use frame::Frame;
 pub use identity::Identity;
 pub use names::{Found, NotAdded, add, find, fresh_id};
 pub use options::{Limits, Mount, Network, Options, Overrides, Security, Source};
