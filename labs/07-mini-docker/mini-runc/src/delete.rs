@@ -23,7 +23,7 @@ use oci::runtime::Status;
 use crate::{
     Warn, cgroup,
     plan::{StateText, run_hooks},
-    record::{Container, Root},
+    record::{Container, Root, word},
 };
 
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -42,7 +42,7 @@ pub(crate) fn delete(root: &Root, id: &str, force: bool, warn: Warn<'_>) -> Resu
             let status = container.status();
             if status != Status::Stopped && !force {
                 let error = Error::new(format!("cannot delete container {id} that is not stopped"))
-                    .why(container.refuse("delete", status).why.unwrap_or_default());
+                    .why(format!("container {id} is {}", word(status)));
                 return Err(error.fix(format!(
                     "end it first: mini-runc kill {id} KILL; or mini-runc delete --force {id}"
                 )));

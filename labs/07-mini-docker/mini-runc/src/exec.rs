@@ -20,7 +20,7 @@ use crate::{
     caller::Caller,
     create::write_pid,
     plan::{ExecWishes, for_exec},
-    record::Container,
+    record::{Container, word},
 };
 
 /// What is asked for.
@@ -43,12 +43,14 @@ pub(crate) struct Options {
 pub(crate) fn exec(container: &Container, options: Options) -> Result<Child> {
     let status = container.status();
     let Some(pid) = container.process().filter(|_| may_be_joined(status)) else {
-        return Err(container.refuse("exec in", status));
+        return Err(
+            container.refuse(format!("cannot exec in a {} container", word(status)), status)
+        );
     };
     let target = Target::open(pid)?;
     // Between reading the number and holding the process it may have become another's.
     if container.process().is_none() {
-        return Err(container.refuse("exec in", Status::Stopped));
+        return Err(container.refuse("cannot exec in a stopped container", Status::Stopped));
     }
     let bundle = container.bundle()?.with_process(options.process);
     let group = container.group()?;

@@ -61,7 +61,7 @@ pub(crate) fn kill(container: &Container, signal: Signal, all: bool) -> Result<(
 pub(crate) fn pause(container: &Container) -> Result<()> {
     match container.status() {
         Status::Running | Status::Created => freezable(container)?.freeze(),
-        status => Err(container.refuse("pause", status)),
+        status => Err(container.refuse("container not running", status)),
     }
 }
 
@@ -72,7 +72,7 @@ pub(crate) fn pause(container: &Container) -> Result<()> {
 pub(crate) fn resume(container: &Container) -> Result<()> {
     match container.status() {
         Status::Paused => freezable(container)?.thaw(),
-        status => Err(container.refuse("resume", status)),
+        status => Err(container.refuse("container not paused", status)),
     }
 }
 

@@ -265,13 +265,23 @@ impl Container {
         self.record.state(self.status())
     }
 
-    /// The report for an operation that this status does not allow.
-    pub(crate) fn refuse(&self, operation: &str, status: Status) -> Error {
-        let status = serde_json::to_value(status);
-        let status = status.ok().and_then(|it| it.as_str().map(str::to_owned)).unwrap_or_default();
-        Error::new(format!("cannot {operation} a container that is {status}"))
-            .why(format!("container {} is {status}", self.record.id))
-            .fix(format!("mini-runc state {} tells how it is", self.record.id))
+    /// The report for an operation that this status does not allow, in runc's words.
+    pub(crate) fn refuse(&self, what: impl Into<String>, status: Status) -> Error {
+        let (id, status) = (&self.record.id, word(status));
+        Error::new(what)
+            .why(format!("container {id} is {status}"))
+            .fix(format!("mini-runc state {id} tells how it is"))
+    }
+}
+
+/// The specification's word for a status.
+pub(crate) fn word(status: Status) -> &'static str {
+    match status {
+        Status::Creating => "creating",
+        Status::Created => "created",
+        Status::Running => "running",
+        Status::Stopped => "stopped",
+        Status::Paused => "paused",
     }
 }
 

@@ -13,6 +13,8 @@ use crate::{
     record::Container,
 };
 
+const STOPPED: &str = "cannot start a container that has stopped";
+
 /// Starts a created container and returns when its program runs.
 ///
 /// # Errors
@@ -20,18 +22,17 @@ use crate::{
 pub(crate) fn start(container: &Container, warn: Warn<'_>) -> Result<()> {
     let status = container.status();
     let Some(pid) = container.process().filter(|_| status == Status::Created) else {
-        let refused = container.refuse("start", status);
-        return Err(match status {
-            Status::Running | Status::Paused => ground::Error {
-                what: "cannot start an already running container".to_owned(),
-                ..refused
+        return Err(container.refuse(
+            match status {
+                Status::Running | Status::Paused => "cannot start an already running container",
+                _ => STOPPED,
             },
-            _ => refused,
-        });
+            status,
+        ));
     };
     match open_gate(&container.dir)? {
         Started::Running => {}
-        Started::Gone => return Err(container.refuse("start", Status::Stopped)),
+        Started::Gone => return Err(container.refuse(STOPPED, Status::Stopped)),
         Started::Failed(index, errno) => return Err(failure(container, index, errno)),
     }
     poststart(container, pid, warn)

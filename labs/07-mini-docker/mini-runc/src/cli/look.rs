@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{
     defaults,
-    record::{Container, Root},
+    record::{Container, Root, word},
 };
 
 /// Prints a line; a reader that went away is fine.
@@ -68,11 +68,10 @@ pub(super) fn list(root: &Root, args: &List) -> Result<()> {
     let mut rows = vec![["ID", "PID", "STATUS", "BUNDLE", "CREATED", "OWNER"].map(str::to_owned)];
     for container in &containers {
         let state = container.state();
-        let status = serde_json::to_value(state.status).unwrap_or_default();
         rows.push([
             state.id,
             state.pid.unwrap_or(0).to_string(),
-            status.as_str().unwrap_or_default().to_owned(),
+            word(state.status).to_owned(),
             state.bundle,
             rfc3339(container.record.created_s),
             owner(container),
