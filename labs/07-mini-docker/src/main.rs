@@ -28,7 +28,7 @@ fn main() -> ExitCode {
         Ok(arguments) => arguments,
         Err(error) => return usage(&error),
     };
-    cli::run(arguments).unwrap_or_else(|error| {
+    cli::run(arguments.root, arguments.command).unwrap_or_else(|error| {
         report(&error);
         ExitCode::from(error.exit_code)
     })

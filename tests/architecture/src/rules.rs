@@ -25,8 +25,8 @@ pub const FLOORS: [(&str, u8); 18] = [
     ("build", 8),
     ("compose", 9),
     ("api", 9),
+    ("demo", 9),
     ("cli", 10),
-    ("demo", 11),
 ];
 
 /// A room, what it never names, and why.

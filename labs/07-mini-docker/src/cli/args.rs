@@ -22,9 +22,29 @@ pub struct Arguments {
     pub command: Command,
 }
 
-/// The verbs.
+/// What to do.
 #[derive(Debug, Subcommand)]
+#[allow(clippy::large_enum_variant, reason = "there is one of it in the life of a process")]
 pub enum Command {
+    /// A verb of the engine.
+    #[command(flatten)]
+    Verb(Verb),
+    /// The lesson: an image made, pushed, pulled, run, changed, committed and pushed again
+    Demo(Demo),
+    /// A registry of our own
+    #[command(subcommand, hide = true)]
+    Registry(Registry),
+    /// Watch over a container; started by run and start
+    #[command(hide = true)]
+    Monitor(Monitor),
+    /// Join the user and mount namespace of a process, and execute a runtime there
+    #[command(hide = true)]
+    Inside(Inside),
+}
+
+/// The verbs of the engine.
+#[derive(Debug, Subcommand)]
+pub enum Verb {
     /// Create and run a new container from an image
     Run(Run),
     /// Execute a command in a running container
@@ -67,17 +87,6 @@ pub enum Command {
     /// Manage volumes
     #[command(subcommand, arg_required_else_help = true)]
     Volume(Volume),
-    /// The lesson: an image made, pushed, pulled, run, changed, committed and pushed again
-    Demo(Demo),
-    /// A registry of our own
-    #[command(subcommand, hide = true)]
-    Registry(Registry),
-    /// Watch over a container; started by run and start
-    #[command(hide = true)]
-    Monitor(Monitor),
-    /// Join the user and mount namespace of a process, and execute a runtime there
-    #[command(hide = true)]
-    Inside(Inside),
 }
 
 /// `exec`

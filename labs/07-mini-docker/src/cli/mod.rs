@@ -27,65 +27,61 @@ mod run;
 mod settings;
 mod volume;
 
-use std::process::ExitCode;
+use std::{path::PathBuf, process::ExitCode};
 
 use ground::Result;
 use mini_docker::engine::{self, Engine};
 
-use args::{Arguments, Command};
+use crate::demo;
+use args::{Command, Verb};
 
-/// Runs a verb.
+/// Does what is asked for.
 ///
 /// # Errors
 /// What the verb returned.
-pub fn run(arguments: Arguments) -> Result<ExitCode> {
-    let root = settings::root(arguments.root)?;
-    match arguments.command {
-        Command::Demo(it) => return Ok(crate::demo::play(&it)),
+pub fn run(root: Option<PathBuf>, command: Command) -> Result<ExitCode> {
+    let root = settings::root(root)?;
+    match command {
+        Command::Verb(it) => on_engine(root, it),
+        Command::Demo(it) => Ok(demo::play(it.flags, it.on_stage.as_deref())),
+        Command::Registry(it) => registry::run(&root, it),
         Command::Monitor(it) => {
-            engine::supervise(&root, &it.id, it.attached)?;
-            return Ok(ExitCode::SUCCESS);
+            engine::supervise(&root, &it.id, it.attached).map(|()| ExitCode::SUCCESS)
         }
-        Command::Inside(it) => return exec::inside(&it),
-        Command::Registry(it) => return registry::run(&root, it),
-        _ => {}
+        Command::Inside(it) => exec::inside(&it),
     }
-    privilege::enter(&arguments.command)?;
+}
+
+fn on_engine(root: PathBuf, verb: Verb) -> Result<ExitCode> {
+    privilege::enter(&verb)?;
     let mut settings = settings::settings(root)?;
-    if let Command::Pull(pull) = &arguments.command
+    if let Verb::Pull(pull) = &verb
         && let Some(platform) = &pull.platform
     {
         settings.platform = platform.clone();
     }
     let engine = Engine::open(settings)?;
-    verb(&engine, arguments.command)
-}
-
-fn verb(engine: &Engine, command: Command) -> Result<ExitCode> {
-    match command {
-        Command::Run(it) => run::run(engine, &it),
-        Command::Create(it) => run::create(engine, &it),
-        Command::Start(it) => run::start(engine, &it),
-        Command::Exec(it) => exec::exec(engine, &it),
-        Command::Ps(it) => containers::ps(engine, &it),
-        Command::Stop(it) => containers::stop(engine, &it),
-        Command::Kill(it) => containers::kill(engine, &it),
-        Command::Rm(it) => containers::rm(engine, &it),
-        Command::Wait(it) => containers::wait(engine, &it),
-        Command::Diff(it) => containers::diff(engine, &it),
-        Command::Logs(it) => logs::logs(engine, &it),
-        Command::Inspect(it) => inspect::inspect(engine, &it),
-        Command::Commit(it) => images::commit(engine, &it),
-        Command::Pull(it) => images::pull(engine, &it),
-        Command::Push(it) => images::push(engine, &it),
-        Command::Images(it) => images::images(engine, &it),
-        Command::Tag(it) => images::tag(engine, &it),
-        Command::Rmi(it) => images::rmi(engine, &it),
-        Command::History(it) => images::history(engine, &it),
-        Command::Volume(it) => volume::volume(engine, it),
-        Command::Demo(_) | Command::Monitor(_) | Command::Inside(_) | Command::Registry(_) => {
-            Ok(ExitCode::SUCCESS)
-        }
+    match verb {
+        Verb::Run(it) => run::run(&engine, &it),
+        Verb::Create(it) => run::create(&engine, &it),
+        Verb::Start(it) => run::start(&engine, &it),
+        Verb::Exec(it) => exec::exec(&engine, &it),
+        Verb::Ps(it) => containers::ps(&engine, &it),
+        Verb::Stop(it) => containers::stop(&engine, &it),
+        Verb::Kill(it) => containers::kill(&engine, &it),
+        Verb::Rm(it) => containers::rm(&engine, &it),
+        Verb::Wait(it) => containers::wait(&engine, &it),
+        Verb::Diff(it) => containers::diff(&engine, &it),
+        Verb::Logs(it) => logs::logs(&engine, &it),
+        Verb::Inspect(it) => inspect::inspect(&engine, &it),
+        Verb::Commit(it) => images::commit(&engine, &it),
+        Verb::Pull(it) => images::pull(&engine, &it),
+        Verb::Push(it) => images::push(&engine, &it),
+        Verb::Images(it) => images::images(&engine, &it),
+        Verb::Tag(it) => images::tag(&engine, &it),
+        Verb::Rmi(it) => images::rmi(&engine, &it),
+        Verb::History(it) => images::history(&engine, &it),
+        Verb::Volume(it) => volume::volume(&engine, it),
     }
 }
 

@@ -7,14 +7,14 @@
 use ground::Result;
 use namespaces::{Kinds, rootless};
 
-use super::args::{Command, Volume};
+use super::args::{Verb, Volume};
 
 /// Becomes root of a user namespace, if the verb needs that and we are not root.
 ///
 /// # Errors
 /// What the machine has against user namespaces, and what opens it.
-pub fn enter(command: &Command) -> Result<()> {
-    if needs_owners(command) { own() } else { Ok(()) }
+pub fn enter(verb: &Verb) -> Result<()> {
+    if needs_owners(verb) { own() } else { Ok(()) }
 }
 
 /// Becomes root of a user namespace, if we are not root.
@@ -26,16 +26,16 @@ pub fn own() -> Result<()> {
 }
 
 /// Whether the verb makes or removes files that belong to other ids.
-fn needs_owners(command: &Command) -> bool {
-    match command {
-        Command::Run(run) => !run.explain,
-        Command::Pull(_)
-        | Command::Create(_)
-        | Command::Start(_)
-        | Command::Commit(_)
-        | Command::Diff(_)
-        | Command::Rmi(_)
-        | Command::Volume(Volume::Rm { .. } | Volume::Create { .. }) => true,
+fn needs_owners(verb: &Verb) -> bool {
+    match verb {
+        Verb::Run(run) => !run.explain,
+        Verb::Pull(_)
+        | Verb::Create(_)
+        | Verb::Start(_)
+        | Verb::Commit(_)
+        | Verb::Diff(_)
+        | Verb::Rmi(_)
+        | Verb::Volume(Volume::Rm { .. } | Volume::Create { .. }) => true,
         // `rm` first has to reach into the namespaces of containers that run; it enters later.
         _ => false,
     }

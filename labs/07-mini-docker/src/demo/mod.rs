@@ -23,16 +23,15 @@ use namespaces::{
 };
 use rootfs::Mount;
 
-use crate::cli::args::Demo;
 use stage::Stage;
 
 /// What the cgroup of the demonstration is called, when it has one.
 const NO_CGROUP: &str = "none";
 
 /// Plays it.
-pub fn play(args: &Demo) -> ExitCode {
-    ground::cli::run(args.flags, |narrator| match &args.on_stage {
-        Some(cgroup) => tell(narrator, Some(cgroup.as_str()).filter(|name| *name != NO_CGROUP)),
+pub fn play(flags: ground::cli::Flags, on_stage: Option<&str>) -> ExitCode {
+    ground::cli::run(flags, |narrator| match on_stage {
+        Some(cgroup) => tell(narrator, Some(cgroup).filter(|name| *name != NO_CGROUP)),
         None if narrator.plans_only() => tell(narrator, None),
         None => set_stage(),
     })
