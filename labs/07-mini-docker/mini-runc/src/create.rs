@@ -73,6 +73,9 @@ pub(crate) fn create(root: &Root, id: &str, options: Options, warn: Warn<'_>) ->
     let bundle = Bundle::read(&options.bundle)?;
     let caller = Caller::look()?;
     let dir = root.claim(id)?;
+    for field in bundle.without_effect() {
+        warn(format!("config.json has {field}, which is not done here"));
+    }
     let made = Making { id, dir: &dir, bundle: &bundle, caller: &caller }.create(options, warn);
     made.inspect_err(|_| {
         // The error that is reported is the first one.

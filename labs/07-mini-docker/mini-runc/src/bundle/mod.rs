@@ -3,6 +3,7 @@
 //! Source: runtime specification, bundle.md, config.md.
 
 mod json_path;
+mod not_done;
 
 use std::{
     fs,
@@ -87,6 +88,11 @@ impl Bundle {
     /// The same container with another program.
     pub(crate) fn with_process(self, process: Process) -> Self {
         Self { process, ..self }
+    }
+
+    /// The fields that are set and have no effect here.
+    pub(crate) fn without_effect(&self) -> Vec<&'static str> {
+        not_done::fields(&self.process, &self.linux)
     }
 
     /// What only Linux has.

@@ -47,22 +47,36 @@ impl Log {
     /// Says something that did not end it.
     pub(super) fn warn(&self, text: &str) {
         let line = || json!({ "level": "warning", "msg": text, "time": now() }).to_string();
-        self.write(&format!("warning: {text}"), line);
+        if self.file.is_none() {
+            self.write(&format!("warning: {text}"), line);
+        } else {
+            // With a log, standard error belongs to the container's program alone.
+            self.append(&format!("warning: {text}"), line);
+        }
     }
 
     fn write(&self, text: &str, json: impl Fn() -> String) {
-        let line = match self.format {
+        if self.file.is_none() {
+            eprintln!("{}", self.line(text, json));
+        } else {
+            // People see it as well; a log that cannot be written must not hide the error.
+            eprintln!("{text}");
+            self.append(text, json);
+        }
+    }
+
+    fn append(&self, text: &str, json: impl Fn() -> String) {
+        let line = self.line(text, json) + "\n";
+        if let Some(path) = &self.file {
+            let log = OpenOptions::new().create(true).append(true).open(path);
+            let _ = log.and_then(|mut log| log.write_all(line.as_bytes()));
+        }
+    }
+
+    fn line(&self, text: &str, json: impl Fn() -> String) -> String {
+        match self.format {
             LogFormat::Text => text.to_owned(),
             LogFormat::Json => json(),
-        };
-        match &self.file {
-            None => eprintln!("{line}"),
-            Some(path) => {
-                // People see it as well; a log that cannot be written must not hide the error.
-                eprintln!("{text}");
-                let log = OpenOptions::new().create(true).append(true).open(path);
-                let _ = log.and_then(|mut log| log.write_all(format!("{line}\n").as_bytes()));
-            }
         }
     }
 }
