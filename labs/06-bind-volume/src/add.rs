@@ -20,7 +20,7 @@ use crate::run::cannot_tell;
 pub struct Args {
     /// A process of the container
     pid: i32,
-    /// What to show in it, and where: SRC:DST[:ro]
+    /// What to show in it, and where; `:ro` for read-only
     #[arg(value_name = "SRC:DST[:ro]")]
     volume: Spec,
 }

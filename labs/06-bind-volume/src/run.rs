@@ -13,7 +13,7 @@ use crate::container::Container;
 /// What `run` understands.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// Show a directory or file of the host in the container: SRC:DST[:ro]
+    /// Show a directory or file of the host in the container; `:ro` for read-only
     #[arg(short, long = "volume", value_name = "SRC:DST[:ro]")]
     volumes: Vec<Spec>,
     /// The host name inside

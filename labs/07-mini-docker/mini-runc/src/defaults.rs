@@ -27,7 +27,7 @@ pub const CAPABILITIES: [&str; 14] = [
 ];
 
 /// Paths that would show the host.
-pub const MASKED_PATHS: [&str; 11] = [
+pub const MASKED_PATHS: [&str; 12] = [
     "/proc/acpi",
     "/proc/asound",
     "/proc/interrupts",
@@ -38,6 +38,7 @@ pub const MASKED_PATHS: [&str; 11] = [
     "/proc/scsi",
     "/proc/timer_list",
     "/proc/timer_stats",
+    "/sys/devices/virtual/powercap",
     "/sys/firmware",
 ];
 

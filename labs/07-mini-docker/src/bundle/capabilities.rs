@@ -1,27 +1,11 @@
-//! Capabilities: the fourteen pieces of root's power that Docker leaves to a container.
+//! Capabilities: the fourteen pieces of root's power that Docker leaves to a container, and what was
+//! added and dropped. What is missing would reach beyond the container: mounts, kernel modules, the
+//! clock, other processes' memory, the firewall.
 
+use mini_runc::defaults::CAPABILITIES;
 use oci::runtime::Capabilities;
 
 use crate::container::Security;
-
-/// Docker's default set. What is missing is what would reach beyond the container: mounts, kernel
-/// modules, the clock, other processes' memory, the firewall.
-const DEFAULT: [&str; 14] = [
-    "CHOWN",
-    "DAC_OVERRIDE",
-    "FSETID",
-    "FOWNER",
-    "MKNOD",
-    "NET_RAW",
-    "SETGID",
-    "SETUID",
-    "SETFCAP",
-    "SETPCAP",
-    "NET_BIND_SERVICE",
-    "SYS_CHROOT",
-    "KILL",
-    "AUDIT_WRITE",
-];
 
 /// All of them, in the order of their numbers (include/uapi/linux/capability.h).
 pub const ALL: [&str; 41] = [
@@ -81,7 +65,7 @@ pub fn bounding(security: &Security) -> Vec<String> {
         let by_default = match (names(&security.cap_add, "ALL"), names(&security.cap_drop, "ALL")) {
             (true, _) => true,
             (false, true) => false,
-            (false, false) => DEFAULT.contains(&name),
+            (false, false) => CAPABILITIES.iter().any(|it| it.strip_prefix("CAP_") == Some(name)),
         };
         !dropped && (added || by_default)
     };

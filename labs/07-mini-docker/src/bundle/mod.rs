@@ -1,8 +1,8 @@
 //! The bundle: image config and options become `config.json`, and from there on images are
 //! forgotten.
 //!
-//! This is where Docker's defaults live: fourteen capabilities, a system call filter, masked paths,
-//! a hostname. Each is a file here, and each is data until a runtime reads it. The one thing that
+//! Docker's defaults go in here: fourteen capabilities, a system call filter, masked paths (those
+//! three are `mini_runc::defaults`), a hostname. All of it is data until a runtime reads it. The one thing that
 //! needs the container's own files is who its user is: names are looked up in *its* /etc/passwd.
 //!
 //! | file | what it decides |
@@ -10,7 +10,6 @@
 //! | `command` | ENTRYPOINT, CMD and what the user typed |
 //! | `user` | names and numbers -> user, groups, home |
 //! | `capabilities` | what its root may do |
-//! | `seccomp` | which system calls it may make |
 //! | `mounts` | what it sees besides the image |
 //! | `resources` | what it may use |
 //! | `etc` | hosts, hostname and resolv.conf |
@@ -20,7 +19,6 @@ mod command;
 mod etc;
 mod mounts;
 mod resources;
-mod seccomp;
 mod user;
 
 use std::{
@@ -30,6 +28,7 @@ use std::{
 };
 
 use ground::{Error, Result};
+use mini_runc::defaults;
 use oci::runtime::{Linux, Namespace, NamespaceKind, Process, Root, Spec, User};
 
 pub use capabilities::ALL as CAPABILITIES;
@@ -126,7 +125,7 @@ fn check_mapped(account: &Account, mapped: &Mapped) -> Result<()> {
 /// The program that `exec` runs beside the container's own.
 ///
 /// # Errors
-/// As [`write`]: for the user.
+/// As [`write()`]: for the user.
 pub fn exec_process(record: &Record, root: &Path, wanted: &ExecOptions) -> Result<Process> {
     let user = wanted.user.as_deref().or(record.config.user.as_deref()).unwrap_or_default();
     let account = user::look_up(user, root)?;
@@ -223,9 +222,9 @@ fn linux(record: &Record, cgroup: Option<&str>) -> Linux {
         cgroups_path: cgroup.map(str::to_owned),
         resources: Some(resources::resources(options)),
         seccomp: (!unconfined)
-            .then(|| seccomp::profile(&capabilities::bounding(&options.security))),
-        masked_paths: paths(&mounts::MASKED),
-        readonly_paths: paths(&mounts::READ_ONLY),
+            .then(|| defaults::seccomp(&capabilities::bounding(&options.security))),
+        masked_paths: paths(&defaults::MASKED_PATHS),
+        readonly_paths: paths(&defaults::READONLY_PATHS),
         ..Linux::default()
     }
 }

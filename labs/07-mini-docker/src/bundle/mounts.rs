@@ -10,25 +10,6 @@ use crate::{
     snapshot::Mapped,
 };
 
-/// What of /proc and /sys reads as empty: it tells of the host, or lets its state be guessed.
-pub const MASKED: [&str; 11] = [
-    "/proc/acpi",
-    "/proc/asound",
-    "/proc/interrupts",
-    "/proc/kcore",
-    "/proc/keys",
-    "/proc/latency_stats",
-    "/proc/sched_debug",
-    "/proc/scsi",
-    "/proc/timer_list",
-    "/sys/devices/virtual/powercap",
-    "/sys/firmware",
-];
-
-/// What of /proc can be read and not written: writing would change the host.
-pub const READ_ONLY: [&str; 5] =
-    ["/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"];
-
 /// Everything in the order in which it is mounted: file systems of the kernel, the three files of
 /// /etc, and what was asked for. A longer path comes after the shorter one that it is in.
 pub fn mounts(record: &Record, layout: &Layout, mapped: &Mapped) -> Vec<Mount> {
