@@ -23,14 +23,16 @@ use std::{
 
 use ground::{Error, Result};
 
+use crate::sys;
+
 /// Our own program, whatever happened to the name it was started by.
 pub const OURSELVES: &str = "/proc/self/exe";
 
 /// The name under which we are a runtime.
 pub const OWN_NAME: &str = "mini-runc";
 
-/// The verb of our command line that joins the user and mount namespace of a process and goes on as
-/// another program.
+/// The verb of our command line that joins the user namespace of a process and goes on as a
+/// runtime. Not its mount namespace: the container's own has none of our files in it.
 pub const INSIDE: &str = "inside";
 
 /// A runtime, and where it keeps what it knows.
@@ -73,7 +75,7 @@ impl Runtime {
         Ok(Self { program, root: root.into(), inside: None })
     }
 
-    /// The same runtime in the user and mount namespace of `pid`.
+    /// The same runtime in the user namespace of `pid`.
     pub fn inside(self, pid: Option<i32>) -> Self {
         Self { inside: pid, ..self }
     }
@@ -110,6 +112,8 @@ impl Runtime {
             command.arg("--console-socket").arg(socket);
         }
         command.arg(id).stdin(stdin).stdout(stdout).stderr(stderr);
+        // Were we killed, it would go on and make a container that nobody knows of.
+        sys::dies_with_parent(&mut command);
         let status = command.status().map_err(|error| self.cannot_execute(&error))?;
         match status.success() {
             true => Ok(()),
@@ -154,7 +158,9 @@ impl Runtime {
     /// What the runtime wrote into its log about a failure.
     pub fn said(&self, log: &Path, stderr: &[u8]) -> Error {
         let text = fs::read_to_string(log).unwrap_or_default();
-        let last = text.lines().rev().find_map(|line| serde_json::from_str(line).ok());
+        let read = |line| serde_json::from_str::<serde_json::Value>(line).ok();
+        let is_error = |line: &serde_json::Value| line["level"] != "warning";
+        let last = text.lines().rev().filter_map(read).find(is_error);
         let stderr = String::from_utf8_lossy(stderr);
         match last {
             Some(line) => from_log(&self.name(), &line),

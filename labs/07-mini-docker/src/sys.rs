@@ -5,8 +5,12 @@
 #![allow(unsafe_code, reason = "ioctl(2) has no safe wrapper")]
 
 use std::{
-    mem,
-    os::fd::{AsFd, AsRawFd},
+    io, mem,
+    os::{
+        fd::{AsFd, AsRawFd},
+        unix::process::CommandExt,
+    },
+    process::Command,
 };
 
 use nix::errno::Errno;
@@ -40,4 +44,24 @@ pub(crate) fn own(fd: std::os::fd::RawFd) -> std::os::fd::OwnedFd {
     // SAFETY: the kernel has just made this descriptor for us, from a message that nobody else
     // reads.
     unsafe { std::os::fd::FromRawFd::from_raw_fd(fd) }
+}
+
+/// Lets the kernel kill the command's process when we die (man 2 PR_SET_PDEATHSIG). The setting
+/// survives execve(2) and is not inherited by children.
+pub(crate) fn dies_with_parent(command: &mut Command) {
+    let parent = std::process::id();
+    let set = move || {
+        // SAFETY: two integers go in.
+        let done = unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL) };
+        Errno::result(done)?;
+        // We may have died before the call: then nobody will ever send the signal.
+        if std::os::unix::process::parent_id() == parent { Ok(()) } else { Err(gone()) }
+    };
+    // SAFETY: between fork(2) and execve(2) only prctl(2) and getppid(2) are called, which are
+    // async-signal-safe; nothing allocates.
+    unsafe { command.pre_exec(set) };
+}
+
+fn gone() -> io::Error {
+    io::Error::from_raw_os_error(libc::ESRCH)
 }

@@ -37,7 +37,7 @@ pub enum Command {
     /// Watch over a container; started by run and start
     #[command(hide = true)]
     Monitor(Monitor),
-    /// Join the user and mount namespace of a process, and execute a runtime there
+    /// Join the user namespace of a process, and execute a runtime there
     #[command(hide = true)]
     Inside(Inside),
 }

@@ -86,7 +86,7 @@ fn code(status: ExitStatus) -> u8 {
 
 /// `inside PID RUNTIME ARGS`
 pub fn inside(args: &Inside) -> Result<ExitCode> {
-    engine::join(args.pid)?;
+    engine::join(args.pid, &[namespaces::Kind::User])?;
     let Some((program, rest)) = args.command.split_first() else { return Ok(ExitCode::FAILURE) };
     if program == OWN_NAME {
         return Ok(crate::mini_runc(args.command.clone()));

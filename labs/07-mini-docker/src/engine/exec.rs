@@ -67,7 +67,7 @@ impl Engine {
                     .fix(format!("start it first: mini-docker start {}", record.name)),
             ));
         };
-        join(monitor.pid)?;
+        join(monitor.pid, &[Namespace::User, Namespace::Mount])?;
         let layout = self.container_layout(record);
         let process = bundle::exec_process(record, &layout.merged(), wanted)?;
         let json = serde_json::to_vec(&process)
@@ -84,13 +84,13 @@ impl Engine {
     }
 }
 
-/// Moves this process into the user and mount namespace of `pid`, where they are not its own.
+/// Moves this process into those of these namespaces of `pid` that are not its own.
 ///
 /// # Errors
 /// The kernel's, in lab 05's words.
-pub fn join(pid: i32) -> Result<(), Report> {
+pub fn join(pid: i32, kinds: &[Namespace]) -> Result<(), Report> {
     let target = Target::open(Pid::from_raw(pid))?;
-    let kinds = target.elsewhere(Kinds::of([Namespace::User, Namespace::Mount]))?;
+    let kinds = target.elsewhere(Kinds::of(kinds.iter().copied()))?;
     if kinds.is_empty() {
         return Ok(());
     }

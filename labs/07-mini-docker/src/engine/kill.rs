@@ -22,9 +22,20 @@ impl Engine {
         let bundle = self.container_layout(record).bundle();
         match self.runtime(record)?.kill(&record.id, signal, &bundle) {
             // It ended meanwhile, which is what most signals are for.
-            Err(_) if !is_watched(record) => Ok(()),
+            Err(_) if self.has_ended(record) => Ok(()),
             sent => Ok(sent?),
         }
+    }
+}
+
+impl Engine {
+    /// Whether the program has ended since the record was read: its monitor may still tidy up.
+    fn has_ended(&self, record: &Record) -> bool {
+        let is_zombie = |pid: i32| {
+            let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+            stat.rsplit(')').next().is_none_or(|rest| rest.trim_start().starts_with(['Z', 'X']))
+        };
+        !is_watched(record) || record.state.pid.is_none_or(|pid| is_zombie(pid))
     }
 }
 

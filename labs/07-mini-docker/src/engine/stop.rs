@@ -5,7 +5,10 @@ use std::time::Duration;
 use nix::sys::signal::Signal;
 
 use super::{Engine, Result, is_watched, kill::signal, wait::await_end};
-use crate::container::Record;
+use crate::container::{Identity, Record, Status};
+
+/// How often a container that is being started is looked at.
+const START_LOOK: Duration = Duration::from_millis(10);
 
 impl Engine {
     /// Sends the stop signal, waits up to `grace`, and sends SIGKILL. Fine when it does not run.
@@ -16,14 +19,12 @@ impl Engine {
     /// # Errors
     /// What the runtime said.
     pub fn stop(&self, record: &Record, grace: Duration) -> Result<()> {
-        let Some(monitor) = record.state.monitor.clone().filter(|_| is_watched(record)) else {
-            return self.bury(record);
-        };
-        self.kill(record, signal(record.stop_signal())?)?;
+        let Some((record, monitor)) = self.settled(record)? else { return Ok(()) };
+        self.kill(&record, signal(record.stop_signal())?)?;
         if await_end(&monitor, Some(grace)) {
             return Ok(());
         }
-        self.kill_and_wait(record)
+        self.kill_and_wait(&record)
     }
 
     /// SIGKILL, and until nothing of the run is left.
@@ -31,11 +32,29 @@ impl Engine {
     /// # Errors
     /// What the runtime said.
     pub fn kill_and_wait(&self, record: &Record) -> Result<()> {
-        let Some(monitor) = record.state.monitor.clone().filter(|_| is_watched(record)) else {
-            return self.bury(record);
-        };
-        self.kill(record, Signal::SIGKILL as i32)?;
+        let Some((record, monitor)) = self.settled(record)? else { return Ok(()) };
+        self.kill(&record, Signal::SIGKILL as i32)?;
         await_end(&monitor, None);
         Ok(())
+    }
+
+    /// The container when its program runs, and its monitor; `None` when it does not run. One that
+    /// is just being started is waited for: there is nothing to signal yet.
+    fn settled(&self, record: &Record) -> Result<Option<(Record, Identity)>> {
+        let mut record = record.clone();
+        loop {
+            let Some(monitor) = record.state.monitor.clone().filter(|_| is_watched(&record)) else {
+                self.bury(&record)?;
+                return Ok(None);
+            };
+            if record.state.status == Status::Running {
+                return Ok(Some((record, monitor)));
+            }
+            await_end(&monitor, Some(START_LOOK));
+            match Record::read(&self.container_layout(&record))? {
+                Some(now) => record = now,
+                None => return Ok(None),
+            }
+        }
     }
 }

@@ -135,6 +135,10 @@ impl Monitor {
         let pid_file = bundle.join("pid");
         let console = record.options.tty.then(|| console::Listener::bind(&bundle)).transpose()?;
         let (ends, streams) = streams(record)?;
+        if self.layout.runtime().exists() {
+            // An earlier monitor was killed, and nobody has cleaned up after it yet.
+            let _ = self.runtime.delete(&record.id, &bundle);
+        }
         let _ = fs::remove_file(bundle.join("log.json"));
         self.runtime.create(
             &record.id,

@@ -1,0 +1,114 @@
+//! SIGKILL at any moment, for the command and for the monitor: the next command sees the truth, and
+//! can clean up.
+
+use testbed::{Host, Place, needs};
+
+use crate::world::{turn, with_image};
+
+#[track_caller]
+fn survives(place: Place, script: &str) {
+    let _turn = turn(place);
+    let before = Host::now();
+    let output = with_image(place, script);
+    output.success();
+    before.assert_unchanged();
+}
+
+/// Kills the command that starts containers after a random time, many times.
+const COMMAND: &str = r#"
+    md pull -q $I > /dev/null
+    seed=${UNBOXED_SEED:-$$}
+    for trial in $(seq 1 40); do
+        seed=$(( (seed * 1103515245 + 12345) % 2147483648 ))
+        "$BIN" --root "$home/data" run -d $I sleep 1000 > /dev/null 2>&1 &
+        victim=$!
+        sleep 0.0$(( seed % 90 + 10 ))
+        kill -9 $victim 2> /dev/null || true
+        wait $victim 2> /dev/null || true
+        md ps -a > /dev/null
+    done
+    for id in $(md ps -aq); do md rm -f $id > /dev/null; done
+    [ -z "$(md ps -aq)" ]
+    md run --rm $I true
+"#;
+
+/// Kills the monitor of a running container: it is told as exited, and can be started again.
+const MONITOR: &str = r#"
+    md pull -q $I > /dev/null
+    for trial in $(seq 1 15); do
+        md run -d --name box $I sleep 1000 > /dev/null
+        monitor=$(md inspect box | sed -n 's/.*"MonitorPid": \([0-9]*\).*/\1/p')
+        pid=$(md inspect box | sed -n 's/.*"Pid": \([0-9]*\).*/\1/p')
+        kill -9 $monitor
+        until md ps -a | grep -q 'Exited (255)'; do sleep 0.02; done
+        [ -z "$(md ps -q)" ]
+        ! kill -0 $pid 2> /dev/null
+        [ $(md wait box) = 255 ]
+        md start box > /dev/null
+        md exec box true
+        md rm -f box > /dev/null
+    done
+"#;
+
+/// Kills the monitor at random moments of its start.
+const STARTING: &str = r#"
+    md pull -q $I > /dev/null
+    md create --name box $I sleep 1000 > /dev/null
+    seed=${UNBOXED_SEED:-$$}
+    for trial in $(seq 1 30); do
+        seed=$(( (seed * 1103515245 + 12345) % 2147483648 ))
+        "$BIN" --root "$home/data" start box > /dev/null 2>&1 &
+        start=$!
+        sleep 0.0$(( seed % 60 + 10 ))
+        monitor=$(md inspect box | sed -n 's/.*"MonitorPid": \([0-9]*\).*/\1/p')
+        [ -z "$monitor" ] || kill -9 $monitor 2> /dev/null || true
+        wait $start 2> /dev/null || true
+        md ps -a > /dev/null
+        md stop -t 0 box > /dev/null
+        md ps -a | grep -Eq 'Created|Exited'
+    done
+    md start box > /dev/null
+    md exec box true
+    md rm -f box > /dev/null
+"#;
+
+/// Kills a pull at random moments: what is visible is whole, and the next one works.
+const PULL: &str = r#"
+    seed=${UNBOXED_SEED:-$$}
+    for trial in $(seq 1 40); do
+        seed=$(( (seed * 1103515245 + 12345) % 2147483648 ))
+        "$BIN" --root "$home/data" pull -q $I > /dev/null 2>&1 &
+        victim=$!
+        sleep 0.0$(( seed % 60 + 1 ))
+        kill -9 $victim 2> /dev/null || true
+        wait $victim 2> /dev/null || true
+        [ -z "$(md images -q)" ] || md rmi $I > /dev/null
+    done
+    md pull -q $I > /dev/null
+    [ "$(ls data/layers/unfinished | wc -l)" = 0 ]
+    md run --rm $I true
+"#;
+
+macro_rules! as_root_and_as_user {
+    ($($name:ident: $script:expr;)+) => {
+        $(mod $name {
+            use super::*;
+            #[test]
+            fn as_root() { needs!(In(Place::Root)); survives(Place::Root, $script); }
+            #[test]
+            fn as_user_with_subids() {
+                needs!(In(Place::UserWithSubids));
+                survives(Place::UserWithSubids, $script);
+            }
+            #[test]
+            fn as_user() { needs!(In(Place::User)); survives(Place::User, $script); }
+        })+
+    };
+}
+
+as_root_and_as_user! {
+    a_command_may_be_killed: COMMAND;
+    a_monitor_may_be_killed: MONITOR;
+    a_start_may_be_killed: STARTING;
+    a_pull_may_be_killed: PULL;
+}

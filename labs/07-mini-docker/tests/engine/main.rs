@@ -1,0 +1,18 @@
+//! The engine, from the command line: images and containers on a real kernel, hostile layers, and
+//! death at any moment.
+
+#![allow(missing_docs, reason = "a test's name is its sentence")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
+
+mod containers;
+mod hostile;
+mod killed;
+mod texts;
+mod world;
+
+const BIN: &str = env!("CARGO_BIN_EXE_mini-docker");

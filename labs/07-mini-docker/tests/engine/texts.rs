@@ -1,0 +1,82 @@
+//! What a person reads: help, plans, mistakes.
+
+use testbed::{Place, needs, snapshot};
+
+use crate::{
+    BIN,
+    world::{turn, with_image},
+};
+
+#[test]
+fn help_is_dockers() {
+    let place = Place::unprivileged();
+    needs!(In(place));
+    for (name, args) in [("help", vec!["--help"]), ("help_run", vec!["run", "--help"])] {
+        let output = place.run(BIN, &args, &[]);
+        match name {
+            "help" => snapshot!("help", output.success()),
+            _ => snapshot!("help_run", output.success()),
+        }
+    }
+}
+
+#[test]
+fn the_plan_of_a_run_needs_neither_privilege_nor_image() {
+    let place = Place::unprivileged();
+    needs!(In(place));
+    let args =
+        ["--root", "/nowhere-to-be-written", "run", "--explain", "-m", "64m", "alpine", "sh"];
+    let output = place.run(BIN, &args, &[]);
+    // The store cannot even be made there.
+    assert_eq!(output.code, 125, "{output}");
+    let output = place
+        .shell(BIN, "\"$BIN\" --root ./data run --explain -v ./src:/dst:ro alpine sh -c 'echo hi'");
+    snapshot!(
+        place,
+        "run_explain",
+        output.success(),
+        [(r"/[^ \x22]*/data/", "/DATA/"), (r"/[^ \x22]*/src", "/SRC")]
+    );
+}
+
+#[test]
+fn mistakes_are_told_with_their_fix() {
+    needs!(In(Place::Root));
+    let _turn = turn(Place::Root);
+    let output = with_image(
+        Place::Root,
+        r#"
+        exec 2>&1
+        try() { echo "\$ mini-docker $*"; md "$@" || echo "= $?"; echo; }
+        md pull -q $I > /dev/null
+        try run nowhere-to-be-found.invalid/x
+        try run --rm --pull never alpine
+        try run --rm $I nowhere
+        try run --rm $I /etc/passwd
+        try run --rm -m 1k $I true
+        try run --rm --memory-swap 1m $I true
+        try run --rm -v relative:path $I true
+        try run --rm --network bridge $I true
+        try run --rm --cap-add FLY $I true
+        try run --rm -w not/absolute $I true
+        try run --rm -u nobody $I true
+        try run --rm --name 'a b' $I true
+        try run --rm --runtime nowhere $I true
+        try run --rm Upper/Case
+        md run -d --name box $I sleep 100 > /dev/null
+        try create --name box $I
+        try rm box
+        try rmi $I
+        try exec nobody true
+        try kill -s NOPE box
+        md kill box > /dev/null; md wait box > /dev/null
+        try kill box
+        try exec box true
+        try push nobody/nothing
+        try volume rm nothing
+        try logs --tail some box
+        "#,
+    );
+    let text = output.success();
+    snapshot!("mistakes", text, [(r"127\.0\.0\.1:\d+", "127.0.0.1:[PORT]")]);
+}

@@ -1,0 +1,129 @@
+//! A registry's directory with one small image in it, and the script that every test begins with.
+
+use std::{
+    io::{BufRead, BufReader},
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+    sync::{Mutex, MutexGuard, OnceLock, PoisonError},
+};
+
+use mini_docker::{
+    layout::Layout,
+    registry::client::{Client, Options},
+    snapshot,
+    store::Store,
+    transfer::push_image,
+};
+use oci::{Config, ImageConfig, Manifest, MediaType, Platform};
+use rootfs::{DEFAULT_PATH, Program};
+use testbed::{Output, Place};
+
+use crate::BIN;
+
+const PROGRAMS: [&str; 16] = [
+    "sh", "ls", "cat", "sleep", "id", "true", "env", "touch", "mkdir", "rm", "echo", "readlink",
+    "hostname", "grep", "tail", "stat",
+];
+
+/// The directory of a registry that serves `test:1`. Made once; lies beside the binary, which is
+/// what a guest sees of the build directory.
+pub fn registry_dir() -> &'static Path {
+    static DIR: OnceLock<PathBuf> = OnceLock::new();
+    DIR.get_or_init(|| {
+        let dir = Path::new(BIN).with_file_name("engine-registry");
+        let _ = std::fs::remove_dir_all(&dir);
+        publish(&dir);
+        dir
+    })
+}
+
+fn publish(dir: &Path) {
+    let mut registry = Command::new(BIN)
+        .arg("--root")
+        .arg(dir)
+        .args(["registry", "serve", "--listen", "127.0.0.1:0", "--dies-with-parent"])
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut line = String::new();
+    BufReader::new(registry.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    let address = line.trim().strip_prefix("listening on ").unwrap();
+    let scratch = tempfile::tempdir().unwrap();
+    let store = Store::open(Layout::new(scratch.path().join("store"))).unwrap();
+    let manifest = image(&store, scratch.path());
+    let reference = format!("{address}/test:1").parse().unwrap();
+    store.tag(&reference, &manifest).unwrap();
+    let image = store.find(&reference).unwrap().unwrap();
+    let client = Client::new(Options::anonymous());
+    push_image(&client, &store, (&image, &reference), &|_| {}).unwrap();
+    registry.kill().unwrap();
+    registry.wait().unwrap();
+}
+
+/// A few of the host's programs, two users, and a volume.
+fn image(store: &Store, scratch: &Path) -> oci::Descriptor {
+    let dir = scratch.join("rootfs");
+    let programs: Vec<Program> = PROGRAMS.into_iter().map(Program::from).collect();
+    rootfs::build(&dir, &programs, DEFAULT_PATH.as_ref()).unwrap();
+    std::fs::create_dir_all(dir.join("etc")).unwrap();
+    std::fs::write(
+        dir.join("etc/passwd"),
+        "root:x:0:0:root:/root:/bin/sh\nada:x:1000:1000:Ada:/home/ada:/bin/sh\n",
+    )
+    .unwrap();
+    std::fs::write(dir.join("etc/group"), "root:x:0:\nada:x:1000:\naudio:x:29:ada\n").unwrap();
+    std::fs::create_dir_all(dir.join("srv")).unwrap();
+    std::fs::write(dir.join("srv/first"), "from the image\n").unwrap();
+    let layer = snapshot::pack(store, &dir, &|_| None).unwrap();
+    let mut config = ImageConfig::new(&Platform::host());
+    config.config = Some(Config {
+        cmd: Some(vec!["sh".into(), "-c".into(), "echo the default".into()]),
+        env: Some(vec![format!("PATH={DEFAULT_PATH}"), "FROM=image".into()]),
+        ..Config::default()
+    });
+    config.created = Some("2026-01-01T00:00:00Z".into());
+    config.rootfs.diff_ids.push(layer.diff_id);
+    let json = serde_json::to_vec(&config).unwrap();
+    let config = store.put_bytes(MediaType::OciConfig, &json).unwrap();
+    let manifest = Manifest::new(config, vec![layer.blob]);
+    store.put_bytes(MediaType::OciManifest, &serde_json::to_vec(&manifest).unwrap()).unwrap()
+}
+
+/// Containers of one test are no leak of another: on this machine one test after the other, and one
+/// in a guest beside it.
+pub fn turn(place: Place) -> MutexGuard<'static, ()> {
+    static TURNS: [Mutex<()>; 2] = [Mutex::new(()), Mutex::new(())];
+    TURNS[usize::from(place.is_guest())].lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Runs a script in which `md` is mini-docker on a directory of its own and `$I` is the image at a
+/// registry that runs beside it. At its end no container, process, mount or group may be left.
+#[track_caller]
+pub fn with_image(place: Place, script: &str) -> Output {
+    let registry = registry_dir().display();
+    let script = format!(
+        r#"
+        set -e
+        home=$(mktemp -d "${{TMPDIR:-/tmp}}/mini-docker-test-$$-XXXXXX")
+        cd "$home"
+        md() {{ "$BIN" --root "$home/data" "$@"; }}
+        cp -r {registry} reg
+        "$BIN" --root "$home/reg" registry serve --listen 127.0.0.1:0 > address &
+        registry=$!
+        until grep -q listening address 2> /dev/null; do sleep 0.02; done
+        I=$(sed 's/.* //' address)/test:1
+        fails() {{ code=0; "$@" || code=$?; echo "= $code"; }}
+        (
+        {script}
+        )
+        for id in $(md ps -aq); do md rm -fv $id > /dev/null; done
+        md ps -aq; ls data/containers 2>/dev/null || true
+        kill $registry; wait $registry 2>/dev/null || true
+        cd /
+        # What belongs to subordinate ids can only be removed where those are ours.
+        images=$("$BIN" --root "$home/data" images -q); [ -z "$images" ] || "$BIN" --root "$home/data" rmi -f $images > /dev/null
+        rm -rf "$home"
+        "#
+    );
+    place.shell(BIN, &script)
+}
