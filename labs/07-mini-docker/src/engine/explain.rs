@@ -1,8 +1,10 @@
 //! explain: what `run` would do, as calls, without doing any of it and without any privilege.
 
 use ground::{Explanation, Step};
-use namespaces::{Kind, Kinds, rootless};
+use namespaces::{IdMaps, Kind, Kinds, rootless};
+use nix::unistd::geteuid;
 use oci::runtime::Spec;
+use overlay::{Marks, Options};
 
 use super::{Create, Engine, Result};
 use crate::{
@@ -46,12 +48,19 @@ impl Engine {
         }
         calls.push(start_monitor());
         calls.extend(rootless::explain(Kinds::of([Kind::Mount])));
-        let overlay = snapshot.overlay().step(&snapshot.merged)?;
-        calls.push(overlay.explain());
+        let maps = rootless_maps();
+        let mut overlay = snapshot.overlay();
+        if maps.is_some() {
+            // As the user namespace will have it.
+            overlay.options =
+                Options { index: Some(false), ..Options::kernel_default(Marks::User) };
+        }
+        calls.push(overlay.step(&snapshot.merged)?.explain());
         calls.push(write_bundle(&layout.bundle().display().to_string()));
         let cgroup = format!("/mini-docker-{}", record.id);
         let parts = bundle::Parts { record: &record, layout: &self.layout, cgroup: Some(&cgroup) };
-        let spec = bundle::spec(parts, &Account::root(), &Mapped::here());
+        let mapped = maps.as_ref().map_or_else(Mapped::here, Mapped::of);
+        let spec = bundle::spec(parts, &Account::root(), &mapped);
         Ok(Plan { calls, spec })
     }
 
@@ -76,6 +85,12 @@ impl Engine {
             state: State::created(),
         })
     }
+}
+
+/// The maps of the user namespace that an ordinary user will get.
+fn rootless_maps() -> Option<IdMaps> {
+    let maps = || IdMaps::with_subordinate_ids().unwrap_or_else(IdMaps::only_root);
+    (!geteuid().is_root()).then(maps)
 }
 
 fn pull(image: &str) -> Explanation {

@@ -35,7 +35,7 @@ impl Engine {
             let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
             stat.rsplit(')').next().is_none_or(|rest| rest.trim_start().starts_with(['Z', 'X']))
         };
-        !is_watched(record) || record.state.pid.is_none_or(|pid| is_zombie(pid))
+        !is_watched(record) || record.state.pid.is_none_or(is_zombie)
     }
 }
 

@@ -10,6 +10,7 @@ use crate::{
 };
 
 impl Engine {
+    // ANCHOR: pull
     /// Pulls an image. Nothing is moved or unpacked that is here already.
     ///
     /// # Errors
@@ -23,6 +24,7 @@ impl Engine {
         pulled.name(&self.store, on_event)?;
         Ok(pulled)
     }
+    // ANCHOR_END: pull
 
     /// Unpacks what is not unpacked yet of an image, and returns its chain IDs, the lowest first.
     pub(super) fn unpack(

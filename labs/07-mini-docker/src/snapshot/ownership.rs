@@ -12,6 +12,7 @@ use std::{
 };
 
 use ground::{Error, Result};
+use namespaces::{IdMaps, Range};
 use serde::{Deserialize, Serialize};
 
 /// What an archive said about a file and could not be done.
@@ -109,6 +110,13 @@ impl Mapped {
             text.map_or_else(|_| vec![(0, u32::MAX)], |text| ranges(&text))
         };
         Self { uids: read("uid_map"), gids: read("gid_map") }
+    }
+
+    /// Those of a user namespace with these maps.
+    pub fn of(maps: &IdMaps) -> Self {
+        let inside =
+            |ranges: &[Range]| ranges.iter().map(|range| (range.inside, range.count)).collect();
+        Self { uids: inside(&maps.uids), gids: inside(&maps.gids) }
     }
 
     /// Whether a file can belong to this user and group.
