@@ -227,6 +227,7 @@ struct Waiting {
     filter: Option<seccomp::Filter>,
 }
 
+// ANCHOR: before_created
 fn before_created(
     context: &Context<'_>,
     wishes: Wishes,
@@ -256,6 +257,7 @@ fn before_created(
     program::look_up(&program, wishes.preserve_fds, steps);
     Ok(Waiting { gate: wishes.gate, program, filter })
 }
+// ANCHOR_END: before_created
 
 /// What `exec` is asked for besides the process.
 #[derive(Debug)]
