@@ -82,7 +82,9 @@ const PULL: &str = r#"
         sleep 0.0$(( seed % 60 + 1 ))
         kill -9 $victim 2> /dev/null || true
         wait $victim 2> /dev/null || true
-        [ -z "$(md images -q)" ] || md rmi $I > /dev/null
+        # Killed between its two names, an image is whole and has only one of them.
+        images=$(md images -q)
+        [ -z "$images" ] || md rmi -f $images > /dev/null
     done
     md pull -q $I > /dev/null
     [ "$(ls data/layers/unfinished | wc -l)" = 0 ]
