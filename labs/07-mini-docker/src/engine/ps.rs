@@ -57,15 +57,15 @@ impl Engine {
             return Ok(());
         }
         let layout = self.container_layout(record);
-        let runtime = self.runtime(record)?;
-        let mut deleted = runtime.delete(&record.id, &layout.bundle());
+        let mut deleted = self.runtime(record)?.delete(&record.id, &layout.bundle());
         for _ in 1..BURY_TRIES {
             if deleted.is_ok() {
                 break;
             }
-            // Processes need a moment to die, and a cgroup with one in it cannot go.
+            // Processes need a moment to die: a cgroup with one in it cannot go, and one whose user
+            // namespace we wanted to join may have gone just then.
             std::thread::sleep(Duration::from_millis(50));
-            deleted = runtime.delete(&record.id, &layout.bundle());
+            deleted = self.runtime(record)?.delete(&record.id, &layout.bundle());
         }
         Record::update(&layout, |record| {
             if record.state.is_orphan() {
