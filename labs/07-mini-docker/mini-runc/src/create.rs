@@ -94,7 +94,7 @@ pub(crate) fn explain(
 ) -> Result<Vec<(&'static str, Explanation)>> {
     let bundle = Bundle::read(&options.bundle)?;
     let caller = Caller::look()?;
-    let place = Place::find(&bundle, id, &caller, warn)?;
+    let place = Place::on_paper(&bundle, id, &caller, warn)?;
     let record = Record::new(id, &bundle, None);
     let wishes = Wishes {
         preserve_fds: options.preserve_fds,

@@ -12,7 +12,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use cgroups::{Controller, Controllers, Group, Limits, Site, Version};
+use cgroups::{Controller, Controllers, Group, Hierarchies, Limits, Site, Version};
 use ground::{Errno, Error, Explanation, Result, Step};
 use oci::runtime::DeviceRule;
 
@@ -73,14 +73,40 @@ impl Place {
             }
             Err(error) => return Err(error),
         };
+        Self::at(&site, bundle, id, caller).map(Some)
+    }
+
+    /// The same for a plan that is only told, by somebody who could not follow it: with a warning
+    /// instead of an error, the place that root would have.
+    ///
+    /// # Errors
+    /// Limits that mean nothing, or a controller that the machine does not have.
+    pub(crate) fn on_paper(
+        bundle: &crate::bundle::Bundle,
+        id: &str,
+        caller: &Caller,
+        warn: &mut dyn FnMut(String),
+    ) -> Result<Option<Self>> {
+        let error = match Self::find(bundle, id, caller, warn) {
+            Err(error) if Site::find().is_err() => error,
+            found => return found,
+        };
+        warn(format!("this user cannot follow the plan: {}", error.why.unwrap_or(error.what)));
+        let site = Site::on_paper(Hierarchies::of_this_process()?);
+        Self::at(&site, bundle, id, caller).map(Some)
+    }
+
+    fn at(site: &Site, bundle: &crate::bundle::Bundle, id: &str, caller: &Caller) -> Result<Self> {
+        let resources = bundle.linux().resources.clone().unwrap_or_default();
+        let limits = resources::limits(&resources)?;
         site.require(&limits.controllers())?;
         let mut needed = Controller::accounting();
         needed.extend(limits.controllers());
         needed.insert(Controller::Devices);
         let name = name_of(bundle.linux().cgroups_path.as_deref(), id);
-        let group = Group::plan(&site, name, &needed)?;
-        let trees = trees(&group, &site);
-        Ok(Some(Self {
+        let group = Group::plan(site, name, &needed)?;
+        let trees = trees(&group, site);
+        Ok(Self {
             group,
             limits,
             devices: resources.devices,
@@ -88,7 +114,7 @@ impl Place {
             made: false,
             enforce_devices: !caller.in_user_namespace,
             trees,
-        }))
+        })
     }
 
     /// Refuses a group that others live in. Asked before the group is written down as ours: whoever
