@@ -37,6 +37,10 @@ fn the_plan_of_a_run_needs_neither_privilege_nor_image() {
         output.success(),
         [(r"/[^ \x22]*/data/", "/DATA/"), (r"/[^ \x22]*/src", "/SRC")]
     );
+    // Limits are told too, to a user who could not make the group.
+    let limited =
+        place.shell(BIN, "\"$BIN\" --root ./data run --explain -m 64m alpine sh 2>/dev/null");
+    assert!(limited.success().contains("67108864"), "{limited}");
 }
 
 #[test]
