@@ -74,8 +74,10 @@ macro_rules! needs {
 
 /// Compares a text with its stored snapshot, after [`redact`].
 ///
-/// `snapshot!(place, "name", text)` is stored as `snapshots/name@PLACE.snap` beside the test,
-/// `snapshot!("name", text)` as `snapshots/name.snap`. Further arguments are pairs of a regular
+/// `snapshot!(place, "name", text)` is stored as `snapshots/name@PLACE.snap` beside the test, and
+/// compared on machines like the one it was taken on ([`Need::SnapshotsOf`]); elsewhere that is a
+/// named skip. `snapshot!("name", text)` is stored as `snapshots/name.snap`, for what is the same
+/// on all machines. Further arguments are pairs of a regular
 /// expression and its replacement, applied first: `[(r"port \d+", "port [PORT]")]`.
 #[macro_export]
 macro_rules! snapshot {
@@ -86,8 +88,14 @@ macro_rules! snapshot {
         $crate::snapshot!(@ Some($place), $name, $text, [$($($filter),*)?])
     };
     (@ $place:expr, $name:literal, $text:expr, [$($filter:expr),*]) => {{
+        let place: Option<$crate::Place> = $place;
         let text = $crate::redact(&$text, &[$($filter),*]);
-        $crate::settings($place).bind(|| $crate::insta::assert_snapshot!($name, text));
+        match place.and_then(|place| $crate::Need::SnapshotsOf(place).missing()) {
+            Some(reason) => $crate::skip(&reason),
+            None => {
+                $crate::settings(place).bind(|| $crate::insta::assert_snapshot!($name, text));
+            }
+        }
     }};
 }
 
