@@ -8,7 +8,9 @@ use std::{
 };
 
 use ground::{Errno, Error, Evidence, Narrator, Result, Step, Table};
-use namespaces::{Exec, IdMaps, Kind, Kinds, Signals, Spawn, rootless, steps::PrivateMounts};
+use namespaces::{
+    Exec, IdMaps, Kind, Kinds, Signals, Spawn, Terminal, rootless, steps::PrivateMounts,
+};
 use rootfs::{DEFAULT_PATH, Mkdir, Mount, Plan, Program, What, c_path, dev};
 
 use crate::breakout::{self, Place};
@@ -80,13 +82,23 @@ pub fn pivot(narrator: &mut Narrator<'_>, dir: &Path, command: &[OsString]) -> R
     let dir = &directory(dir)?;
     no_link(dir, "proc").and_then(|()| no_link(dir, "dev"))?;
     rootless::enter(Kinds::NONE)?;
-    let spawn = container(dir, command, dev::Nodes::here(), dev::tty_gid())?;
-    let signals = Signals::hold()?;
+    let mut spawn = container(dir, command, dev::Nodes::here(), dev::tty_gid())?;
+    let terminal = Terminal::ours();
+    if let Some(take) = terminal.as_ref().and_then(Terminal::step) {
+        let before_exec = spawn.steps.len() - 1;
+        spawn.steps.insert(before_exec, Box::new(take));
+    }
+    let signals = if terminal.is_none() { Some(Signals::hold()?) } else { None };
     let mut child = spawn.start().map_err(|error| match error.exit_code {
         127 => rootfs::why_not_found(dir, &command[0], DEFAULT_PATH).unwrap_or(error),
         _ => error,
     })?;
-    Ok(ExitCode::from(signals.wait(&mut child)?.code()))
+    let ended = match (terminal, signals) {
+        (Some(terminal), _) => child.wait_with_terminal(&terminal)?,
+        (None, Some(signals)) => signals.wait(&mut child)?,
+        (None, None) => child.wait()?,
+    };
+    Ok(ExitCode::from(ended.code()))
 }
 
 /// The child of [`pivot`]: everything is mounted while the old root is still there to mount from.

@@ -198,6 +198,13 @@ fn check_depth(places: &[Place]) -> Result<()> {
 /// How many overlays are upon each other at `path`, as far as it can be seen from here: the
 /// mount table names layers by paths that may lead nowhere for us.
 fn depth(path: &Path) -> usize {
-    let Ok(stack) = Stack::containing(path) else { return 0 };
-    1 + stack.lower.iter().map(|lower| depth(lower)).max().unwrap_or(0)
+    Stack::containing(path).map_or(0, |stack| 1 + depth_under(&stack, MAX_DEPTH))
+}
+
+/// How many more are under this one. A root that is an overlay on another root calls its lower
+/// layer `/`, and from here that is itself: what it really is cannot be seen.
+fn depth_under(above: &Stack, most: usize) -> usize {
+    let below = above.lower.iter().filter_map(|lower| Stack::containing(lower).ok());
+    let others = below.filter(|stack| most > 0 && stack != above);
+    others.map(|stack| 1 + depth_under(&stack, most - 1)).max().unwrap_or(0)
 }

@@ -177,7 +177,7 @@ fn redirects_are_followed_by_the_diff() {
 #[test]
 fn a_mount_point_in_the_upper_directory_is_not_entered() {
     needs!(Root);
-    let script = "mkdir C/dir C/new; echo mine > C/new/file
+    let script = "mkdir C/dir C/new; touch -r B/dir C/dir; echo mine > C/new/file
         unshare -m sh -c 'mount -t tmpfs t C/new; echo other > C/new/other; $BIN diff C --lower A:B'";
     check(Place::Root, script, "A /new");
 }
@@ -190,6 +190,13 @@ fn a_third_overlay_is_refused_in_words() {
         mount -t overlay -o lowerdir=$PWD/M:$PWD/D o M2
         $BIN mount --lower M2 --upper C --work W D -- true' 2>&1 | grep -o 'on an overlay that is on an overlay'";
     check(Place::Root, script, "on an overlay that is on an overlay");
+}
+
+#[test]
+fn a_root_that_is_its_own_layer_as_seen_from_here_is_no_circle() {
+    needs!(In(Place::GuestRoot));
+    // The guest's root is an overlay with lowerdir=/, as that of a live system.
+    check(Place::GuestRoot, "$BIN mount --lower /etc:$PWD/A M -- cat M/a", "A");
 }
 
 #[test]

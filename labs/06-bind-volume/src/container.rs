@@ -18,7 +18,7 @@ use std::{
 
 use ground::{Error, Result, Step};
 use namespaces::{
-    Exec, Kind, Kinds, Spawn,
+    Exec, Kind, Kinds, Spawn, Terminal,
     steps::{LoopbackUp, PrivateMounts, SetHostname},
 };
 use overlay::{Marks, Options, Overlay, Upper};
@@ -63,6 +63,7 @@ impl Container<'_> {
         let scratch = self.scratch()?;
         spawn.steps.extend(self.file_system(&scratch)?);
         for spec in self.volumes {
+            not_covered(spec)?;
             spawn.steps.extend(volume(
                 host_path(spec)?,
                 &scratch.merged,
@@ -76,12 +77,20 @@ impl Container<'_> {
     }
     // ANCHOR_END: plan
 
-    /// The plan of a container that runs `command`.
+    /// The plan of a container that runs `command`, in the foreground of `terminal` if given.
     ///
     /// # Errors
     /// As [`Container::plan`], and an empty command.
-    pub fn running(&self, command: &[OsString]) -> Result<Spawn<'static>> {
-        Ok(self.plan()?.step(Exec::new(command, &ENVIRONMENT)?))
+    pub fn running(
+        &self,
+        command: &[OsString],
+        terminal: Option<&Terminal>,
+    ) -> Result<Spawn<'static>> {
+        let mut spawn = self.plan()?;
+        if let Some(take) = terminal.and_then(Terminal::step) {
+            spawn = spawn.step(take);
+        }
+        Ok(spawn.step(Exec::new(command, &ENVIRONMENT)?))
     }
 
     fn scratch(&self) -> Result<Scratch> {
@@ -90,6 +99,11 @@ impl Container<'_> {
                 .io(format_args!("realpath {}", self.rootfs.display()), &error)
                 .fix("make one: lab-03 rootfs DIR --with sh,ls,cat")
         })?;
+        if tmpfs == Path::new("/") {
+            return Err(Error::new("cannot use / as the root file system")
+                .why("it is our own root, which no mount can cover: the container would change it")
+                .fix("make one: lab-03 rootfs DIR --with sh,ls,cat"));
+        }
         let below = |name| tmpfs.join(name);
         Ok(Scratch { upper: below("upper"), work: below("work"), merged: below("merged"), tmpfs })
     }
@@ -134,9 +148,20 @@ impl Container<'_> {
             Box::new(Mount::proc(c_path(&proc)?)),
             Box::new(Mkdir::new(c_path(&device)?, 0o755, "the mount point of /dev")),
         ];
-        let nodes = if self.rootless { dev::Nodes::Bound } else { dev::Nodes::Made };
+        // Root may be that of a user namespace which somebody else has made.
+        let nodes = if self.rootless { dev::Nodes::Bound } else { dev::Nodes::here() };
         steps.extend(dev::steps(&device, nodes, None)?);
         Ok(steps)
+    }
+}
+
+/// `/proc` and `/dev` are mounted after the volumes, and would cover one there.
+fn not_covered(spec: &Spec) -> Result<()> {
+    match ["/proc", "/dev"].into_iter().find(|ours| spec.target.starts_with(ours)) {
+        Some(ours) => Err(Error::new(format!("cannot put a volume at {}", spec.target.display()))
+            .why(format!("the container gets a {ours} of its own, which would cover it"))
+            .fix("choose another target")),
+        None => Ok(()),
     }
 }
 

@@ -12,7 +12,7 @@ use std::{
 
 use ground::{Errno, Error, Explanation, Result, Step};
 
-use crate::sys;
+use crate::{FdPath, SetReadOnly, sys};
 
 /// A mount tree attached nowhere. It is gone when it is dropped, unless it was attached.
 #[derive(Debug)]
@@ -52,6 +52,29 @@ impl Detached {
         )
     }
 
+    /// The same tree, read-only before anybody can see it.
+    ///
+    /// # Errors
+    /// EINVAL or ENOSYS before Linux 5.12.
+    pub fn read_only(self) -> Result<Self> {
+        SetReadOnly::at(FdPath::of(&self.tree).as_c_str()).map_err(|errno| {
+            let Explanation { call, man, .. } = Self::read_only_explained();
+            let error = Error::new("cannot make the volume read-only").call(&call, errno).see(man);
+            error.fix("use Linux 5.12 or newer, or add the volume without :ro")
+        })?;
+        Ok(self)
+    }
+
+    /// The call that [`Detached::read_only`] makes.
+    pub fn read_only_explained() -> Explanation {
+        Explanation::new(
+            "mount_setattr(AT_FDCWD, \"/proc/self/fd/tree\", AT_RECURSIVE, \
+             {attr_set=MOUNT_ATTR_RDONLY})",
+            "before it is attached, so that there is no moment in which it could be written",
+            "2 mount_setattr",
+        )
+    }
+
     /// Where it was copied from.
     pub fn source(&self) -> &CStr {
         &self.source
@@ -76,6 +99,15 @@ impl Attach {
     pub fn new(detached: Detached, target: &CStr) -> Self {
         Self { detached, target: target.to_owned() }
     }
+
+    /// The call, with any name for the descriptor.
+    pub fn explained(tree: impl std::fmt::Display, target: &CStr) -> Explanation {
+        Explanation::new(
+            format!("move_mount({tree}, \"\", AT_FDCWD, {target:?}, MOVE_MOUNT_F_EMPTY_PATH)"),
+            "the descriptor came along through setns(2); now the tree gets its place",
+            "2 move_mount",
+        )
+    }
 }
 
 impl Step for Attach {
@@ -84,15 +116,7 @@ impl Step for Attach {
     }
 
     fn explain(&self) -> Explanation {
-        Explanation::new(
-            format!(
-                "move_mount({}, \"\", AT_FDCWD, {:?}, MOVE_MOUNT_F_EMPTY_PATH)",
-                self.detached.as_fd().as_raw_fd(),
-                self.target
-            ),
-            "the descriptor came along through setns(2); now the tree gets its place",
-            "2 move_mount",
-        )
+        Self::explained(self.detached.as_fd().as_raw_fd(), &self.target)
     }
 
     fn fix(&self, errno: Errno) -> Option<&'static str> {

@@ -2,9 +2,11 @@
 
 use std::{ffi::OsString, path::PathBuf, process::ExitCode};
 
-use cgroups::{Bound, Bytes, Cpu, Cpus, Join, Limits, Memory, Site, Temporary, sweep};
-use ground::{Error, Narrator, Result};
-use namespaces::{Kinds, Signals, Spawn, rootless};
+use cgroups::{
+    Bound, Bytes, Cpu, Cpus, Group, Hierarchies, Join, Limits, Memory, Site, Temporary, sweep,
+};
+use ground::{Error, Explanation, Narrator, Result};
+use namespaces::{Kinds, Signals, Spawn, Terminal, rootless};
 use nix::unistd::geteuid;
 use volumes::Spec;
 
@@ -46,7 +48,8 @@ pub fn run(args: &Args, narrator: &mut Narrator<'_>) -> Result<ExitCode> {
     };
     if narrator.plans_only() {
         let mut plan = if ordinary { rootless::explain(Kinds::NONE) } else { Vec::new() };
-        plan.extend(container.running(&args.command)?.explain());
+        plan.extend(args.group_explained()?);
+        plan.extend(container.running(&args.command, None)?.explain());
         return narrator.plan(&plan).map(|()| ExitCode::SUCCESS).map_err(cannot_tell);
     }
     let signals = Signals::hold()?;
@@ -54,8 +57,13 @@ pub fn run(args: &Args, narrator: &mut Narrator<'_>) -> Result<ExitCode> {
     let group = args.group()?;
     rootless::enter(Kinds::NONE)?;
     let joins = group.as_deref().map(cgroups::Group::join).transpose()?.unwrap_or_default();
-    let spawn = limited(container.running(&args.command)?, joins);
-    Ok(ExitCode::from(signals.wait(&mut spawn.start()?)?.code()))
+    let terminal = Terminal::ours();
+    let spawn = limited(container.running(&args.command, terminal.as_ref())?, joins);
+    let ended = match &terminal {
+        Some(terminal) => spawn.start()?.wait_with_terminal(terminal)?,
+        None => signals.wait(&mut spawn.start()?)?,
+    };
+    Ok(ExitCode::from(ended.code()))
 }
 
 /// Joins the group before anything else, so that every page and process is counted.
@@ -79,6 +87,23 @@ impl Args {
             pids: self.pids.map(Bound::At),
             ..Limits::default()
         }
+    }
+
+    /// What making that group takes; told to everybody, also to who could not make it.
+    fn group_explained(&self) -> Result<Vec<Explanation>> {
+        let limits = self.limits();
+        if limits == Limits::default() {
+            return Ok(Vec::new());
+        }
+        let site = match Site::find() {
+            Ok(site) => site,
+            Err(_) => Site::on_paper(Hierarchies::of_this_process()?),
+        };
+        let needed = limits.controllers();
+        let group = Group::plan(&site, Temporary::name("run"), &needed)?;
+        let mut calls = group.explain(&needed);
+        calls.extend(group.writes(&limits)?.iter().map(|(dir, write)| write.explain(dir)));
+        Ok(calls)
     }
 
     /// A group with the limits that were asked for; none where none were.

@@ -112,10 +112,14 @@ fn bad_input_is_answered_in_words() {
         \"$BIN\" run rootfs -- nowhere
         \"$BIN\" run --memory 64q rootfs -- sh
         \"$BIN\" add 1073741824 /etc:/data
+        \"$BIN\" add $$ /etc:/data
+        \"$BIN\" run / -- sh
+        \"$BIN\" run -v /etc:/proc/data rootfs -- sh
         true
     ",
     );
-    snapshot!("bad_input", output.text(), [(r"/\S*/rootfs", "[ROOTFS]")]);
+    let filters = [(r"/\S*/rootfs", "[ROOTFS]"), (r"process \d+ is in", "process [PID] is in")];
+    snapshot!("bad_input", output.text(), [filters[0], filters[1]]);
 }
 
 #[test]

@@ -29,7 +29,10 @@ pub fn why_not_found(root: &Path, program: &OsStr, search_path: &str) -> Option<
             false => format!("it is in none of {search_path} in the new root"),
         };
         let name = Path::new(program).file_name().unwrap_or(program).to_string_lossy();
-        let fix = format!("put it there: lab-03 rootfs DIR --with {name}");
+        let fix = format!(
+            "copy it there with its libraries, or build the directory anew with all the programs \
+             that it should have: lab-03 rootfs DIR --with {name},.."
+        );
         return Some(report.why(places).fix(fix));
     };
     let (kind, wanted) = wants(&below(root, &path))?;

@@ -94,7 +94,9 @@ fn act_socket(stage: &mut Stage) -> Result<Outcome> {
     let refused = connect(port);
     check(!outside && inside, "the socket is in the list of its namespace only")?;
     check(visitor.fact("answer") == "connected", "from inside it answers")?;
-    check(refused.starts_with("ECONNREFUSED"), "from outside nobody does")?;
+    // Without a loopback interface that is up there is not even a network to be refused by.
+    let nobody = ["ECONNREFUSED", "ENETUNREACH"].iter().any(|errno| refused.starts_with(errno));
+    check(nobody, "from outside nobody does")?;
     let found = |found| if found { "a socket listens there" } else { "nobody listens there" };
     let table = Table::new(["asked", "port 4242"])
         .row(["/proc/self/net/tcp", found(outside)])

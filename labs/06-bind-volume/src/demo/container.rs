@@ -8,7 +8,7 @@ use nix::unistd::Pid;
 use overlay::{Options, Overlay, Upper, diff};
 use rootfs::{MountInfo, Umount};
 use setns::Target;
-use volumes::{Access, Attach, BindInside, Detached, Spec, table};
+use volumes::{Attach, BindInside, Detached, Spec, table};
 
 use super::{DATA, Stage, expect, make_directory, perform, read_file, try_to_write, write_file};
 use crate::{add, container::Container};
@@ -24,6 +24,7 @@ pub fn scenes() -> Vec<Scene<Stage>> {
             "Give the running container another volume",
             [
                 Detached::explain(C_LATE),
+                Detached::read_only_explained(),
                 Explanation::new(
                     "setns(pidfd of the container, CLONE_NEWNS)",
                     "the descriptor comes along, paths do not",
@@ -104,8 +105,8 @@ fn add_late(stage: &mut Stage) -> Result<Outcome> {
     make_directory("/tmp/late")?;
     write_file("/tmp/late/news", "I came later\n")?;
     let target = Target::open(container.pid())?;
-    let attach = Attach::new(Detached::open(C_LATE)?, c"/late");
-    drop(add::plan(&target, attach, c"/late", Access::ReadOnly)?.start()?);
+    let attach = Attach::new(Detached::open(C_LATE)?.read_only()?, c"/late");
+    drop(add::plan(&target, attach, c"/late")?.start()?);
     let news = seen_by(container, "/late/news");
     let written = try_to_write(&seen_by(container, "/late/x"), "x");
     expect(written.is_err(), "the late volume should be read-only")?;

@@ -70,13 +70,13 @@ fn show_twice(_: &mut Stage) -> Result<Outcome> {
 }
 
 fn uncover(_: &mut Stage) -> Result<Outcome> {
-    let during = names(VOLUME)?;
+    let (during, source) = (names(VOLUME)?, names(DATA)?);
     perform(&Umount::now(C_VOLUME))?;
     let after = names(VOLUME)?;
     expect(during != after, "the volume should be uncovered")?;
     let listing = Table::new(["when", VOLUME, DATA])
         .title("getdents64(2)")
-        .row(["while mounted", &during, &during])
+        .row(["while mounted", &during, &source])
         .row(["after umount2", &after, &names(DATA)?]);
     Ok(Evidence::new(
         "nothing was copied and nothing was lost: the mount only covered the directory",
