@@ -71,9 +71,10 @@ pub fn explain(group: &Group, freeze: bool) -> Option<Explanation> {
 }
 
 fn show(narrator: &mut Narrator<'_>, group: &Group) -> Result<ExitCode> {
+    let dir = group.dir_of(Controller::Freezer).unwrap_or(&group.name);
     let table = Table::new(["group", "processes", "state"]).row([
-        group.name.display().to_string(),
-        group.procs().len().to_string(),
+        dir.display().to_string(),
+        group.procs_of(Controller::Freezer).len().to_string(),
         tree::state(group),
     ]);
     told(narrator.table(&table))?;

@@ -18,7 +18,7 @@ use nix::{
 };
 
 use crate::{
-    Group, Hierarchies, Mode, Version, advice,
+    Controller, Group, Hierarchies, Mode, Version, advice,
     group::{Part, children, put, write_once},
 };
 
@@ -93,12 +93,20 @@ impl Group {
     /// The processes in the group and below it, sorted; those of other PID namespaces are left
     /// out, having no id here.
     pub fn procs(&self) -> Vec<Pid> {
-        let mut pids: Vec<Pid> = self.parts.iter().flat_map(|it| procs_below(&it.dir)).collect();
-        pids.retain(|it| it.as_raw() > 0);
-        pids.sort_unstable();
-        pids.dedup();
-        pids
+        once_each(self.parts.iter().flat_map(|it| procs_below(&it.dir)).collect())
     }
+
+    /// As [`Group::procs`], in the tree of one controller: the trees of v1 need not agree.
+    pub fn procs_of(&self, controller: Controller) -> Vec<Pid> {
+        once_each(self.dir_of(controller).map(procs_below).unwrap_or_default())
+    }
+}
+
+fn once_each(mut pids: Vec<Pid>) -> Vec<Pid> {
+    pids.retain(|it| it.as_raw() > 0);
+    pids.sort_unstable();
+    pids.dedup();
+    pids
 }
 
 /// Moves every process of `from` (not of the groups below it) to `to`; one that ended meanwhile

@@ -1,9 +1,13 @@
 //! How long a namespace lives: as long as something refers to it.
 
-use std::{fs::File, os::fd::AsRawFd, path::Path};
+use std::{
+    fs::{File, read_to_string},
+    os::fd::AsRawFd,
+    path::Path,
+};
 
 use ground::{Error, Evidence, Outcome, Result, Scene, Table};
-use namespaces::{Id, Kind, Kinds, Spawn, steps::SetHostname};
+use namespaces::{Id, Kind, Kinds, Spawn, census, steps::SetHostname};
 use nix::sys::signal::Signal;
 use setns::{JoinFile, Target, pin, pin_explained, unpin, unpin_explained};
 
@@ -19,6 +23,13 @@ pub fn scene(target: &Target) -> Scene<Stage> {
     let calls = of_some_process(pinned.into_iter().chain(unpin_explained(Path::new(FILE))));
     let what = "A host name is set in a namespace; its process ends, but a bind mount stays, then a descriptor.";
     Scene::new(what, calls, act)
+}
+
+/// Whether no mount stands for a namespace at our file any more (man 5 proc_pid_mountinfo).
+fn unpinned() -> Result<bool> {
+    let mounts = read_to_string("/proc/self/mountinfo")
+        .map_err(|error| Error::new("cannot read the mount table").io("mountinfo", &error))?;
+    Ok(!mounts.lines().any(|line| line.split(' ').nth(4) == Some(FILE)))
 }
 
 fn act(_: &mut Stage) -> Result<Outcome> {
@@ -49,8 +60,9 @@ fn act(_: &mut Stage) -> Result<Outcome> {
     let open = note("an open descriptor", "/proc/self/fd/N", &descriptor)?;
     check(alive == pinned && alive == open, "it is one namespace all the time")?;
     drop(held);
-    check(Id::at(&descriptor, Kind::Uts).is_err(), "nothing names it any more")?;
-    table.push(["nothing", "-", "-", "-"]);
+    let somewhere = census::take()?.namespaces.iter().any(|members| members.id == alive);
+    check(!somewhere && unpinned()?, "nothing names it any more")?;
+    table.push(["nothing", "/proc/*/ns, mountinfo", "not found", "-"]);
     let follows = "A namespace is counted like a file: processes, descriptors and mounts refer to it, and with the \
                    last reference it ends. ip netns keeps its networks on /run/netns this way.";
     Ok(Evidence::new(follows).table(table).into())

@@ -49,10 +49,11 @@ fn act(stage: &mut Stage) -> Result<Outcome> {
     check(theirs.directory == second.directory, "and it is taken over")?;
     check(theirs.variable && !first.variable && second.variable, "the environment is given")?;
     check(!theirs.capable && first.capable && second.capable, "capabilities are our own")?;
-    let mut table = Table::new(["what", "the target", "after setns alone", "after lab-05 enter"])
-        .title("/proc/PID/{root,cwd,cgroup,environ,status}")
-        .row(["root", &theirs.root, &first.root, &second.root])
-        .row(["working directory", &theirs.directory, &first.directory, &second.directory]);
+    let mut table =
+        Table::new(["what", "the target", "after setns alone", "after lab-05 enter -c -e"])
+            .title("/proc/PID/{root,cwd,cgroup,environ,status}")
+            .row(["root", &theirs.root, &first.root, &second.root])
+            .row(["working directory", &theirs.directory, &first.directory, &second.directory]);
     let mut follows = "docker exec is more than setns: whoever forgets the control group escapes the limits, and \
                        whoever forgets the capabilities is stronger than the container. The runtime of lab 7 drops \
                        those."
