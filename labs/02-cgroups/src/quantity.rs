@@ -86,7 +86,9 @@ impl FromStr for Bytes {
             Ok(whole) => whole.checked_mul(unit),
             Err(_) => fraction(number).map(|it| (it * unit as f64) as u64),
         };
-        bytes.map(Self).ok_or_else(|| not_bytes(text))
+        // The kernel counts in signed numbers: more would mean something else.
+        let sane = bytes.filter(|it| i64::try_from(*it).is_ok());
+        sane.map(Self).ok_or_else(|| not_bytes(text))
     }
 }
 

@@ -131,8 +131,19 @@ fn memory_is_typed_as_for_docker() {
     bytes("512", Some(512));
     bytes("512b", Some(512));
     bytes("7k", Some(7168));
-    bytes("18446744073709551615", Some(u64::MAX));
-    for wrong in ["", "m", "-1", "1e3", "infg", "6x", "64 m", "18446744073709551615k", "1..5m"] {
+    bytes("9223372036854775807", Some(i64::MAX as u64));
+    for wrong in [
+        "",
+        "m",
+        "-1",
+        "1e3",
+        "infg",
+        "6x",
+        "64 m",
+        "18446744073709551615",
+        "99999999999999999999g",
+        "1..5m",
+    ] {
         bytes(wrong, None);
     }
 }
