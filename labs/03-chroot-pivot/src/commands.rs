@@ -88,15 +88,15 @@ pub fn pivot(narrator: &mut Narrator<'_>, dir: &Path, command: &[OsString]) -> R
         let before_exec = spawn.steps.len() - 1;
         spawn.steps.insert(before_exec, Box::new(take));
     }
-    let signals = if terminal.is_none() { Some(Signals::hold()?) } else { None };
-    let mut child = spawn.start().map_err(|error| match error.exit_code {
-        127 => rootfs::why_not_found(dir, &command[0], DEFAULT_PATH).unwrap_or(error),
-        _ => error,
-    })?;
-    let ended = match (terminal, signals) {
-        (Some(terminal), _) => child.wait_with_terminal(&terminal)?,
-        (None, Some(signals)) => signals.wait(&mut child)?,
-        (None, None) => child.wait()?,
+    let start = || {
+        spawn.start().map_err(|error| match error.exit_code {
+            127 => rootfs::why_not_found(dir, &command[0], DEFAULT_PATH).unwrap_or(error),
+            _ => error,
+        })
+    };
+    let ended = match &terminal {
+        Some(terminal) => start()?.wait_with_terminal(terminal)?,
+        None => Signals::hold()?.wait(&mut start()?)?,
     };
     Ok(ExitCode::from(ended.code()))
 }
