@@ -5,32 +5,41 @@
 
 use std::{
     io::{self, IsTerminal, Write},
+    os::fd::AsFd,
     process::ExitCode,
 };
 
+use terminal_size::Width;
+
 use crate::{Look, Narrator, Result};
+
+/// What a lab does and how it is told are two lists in its help.
+const HEADING: &str = "How it is told";
 
 /// The flags that every lab has.
 #[derive(Debug, Clone, Copy, Default, clap::Args)]
 pub struct Flags {
     /// Print what would be done, step by step, and do nothing
-    #[arg(long, global = true)]
+    #[arg(long, global = true, help_heading = HEADING)]
     pub explain: bool,
     /// Print events as JSON, one a line
-    #[arg(long, global = true)]
+    #[arg(long, global = true, help_heading = HEADING)]
     pub json: bool,
     /// Wait for Enter between the steps of the demonstration
-    #[arg(long, global = true)]
+    #[arg(long, global = true, help_heading = HEADING)]
     pub pause: bool,
 }
 
 impl Flags {
-    /// How to tell the story on `stream`, with colours only on a terminal and unless `NO_COLOR` is
-    /// set (<https://no-color.org>).
-    fn look(self, stream: &impl IsTerminal) -> Look {
+    /// How to tell the story on `stream`, with colours only on a terminal that has them and unless
+    /// `NO_COLOR` is set (<https://no-color.org>).
+    fn look(self, stream: &(impl IsTerminal + AsFd)) -> Look {
         let no_color = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+        let dumb = std::env::var_os("TERM").is_some_and(|value| value == "dumb");
+        let columns = terminal_size::terminal_size_of(stream).map(|(Width(it), _)| it.into());
         let Self { explain, json, pause } = self;
-        Look { explain, json, pause, colour: !json && !no_color && stream.is_terminal() }
+        let colour = !json && !no_color && !dumb && stream.is_terminal();
+        Look { explain, json, pause, colour, columns }
     }
 }
 

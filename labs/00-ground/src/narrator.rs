@@ -7,9 +7,13 @@ use serde_json::{Value, json};
 
 use crate::{Error, Evidence, Explanation, Table};
 
-/// Where sentences are broken, whatever the terminal: what is printed tomorrow should look as it
-/// does today. Tables and calls are not sentences.
-const WIDTH: usize = 96;
+/// Where sentences are broken: what fits the narrowest usual terminal reads well everywhere, and
+/// what is printed tomorrow should look as it does today.
+const WIDTH: usize = 80;
+/// The narrowest terminal that sentences and tables are still fitted to.
+const NARROWEST: usize = 40;
+/// How far tables stand from the margin.
+const INDENT: &str = "    ";
 
 /// How the story is told.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -22,6 +26,9 @@ pub struct Look {
     pub explain: bool,
     /// Wait for Enter after each scene.
     pub pause: bool,
+    /// Columns of the terminal; `None` where the story does not go to one. There tables are drawn
+    /// as wide as they are, because a file has no margin.
+    pub columns: Option<usize>,
 }
 
 /// Tells a lesson to `out`.
@@ -98,7 +105,8 @@ impl<'a> Narrator<'a> {
             }));
         }
         for table in &evidence.tables {
-            self.indented(&table.to_text())?;
+            let drawn = self.drawn(table, INDENT.len());
+            self.indented(&drawn)?;
         }
         let arrow = self.paint("=>", Style::new().bold().green());
         self.paragraph(&format!("    {arrow} "), "       ", &evidence.follows)?;
@@ -120,9 +128,11 @@ impl<'a> Narrator<'a> {
     /// Shows a table on its own, for the commands of free play.
     pub fn table(&mut self, table: &Table) -> io::Result<()> {
         if self.look.json {
-            return self.event(table.to_json());
+            let mut event = table.to_json();
+            event["event"] = "table".into();
+            return self.event(event);
         }
-        writeln!(self.out, "{}", table.to_text())
+        writeln!(self.out, "{}", self.drawn(table, 0))
     }
 
     /// Tells a list of calls as a numbered plan, for `--explain` of a single command.
@@ -175,13 +185,22 @@ impl<'a> Narrator<'a> {
     }
 
     fn indented(&mut self, text: &str) -> io::Result<()> {
-        text.lines().try_for_each(|line| writeln!(self.out, "    {line}"))
+        text.lines().try_for_each(|line| writeln!(self.out, "{INDENT}{line}"))
+    }
+
+    /// A table, as wide as the terminal allows beside an indent.
+    fn drawn(&self, table: &Table, indent: usize) -> String {
+        match self.look.columns {
+            Some(columns) => table.to_text_within(columns.max(NARROWEST) - indent),
+            None => table.to_text(),
+        }
     }
 
     /// Text broken into lines: the first after `first`, the others after `rest`.
     fn paragraph(&mut self, first: &str, rest: &str, text: &str) -> io::Result<()> {
         let mut before = first;
-        for line in text.lines().flat_map(|line| broken(line, WIDTH - rest.len())) {
+        let width = self.look.columns.map_or(WIDTH, |columns| columns.clamp(NARROWEST, WIDTH));
+        for line in text.lines().flat_map(|line| broken(line, width - rest.len())) {
             writeln!(self.out, "{before}{}", line.replace(UNBROKEN, " "))?;
             before = rest;
         }

@@ -1,7 +1,10 @@
 //! A table of evidence: what the kernel said, in rows.
 
 use serde_json::{Value, json};
-use tabled::{builder::Builder, settings::Style};
+use tabled::{
+    builder::Builder,
+    settings::{Style, Width, peaker::Priority},
+};
 
 /// Rows of text under named columns.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -44,12 +47,27 @@ impl Table {
 
     /// The table drawn with lines, its title above, without a line feed at the end.
     pub fn to_text(&self) -> String {
-        let mut drawn =
+        self.titled(&self.drawing())
+    }
+
+    /// The same in at most `width` columns: the widest cells are broken, at spaces where there are
+    /// some.
+    pub fn to_text_within(&self, width: usize) -> String {
+        let fitted = Width::wrap(width).keep_words(true).priority(Priority::max(true));
+        self.titled(self.drawing().with(fitted))
+    }
+
+    fn drawing(&self) -> tabled::Table {
+        let mut drawing =
             Builder::from_iter(std::iter::once(&self.columns).chain(&self.rows)).build();
-        let drawn = drawn.with(Style::rounded()).to_string();
+        drawing.with(Style::rounded());
+        drawing
+    }
+
+    fn titled(&self, drawing: &tabled::Table) -> String {
         match &self.title {
-            Some(title) => format!("{title}\n{drawn}"),
-            None => drawn,
+            Some(title) => format!("{title}\n{drawing}"),
+            None => drawing.to_string(),
         }
     }
 
@@ -74,6 +92,21 @@ mod tests {
              ├──────┼────────────┤\n\
              │ pid  │ 4026531836 │\n\
              ╰──────┴────────────╯"
+        );
+    }
+
+    #[test]
+    fn a_narrow_terminal_breaks_the_widest_cells() {
+        let table =
+            Table::new(["kind", "mount point"]).row(["mnt", "/sys/fs/cgroup the machine's own"]);
+        assert_eq!(
+            table.to_text_within(28),
+            "╭──────┬───────────────────╮\n\
+             │ kind │ mount point       │\n\
+             ├──────┼───────────────────┤\n\
+             │ mnt  │ /sys/fs/cgroup    │\n\
+             │      │ the machine's own │\n\
+             ╰──────┴───────────────────╯"
         );
     }
 }
