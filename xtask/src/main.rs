@@ -1,6 +1,8 @@
-//! Chores: `cargo xtask book` builds the book and checks every link and every included line.
+//! Chores: `cargo xtask book` builds the book and checks every link and every included line;
+//! `cargo xtask fields` prints the fields of config.json with the tests that prove them.
 
 mod book;
+mod fields;
 mod includes;
 mod links;
 mod snapshots;
@@ -16,15 +18,16 @@ fn root() -> &'static Path {
 fn main() -> ExitCode {
     let chore = std::env::args().nth(1);
     let result = match chore.as_deref() {
-        Some("book") => book::build(root()),
+        Some("book") => book::build(root()).map(|page| format!("built {}", page.display())),
+        Some("fields") => fields::tables(root()),
         _ => {
-            eprintln!("usage: cargo xtask book");
+            eprintln!("usage: cargo xtask book | fields");
             return ExitCode::from(2);
         }
     };
     match result {
-        Ok(page) => {
-            println!("built {}", page.display());
+        Ok(text) => {
+            println!("{text}");
             ExitCode::SUCCESS
         }
         Err(error) => {

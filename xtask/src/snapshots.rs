@@ -1,5 +1,5 @@
 //! `{{#snapshot FILE}}` in a page becomes what a test has seen, and nothing else ever does: the
-//! book's transcripts cannot be typed in.
+//! book's transcripts cannot be typed in. Likewise `{{#fields}}`: see `fields.rs`.
 //!
 //! The lesson cards are included from the labs, where their links lead to other cards; in the book
 //! those lead to the pages of the labs.
@@ -15,7 +15,10 @@ use mdbook_preprocessor::{
     book::{Book, BookItem},
 };
 
+use crate::fields;
+
 const OPEN: &str = "{{#snapshot ";
+const FIELDS: &str = "{{#fields}}";
 
 /// The preprocessor; paths are relative to the root of the workspace.
 pub struct Snapshots {
@@ -37,6 +40,9 @@ impl Snapshots {
             let text = fs::read_to_string(&path)
                 .with_context(|| format!("no snapshot at {}", path.display()))?;
             expanded += &format!("```text\n{}\n```{rest}", body(&text).trim_end());
+        }
+        if expanded.contains(FIELDS) {
+            expanded = expanded.replace(FIELDS, &fields::tables(&self.root)?);
         }
         Ok(expanded)
     }

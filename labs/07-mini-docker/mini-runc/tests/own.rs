@@ -189,6 +189,7 @@ fn a_link_in_the_image_does_not_lead_a_mount_to_the_host() {
 #[test]
 fn the_master_of_a_terminal_goes_through_the_console_socket() {
     needs!(Root, Program("busybox"));
+    covers!("process.terminal");
     let stage = stage();
     let script = "tty; test -t 0 && test -t 2 && echo terminal; stat -c %t,%T /dev/console";
     stage.configure(|config| {

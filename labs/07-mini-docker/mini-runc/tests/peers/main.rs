@@ -8,6 +8,7 @@
     reason = "a test fails by panicking, and says on which runtime"
 )]
 
+#[path = "../bundle/mod.rs"]
 mod bundle;
 
 use bundle::{Runtime, Stage};
@@ -38,6 +39,7 @@ fn says(script: &str, change: impl Fn(&mut serde_json::Value) + Copy, expected: 
 #[test]
 fn a_container_goes_through_its_life() {
     needs!(Root, Program("busybox"));
+    covers!("process.args", "linux.cgroupsPath");
     let before = Host::now();
     each(|runtime| {
         let stage = Stage::new(runtime);
@@ -136,6 +138,7 @@ fn pause_stops_and_resume_goes_on() {
 #[test]
 fn capabilities_are_those_asked_for() {
     needs!(Root, Program("busybox"));
+    covers!("process.capabilities.*");
     says(
         "grep Cap /proc/self/status | tr '\\t\\n' '  '",
         |config| {
@@ -153,6 +156,7 @@ fn capabilities_are_those_asked_for() {
 #[test]
 fn no_new_privileges_is_set_and_not_set() {
     needs!(Root, Program("busybox"));
+    covers!("process.noNewPrivileges");
     let script = "grep NoNewPrivs /proc/self/status | tr '\\t' ' '";
     says(script, |_| {}, "NoNewPrivs: 1");
     says(script, |it| it["process"]["noNewPrivileges"] = json!(false), "NoNewPrivs: 0");
@@ -161,6 +165,7 @@ fn no_new_privileges_is_set_and_not_set() {
 #[test]
 fn the_user_has_its_groups_and_umask() {
     needs!(Root, Program("busybox"));
+    covers!("process.user.*", "process.cwd");
     says(
         "id; umask; pwd; grep Groups /proc/self/status | tr '\\t' ' '",
         |config| {
@@ -175,6 +180,7 @@ fn the_user_has_its_groups_and_umask() {
 #[test]
 fn limits_of_the_process_are_set() {
     needs!(Root, Program("busybox"));
+    covers!("process.rlimits*");
     says(
         "ulimit -n; ulimit -Hn; ulimit -c",
         |config| {
@@ -190,6 +196,16 @@ fn limits_of_the_process_are_set() {
 #[test]
 fn mounts_have_their_options() {
     needs!(Root, Program("busybox"));
+    covers!(
+        "mounts[].destination",
+        "mounts[].type",
+        "mounts[].source",
+        "mounts[].options=rbind",
+        "mounts[].options=ro",
+        "mounts[].options=nosuid",
+        "mounts[].options=nodev",
+        "mounts[].options=rprivate"
+    );
     says(
         "grep ' /data ' /proc/mounts | cut -d' ' -f2,4 | cut -d, -f1-4; grep -o ' /dev/shm tmpfs [a-z,]*nosuid' /proc/mounts; echo x > /data/x 2>/dev/null || echo refused",
         |config| {
@@ -204,6 +220,7 @@ fn mounts_have_their_options() {
 #[test]
 fn masked_paths_read_empty_and_read_only_paths_refuse() {
     needs!(Root, Program("busybox"));
+    covers!("linux.maskedPaths", "linux.readonlyPaths");
     says(
         "wc -c < /proc/timer_list; ls /sys/firmware | wc -l; \
          echo 1 > /proc/sys/kernel/panic || echo refused; \
@@ -216,6 +233,7 @@ fn masked_paths_read_empty_and_read_only_paths_refuse() {
 #[test]
 fn devices_are_the_default_ones_and_those_asked_for() {
     needs!(Root, Program("busybox"));
+    covers!("linux.devices*");
     says(
         "cd /dev; stat -c '%n %F %t,%T %a' null zero full random urandom tty fuse; \
          for it in fd stdin ptmx; do readlink $it; done; head -c 3 /dev/zero | wc -c",
@@ -233,6 +251,7 @@ fn devices_are_the_default_ones_and_those_asked_for() {
 #[test]
 fn a_device_that_no_rule_allows_cannot_be_opened() {
     needs!(Root, Program("busybox"));
+    covers!("linux.resources.devices[].allow", "linux.resources.devices[].access");
     says(
         "mknod /tmp/mem c 1 1 && head -c 1 /tmp/mem 2>&1 | grep -o 'not permitted'; \
          head -c 1 /dev/zero | wc -c",
@@ -249,6 +268,13 @@ fn a_device_that_no_rule_allows_cannot_be_opened() {
 #[test]
 fn namespaces_are_its_own_and_the_names_in_them() {
     needs!(Root, Program("busybox"));
+    covers!(
+        "hostname",
+        "linux.sysctl",
+        "linux.namespaces[].type=pid",
+        "linux.namespaces[].type=network",
+        "linux.namespaces[].type=uts"
+    );
     says(
         "hostname; echo $$; ls /sys/class/net; ip link show lo | grep -o 'UP' | head -1; \
          cat /proc/sys/net/ipv4/ip_forward",
@@ -260,6 +286,12 @@ fn namespaces_are_its_own_and_the_names_in_them() {
 #[test]
 fn limits_of_the_group_are_written() {
     needs!(Root, Program("busybox"));
+    covers!(
+        "linux.resources.memory.limit",
+        "linux.resources.pids.limit",
+        "linux.resources.cpu.quota",
+        "linux.resources.cpu.period"
+    );
     let script = "cd /sys/fs/cgroup; if test -e cgroup.controllers; then cat memory.max pids.max cpu.max; \
                   else cat memory/memory.limit_in_bytes pids/pids.max cpu/cpu.cfs_quota_us cpu/cpu.cfs_period_us; fi";
     each(|runtime| {
@@ -280,6 +312,14 @@ fn limits_of_the_group_are_written() {
 #[test]
 fn a_filter_refuses_the_calls_it_names() {
     needs!(Root, Program("busybox"));
+    covers!(
+        "linux.seccomp.defaultAction",
+        "linux.seccomp.architectures",
+        "linux.seccomp.syscalls[].names",
+        "linux.seccomp.syscalls[].errnoRet",
+        "linux.seccomp.syscalls[].action=SCMP_ACT_ERRNO",
+        "linux.seccomp.syscalls[].action=SCMP_ACT_ALLOW"
+    );
     says(
         "mkdir /tmp/a 2>&1 | grep -o 'No space'; touch /tmp/b && echo written; \
          grep Seccomp: /proc/self/status | tr '\\t' ' '",
@@ -309,6 +349,18 @@ fn dockers_filter_lets_a_shell_work() {
 #[test]
 fn hooks_run_in_their_order_with_the_state() {
     needs!(Root, Program("busybox"));
+    covers!(
+        "hooks.prestart[].path",
+        "hooks.prestart[].args",
+        "hooks.createRuntime[].path",
+        "hooks.createRuntime[].args",
+        "hooks.createContainer[].path",
+        "hooks.createContainer[].args",
+        "hooks.poststart[].path",
+        "hooks.poststart[].args",
+        "hooks.poststop[].path",
+        "hooks.poststop[].args"
+    );
     each(|runtime| {
         let stage = Stage::new(runtime);
         let log = stage.dir.path().join("log");
@@ -339,6 +391,7 @@ fn hooks_run_in_their_order_with_the_state() {
 #[test]
 fn a_user_namespace_maps_its_root() {
     needs!(Root, Program("busybox"));
+    covers!("linux.namespaces[].type=user", "linux.uidMappings*", "linux.gidMappings*");
     each(|runtime| {
         let stage = Stage::new(runtime);
         // Its root must be able to reach the root file system.
@@ -365,6 +418,7 @@ fn a_user_namespace_maps_its_root() {
 #[test]
 fn a_root_file_system_can_be_read_only() {
     needs!(Root, Program("busybox"));
+    covers!("root.path", "root.readonly");
     says(
         "touch /x 2>&1 | grep -o 'Read-only'; touch /dev/shm/x && echo written",
         |config| config["root"]["readonly"] = json!(true),
@@ -375,6 +429,7 @@ fn a_root_file_system_can_be_read_only() {
 #[test]
 fn a_namespace_can_be_joined_by_its_path() {
     needs!(Root, Program("busybox"));
+    covers!("linux.namespaces[].path");
     each(|runtime| {
         let first = Stage::new(runtime);
         first.configure(|_| {});
