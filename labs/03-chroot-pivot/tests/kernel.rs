@@ -135,6 +135,7 @@ fn a_library_that_only_the_cache_knows_is_found_inside_too() {
         LAB,
         r#"mkdir up; unshare -m --propagation private sh -euc '
          mount -t tmpfs none up; mkdir up/up up/work up/opt
+         cp $BIN up/lab                     # it may lie below /opt, which is hidden now
          mount -t overlay -o lowerdir=/etc,upperdir=up/up,workdir=up/work none /etc
          mount -t tmpfs none /var/cache/ldconfig 2> /dev/null || true
          mount --bind up/opt /opt
@@ -144,8 +145,8 @@ fn a_library_that_only_the_cache_knows_is_found_inside_too() {
          sed s/libselinux.so.1/libselinuX.so.1/g /bin/ls > /opt/ls; chmod +x /opt/ls
          mkdir -p /etc/ld.so.conf.d; echo /opt > /etc/ld.so.conf.d/opt.conf
          ldconfig
-         $BIN rootfs up/r --with /opt/ls | grep -c "tells the loader where libselinuX.so.1 is"
-         $BIN chroot up/r -- ls /opt'"#,
+         up/lab rootfs up/r --with /opt/ls | grep -c "tells the loader where libselinuX.so.1 is"
+         up/lab chroot up/r -- ls /opt'"#,
     );
     before.assert_unchanged();
     let told = output.success();

@@ -64,7 +64,7 @@ pub fn run(command: &mut Command) -> Said {
 pub fn apart(script: &str, variables: &[(&str, &Path)]) -> Said {
     const FURNISH: &str = "set -e; mount -t tmpfs tmpfs /run; \
         if [ -d /var/lib/containers ]; then mount -t tmpfs tmpfs /var/lib/containers; fi; \
-        umount /sys/fs/cgroup/unified 2>/dev/null || true";
+        umount -R /sys/fs/cgroup/unified 2>/dev/null || true";
     let mut command = Command::new("timeout");
     command.args(["-k", "5", "300", "unshare", "--mount", "--propagation", "private"]);
     command.args(["--pid", "--fork", "--kill-child", "--mount-proc", "sh", "-c"]);
@@ -109,7 +109,7 @@ impl Engine {
     #[track_caller]
     pub fn run_without_hybrid(&self, args: &[&str]) -> Said {
         let alone = "exec unshare --mount --propagation private sh -c \
-            'umount /sys/fs/cgroup/unified 2>/dev/null; exec \"$@\"' - \"$@\"";
+            'umount -R /sys/fs/cgroup/unified 2>/dev/null; exec \"$@\"' - \"$@\"";
         self.run_as(alone, args)
     }
 

@@ -56,7 +56,7 @@ impl Runtime {
         }
         // crun refuses to start where v1 and v2 are both mounted: it is shown v1 alone.
         let mut command = Command::new("unshare");
-        let only_v1 = "umount /sys/fs/cgroup/unified 2>/dev/null; exec crun \"$@\"";
+        let only_v1 = "umount -R /sys/fs/cgroup/unified 2>/dev/null; exec crun \"$@\"";
         command.args(["-m", "--propagation", "private", "sh", "-c", only_v1, "crun"]);
         command
     }
