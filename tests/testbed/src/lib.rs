@@ -56,6 +56,7 @@ pub use killed::killed_at_random;
 pub use need::{Need, skip};
 pub use output::Output;
 pub use place::Place;
+pub use process::{MARK, own_mark};
 pub use redact::redact;
 pub use run::Run;
 

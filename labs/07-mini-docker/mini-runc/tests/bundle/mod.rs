@@ -97,6 +97,8 @@ pub struct Stage {
     pub runtime: Runtime,
     pub dir: TempDir,
     pub id: String,
+    /// What each command finds in its environment besides our own.
+    pub environment: Vec<(String, String)>,
 }
 
 impl Stage {
@@ -104,7 +106,12 @@ impl Stage {
         let dir = tempfile::tempdir().unwrap();
         root_file_system(&dir.path().join("bundle/rootfs"));
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
-        Self { runtime, dir, id: format!("box-{}-{number}", std::process::id()) }
+        Self {
+            runtime,
+            dir,
+            id: format!("box-{}-{number}", std::process::id()),
+            environment: Vec::new(),
+        }
     }
 
     /// The same with a config.json that runs this script.
@@ -138,6 +145,7 @@ impl Stage {
     pub fn command(&self, args: &[&str]) -> Command {
         let mut command = self.runtime.command();
         command.arg("--root").arg(self.state_root()).args(args).stdin(Stdio::null());
+        command.envs(self.environment.iter().cloned());
         command
     }
 
