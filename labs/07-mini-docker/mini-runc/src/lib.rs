@@ -14,11 +14,11 @@
 //! | `create`, `start`, `run`, `exec`, `kill`, `delete` | one operation each |
 //! | `record` | what is known of a container between two commands |
 //! | `console` | our side of a container's terminal |
+//! | `seal` | why no container can overwrite this program |
 //! | [`defaults`] | what Docker gives a container unless told otherwise |
 //!
-//! Left out on purpose, for now: overwriting the runtime through /proc/self/exe is not yet made
-//! impossible (it takes a sealed copy of ourselves), seccomp's SCMP_ACT_NOTIFY, idmapped mounts,
-//! checkpointing, and the systemd cgroup driver.
+//! Left out on purpose, for now: seccomp's SCMP_ACT_NOTIFY, idmapped mounts, checkpointing, and the
+//! systemd cgroup driver.
 
 mod bundle;
 mod caller;
@@ -33,6 +33,7 @@ mod kill;
 mod plan;
 mod record;
 mod run;
+mod seal;
 mod seccomp;
 mod start;
 mod sys;

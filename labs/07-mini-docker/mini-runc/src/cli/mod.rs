@@ -17,12 +17,16 @@ use clap::Parser;
 use args::Args;
 use report::Log;
 
+use crate::seal;
+
 /// Runs the program with these arguments, the first of them its own name.
 ///
 /// Exit status: 0; for `run` and `exec` in the foreground that of the program, 128 and its number
 /// for a signal; 125 for a failure of our own, 126 for a program that cannot be run, 127 for one
 /// that was not found; 2 for arguments that make no sense.
 pub fn main(args: impl Iterator<Item = OsString>) -> ExitCode {
+    let args: Vec<_> = args.collect();
+    let sealed = seal::seal(&args);
     let args = match Args::try_parse_from(args) {
         Ok(args) => args,
         Err(error) => {
@@ -32,7 +36,7 @@ pub fn main(args: impl Iterator<Item = OsString>) -> ExitCode {
         }
     };
     let log = Log::new(&args.global);
-    commands::run(args, &log).unwrap_or_else(|error| {
+    sealed.and_then(|()| commands::run(args, &log)).unwrap_or_else(|error| {
         log.error(&error);
         ExitCode::from(error.exit_code)
     })
