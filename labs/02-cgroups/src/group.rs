@@ -4,6 +4,12 @@
 //! so on; on v2 a single directory. A group outlives its maker: whoever made it removes it, with
 //! [`Group::remove`].
 
+mod apply;
+mod freezer;
+mod membership;
+mod removal;
+mod temporary;
+
 use std::{
     fs,
     path::{Path, PathBuf},
@@ -16,10 +22,13 @@ use nix::{
     unistd::write,
 };
 
-use crate::{
-    Bound, Controller, Controllers, Limits, Site, Version, Write, advice, delegation::absent,
-    membership::move_all,
-};
+use crate::{Absent, Controller, Controllers, Site, Version, Write, advice};
+
+use membership::move_all;
+
+pub use freezer::FreezeState;
+pub use membership::Join;
+pub use temporary::{Temporary, sweep};
 
 /// The group below an inhabited delegated one, into which its processes move.
 pub(crate) const SUPERVISOR: &str = "lab-supervisor";
@@ -112,6 +121,7 @@ impl Group {
                     controller: Controller::Freezer,
                     file: "cgroup.subtree_control".to_owned(),
                     value: words.join(" "),
+                    absent: Absent::Fails,
                 };
                 calls.push(write.explain(&part.base));
             }
@@ -146,66 +156,6 @@ impl Group {
 
     pub(crate) fn v2(&self) -> Option<&Part> {
         self.parts.iter().find(|it| it.version == Version::V2)
-    }
-
-    /// The writes that `limits` mean for this group, in order, each in its tree's version.
-    ///
-    /// # Errors
-    /// As [`Limits::writes`]; a controller that this machine does not have.
-    pub fn writes(&self, limits: &Limits) -> Result<Vec<(PathBuf, Write)>> {
-        let mut all = Vec::new();
-        for version in [Version::V1, Version::V2] {
-            let mine = |it: &Controller| self.part_of(*it).is_none_or(|it| it.version == version);
-            if !limits.controllers().iter().any(mine) {
-                continue;
-            }
-            for write in limits.writes(version)? {
-                match self.part_of(write.controller) {
-                    Some(part) if part.version == version => all.push((part.dir.clone(), write)),
-                    Some(_) => {}
-                    None => return Err(absent(write.controller)),
-                }
-            }
-        }
-        Ok(all)
-    }
-
-    /// Writes `limits`. Not atomic: after an error the earlier ones stand.
-    ///
-    /// # Errors
-    /// As [`Group::writes`], and what the kernel refuses, with the file, the value and the advice.
-    pub fn apply(&self, limits: &Limits) -> Result<()> {
-        let mut writes = self.writes(limits)?;
-        if self.raises_swap(limits) {
-            // v1 never lets the limit rise above memory+swap: the larger of the two goes first.
-            let file = |it: &(PathBuf, Write), name| it.1.file == name;
-            let limit = writes.iter().position(|it| file(it, "memory.limit_in_bytes"));
-            let swap = writes.iter().position(|it| file(it, "memory.memsw.limit_in_bytes"));
-            if let (Some(limit), Some(swap)) = (limit, swap) {
-                writes.swap(limit, swap);
-            }
-        }
-        writes.iter().try_for_each(|(dir, write)| set(dir, write))
-    }
-
-    fn raises_swap(&self, limits: &Limits) -> bool {
-        let Some(dir) = self.dir_of(Controller::Memory) else { return false };
-        let now = fs::read_to_string(dir.join("memory.memsw.limit_in_bytes")).unwrap_or_default();
-        match (now.trim().parse(), limits.memory.swap) {
-            (Ok(now), Some(Bound::At(wanted))) => wanted > now,
-            (Ok(_), Some(Bound::Unlimited)) => true,
-            (Err(_), _) | (_, None) => false,
-        }
-    }
-
-    /// Writes one file of `controller` as it is: for what [`Limits`] has no field for.
-    ///
-    /// # Errors
-    /// A controller that this machine does not have, or what the kernel refuses.
-    pub fn write(&self, controller: Controller, file: &str, value: &str) -> Result<()> {
-        let part = self.part_of(controller).ok_or_else(|| absent(controller))?;
-        let (file, value) = (file.to_owned(), value.to_owned());
-        set(&part.dir, &Write { controller, file, value })
     }
 }
 
@@ -293,14 +243,6 @@ fn relative(name: &Path) -> Result<PathBuf> {
             .fix("write a name, or names with slashes between, without '..'"));
     }
     Ok(inside.to_owned())
-}
-
-fn set(dir: &Path, write: &Write) -> Result<()> {
-    let what = match write.file.split_once('.') {
-        Some(("cgroup" | "freezer", _)) | None => format!("cannot set {}", write.file),
-        Some(_) => format!("cannot set the {} limit", write.controller.name(Version::V2)),
-    };
-    put(&what, &dir.join(&write.file), &write.value)
 }
 
 /// Writes a file of a group, with the report for its being refused.

@@ -15,30 +15,24 @@
 //! A [`Group`] outlives the process that made it, as a container's must; a [`Temporary`] group
 //! goes when its value does, and [`sweep`] removes those whose maker was killed.
 
+mod account;
 pub mod advice;
-mod census;
-mod controller;
-mod delegation;
-mod freezer;
+pub mod devices;
 mod group;
-mod hierarchy;
 mod limits;
-mod membership;
+mod place;
 pub mod proc_files;
-mod quantity;
-mod removal;
-mod stat;
-mod temporary;
-mod writes;
+mod sys;
 
-pub use controller::{Controller, Controllers};
-pub use delegation::{Candidate, Delegation, Refusal, Site};
-pub use freezer::FreezeState;
-pub use group::Group;
-pub use hierarchy::{Hierarchies, Hierarchy, Mode, Version};
-pub use limits::{Cpu, Cpuset, DeviceLimit, HugePages, Limits, Memory};
-pub use membership::Join;
-pub use quantity::{Bound, Bytes, CpuList, Cpus};
-pub use stat::{CpuStat, MemoryStat, PidsStat, Stat};
-pub use temporary::{Temporary, sweep};
-pub use writes::{Write, shares_to_weight};
+pub use account::{
+    Account, CpuStat, IoCount, MemoryStat, PerCpu, PidsStat, Pressure, Stalled, Stat, Usage,
+};
+pub use group::{FreezeState, Group, Join, Temporary, sweep};
+pub use limits::{
+    Absent, Bound, Bytes, Cpu, CpuList, Cpus, Cpuset, DeviceLimit, HugePages, Ignored, Io, Limits,
+    Memory, Network, Rdma, Write, shares_to_weight, weight_of_v2,
+};
+pub use place::{
+    Candidate, Controller, Controllers, Delegation, Hierarchies, Hierarchy, Mode, Refusal, Site,
+    Version,
+};

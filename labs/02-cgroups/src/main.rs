@@ -1,20 +1,15 @@
 //! Lab 02: control groups. Without a command it plays the demonstration.
 #![allow(clippy::exit, reason = "a worker that was asked for a status ends with it")]
 
+mod commands;
 mod demo;
-mod freeze;
-mod limit;
-mod options;
-mod repair;
-mod spawn;
-mod top;
-mod tree;
-mod worker;
 
 use std::{io, process::ExitCode};
 
 use clap::Parser;
 use ground::{Error, Narrator, Result};
+
+use commands::{freeze, limit, repair, top, tree, worker};
 
 /// Control groups: limit, watch and freeze processes, on cgroup v1, hybrid and v2
 #[derive(Debug, Parser)]

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use cgroups::{
     Bound, Controller, Cpu, FreezeState, Group, Limits, Memory, Site, Temporary, Version,
+    devices::{ANY, Access, Kind, Rule},
 };
 use testbed::{Host, needs};
 
@@ -55,6 +56,86 @@ fn what_is_written_is_read_back() {
     assert_eq!(again.stat().pids.limit, Some(Bound::At(17)));
     group.remove().unwrap();
     assert_eq!(Group::open(&site, &again.name).unwrap(), None);
+}
+
+#[test]
+fn limits_that_depend_on_each_other_can_be_changed_in_any_direction() {
+    needs!(Root, CgroupV1("cpu"));
+    let site = Site::find().unwrap();
+    let group = Temporary::create(&site, "turns", &[Controller::Cpu].into()).unwrap();
+    for (quota, period, burst) in [
+        (50_000, 100_000, 40_000),
+        (5000, 10_000, 4000),
+        (90_000, 100_000, 90_000),
+        (2000, 4000, 0),
+    ] {
+        let cpu = Cpu {
+            quota_us: Some(Bound::At(quota)),
+            period_us: Some(period),
+            burst_us: Some(burst),
+            ..Cpu::default()
+        };
+        group.apply(&Limits { cpu, ..Limits::default() }).unwrap();
+        let stat = group.stat().cpu;
+        assert_eq!((stat.quota_us, stat.period_us), (Some(Bound::At(quota)), Some(period)));
+    }
+}
+
+#[test]
+fn an_update_that_is_refused_leaves_the_old_limits() {
+    needs!(Root);
+    let site = Site::find().unwrap();
+    let pids = |most| Limits { pids: Some(Bound::At(most)), ..Limits::default() };
+    let old = Limits { memory: memory(64 << 20, None).memory, ..pids(9) };
+    let group = Temporary::create(&site, "back", &old.controllers()).unwrap();
+    group.apply(&old).unwrap();
+    let refused = Limits { memory: memory(32 << 20, None).memory, ..pids(99_999_999_999) };
+    let error = group.update(&old, &old.updated(&refused)).unwrap_err();
+    assert_eq!(error.what, "cannot set the pids limit");
+    let stat = group.stat();
+    assert_eq!(stat.memory.limit, Some(Bound::At(64 << 20)));
+    assert_eq!(stat.pids.limit, Some(Bound::At(9)));
+    group.update(&old, &old.updated(&pids(7))).unwrap();
+    assert_eq!(group.stat().pids.limit, Some(Bound::At(7)));
+}
+
+#[test]
+fn the_account_agrees_with_the_quick_look() {
+    needs!(Root);
+    let site = Site::find().unwrap();
+    let needed = Controller::accounting().into_iter().chain([Controller::Io]).collect();
+    let group = Temporary::create(&site, "account", &needed).unwrap();
+    let mut child = std::process::Command::new("sleep").arg("60").spawn().unwrap();
+    group.add(nix::unistd::Pid::from_raw(child.id().cast_signed())).unwrap();
+    let account = group.account();
+    assert_eq!(account.stat.pids.current, Some(1));
+    assert!(!account.memory_stat.is_empty());
+    let v1 = group
+        .directories()
+        .any(|(_, version, all)| version == Version::V1 && all.contains(&Controller::Cpuacct));
+    if v1 {
+        let used: u64 = account.per_cpu.iter().map(|it| it.user_ns + it.system_ns).sum();
+        assert!(used / 1000 >= account.stat.cpu.usage_us.unwrap(), "{account:?}");
+    }
+    group.remove().unwrap();
+    child.wait().unwrap();
+}
+
+#[test]
+fn a_device_that_is_denied_cannot_be_opened() {
+    needs!(Root, CgroupV1("devices"));
+    let site = Site::find().unwrap();
+    let group = Temporary::create(&site, "devices", &[Controller::Devices].into()).unwrap();
+    let rule =
+        |allow, minor| Rule { allow, kind: Kind::Char, major: Some(1), minor, access: Access::ALL };
+    // null is 1:3, zero 1:5: the later rule wins.
+    group.control_devices(&[rule(false, ANY), rule(true, Some(3))]).unwrap();
+    let procs = group.dir_of(Controller::Devices).unwrap().join("cgroup.procs");
+    let script = "echo $$ > $0; cat /dev/null && echo null; cat /dev/zero | head -c 1 || true";
+    let mut sh = std::process::Command::new("sh");
+    let output = sh.args(["-c", script]).arg(procs).output().unwrap();
+    assert_eq!(output.stdout, b"null\n");
+    assert!(String::from_utf8_lossy(&output.stderr).contains("Operation not permitted"));
 }
 
 #[test]

@@ -54,7 +54,7 @@ fn pure_v2_is_one_tree() {
         "0::/user.slice/user-1000.slice/user@1000.service/app.slice/a.scope\n",
         "cpuset cpu io memory hugetlb pids rdma misc\n",
         Mode::V2,
-        &["V2 cpu,cpuset,memory,pids,io,hugetlb /sys/fs/cgroup \
+        &["V2 cpu,cpuset,memory,pids,io,hugetlb,rdma,misc /sys/fs/cgroup \
            /sys/fs/cgroup/user.slice/user-1000.slice/user@1000.service/app.slice/a.scope"],
     );
 }

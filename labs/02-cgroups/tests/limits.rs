@@ -1,8 +1,8 @@
 //! Limits as writes, in both versions: no kernel needed.
 
 use cgroups::{
-    Bound, Bytes, Cpu, CpuList, Cpus, Cpuset, DeviceLimit, HugePages, Limits, Memory, Version,
-    shares_to_weight,
+    Absent, Bound, Bytes, Cpu, CpuList, Cpus, Cpuset, DeviceLimit, HugePages, Ignored, Io, Limits,
+    Memory, Network, Rdma, Version, Write, shares_to_weight, weight_of_v2,
 };
 
 /// Both versions side by side, as lines of `file = value`.
@@ -11,17 +11,27 @@ fn written(limits: &Limits) -> String {
         .into_iter()
         .map(|version| {
             let body = match limits.writes(version) {
-                Ok(writes) => writes
-                    .iter()
-                    .map(|it| format!("  {} = {}", it.file, it.value))
-                    .collect::<Vec<_>>()
-                    .join("\n"),
+                Ok(writes) => lines(writes.iter().map(line), limits.ignored(version)),
                 Err(error) => format!("  error: {}", error.to_string().replace('\n', "\n  ")),
             };
             format!("{version:?}\n{body}")
         })
         .collect::<Vec<_>>()
         .join("\n")
+}
+
+fn line(write: &Write) -> String {
+    let alternative = match &write.absent {
+        Absent::Fails => String::new(),
+        Absent::Skipped => " (if it is there)".to_owned(),
+        Absent::Instead { file, value } => format!(" (or {file} = {value})"),
+    };
+    format!("  {} = {}{alternative}", write.file, write.value)
+}
+
+fn lines(writes: impl Iterator<Item = String>, ignored: Vec<Ignored>) -> String {
+    let ignored = ignored.iter().map(|it| format!("  ignores {}: {}", it.field, it.why));
+    writes.chain(ignored).collect::<Vec<_>>().join("\n")
 }
 
 fn memory(limit: i64, swap: Option<i64>) -> Limits {
@@ -37,23 +47,40 @@ fn every_limit_has_its_file_in_both_versions() {
             period_us: Some(100_000),
             burst_us: Some(5000),
             shares: Some(512),
+            weight: None,
+            realtime_runtime_us: Some(950_000),
+            realtime_period_us: Some(1_000_000),
             idle: Some(0),
-            ..Cpu::default()
         },
         cpuset: Cpuset { cpus: Some("0-1".into()), mems: Some("0".into()) },
         memory: Memory {
             limit: Some(Bound::At(64 << 20)),
             swap: Some(Bound::At(96 << 20)),
             reservation: Some(Bound::At(32 << 20)),
+            kernel: Some(Bound::At(8 << 20)),
+            kernel_tcp: Some(Bound::At(4 << 20)),
+            swappiness: Some(10),
+            disable_oom_killer: Some(true),
+            use_hierarchy: Some(true),
+            check_before_update: true,
         },
         pids: Some(Bound::At(100)),
-        io: vec![DeviceLimit {
-            device: (254, 0),
-            rbps: Some(1 << 20),
-            wiops: Some(100),
-            ..DeviceLimit::default()
-        }],
+        io: Io {
+            weight: Some(500),
+            leaf_weight: Some(300),
+            devices: vec![DeviceLimit {
+                device: (254, 0),
+                weight: Some(700),
+                leaf_weight: Some(10),
+                rbps: Some(1 << 20),
+                wbps: Some(0),
+                riops: None,
+                wiops: Some(100),
+            }],
+        },
         hugetlb: vec![HugePages { page_size: "2MB".into(), limit: 4 << 20 }],
+        network: Network { class_id: Some(0x10_0001), priorities: vec![("eth0".into(), 5)] },
+        rdma: [("mlx5_0".to_owned(), Rdma { hca_handles: Some(2), hca_objects: None })].into(),
         ..Limits::default()
     };
     testbed::snapshot!("every_limit", written(&limits));
@@ -114,6 +141,13 @@ fn shares_and_weight_agree_at_both_ends_and_in_the_middle() {
         [(0, 1), (2, 1), (512, 59), (1024, 100), (2048, 174), (262_144, 10_000), (u64::MAX, 10_000)]
     {
         assert_eq!(shares_to_weight(shares), weight, "{shares}");
+    }
+}
+
+#[test]
+fn the_weight_of_block_devices_agrees_at_both_ends() {
+    for (weight, v2) in [(10, 1), (100, 910), (500, 4950), (1000, 10_000)] {
+        assert_eq!(weight_of_v2(weight), v2, "{weight}");
     }
 }
 

@@ -6,7 +6,7 @@ use cgroups::{Bound, Controller, Cpu, Cpus, Group, Limits, Site};
 use ground::{Evidence, Result, Scene, Table};
 
 use super::stage::{self, Measured, Stage, contradiction};
-use crate::top;
+use crate::commands::top;
 
 const QUOTA_US: u64 = 20_000;
 

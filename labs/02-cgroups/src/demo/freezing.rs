@@ -12,7 +12,7 @@ use ground::{Errno, Error, Evidence, Result, Scene, Table};
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
 
 use super::stage::{self, Stage, Worker, contradiction};
-use crate::{freeze, limit::own_program, tree};
+use crate::commands::{freeze, limit::own_program, tree};
 
 const LOOK: Duration = Duration::from_millis(300);
 

@@ -6,7 +6,7 @@ use cgroups::{Bound, Controller, Cpu, Cpus, Group, Limits, Memory, Site};
 use ground::{Error, Evidence, Explanation, Outcome, Result, Scene, Table};
 
 use super::stage::{self, Stage, Worker, contradiction};
-use crate::{limit::own_program, repair};
+use crate::commands::{limit::own_program, repair};
 
 const MEMORY: u64 = 64 << 20;
 

@@ -13,7 +13,7 @@ use ground::{Error, Evidence, Explanation, Outcome, Result};
 use namespaces::{Child, Exit};
 use nix::{fcntl::OFlag, unistd::pipe2};
 
-use crate::{limit::own_program, spawn};
+use crate::commands::{limit::own_program, spawn};
 
 /// What the scenes share.
 #[derive(Debug)]

@@ -4,26 +4,28 @@
 //!
 //! Source: runtime specification, config-linux.md, "Control groups".
 
-mod device_filter;
+mod devices;
 mod resources;
 
 use std::{
-    os::fd::{AsFd, OwnedFd},
+    os::fd::OwnedFd,
     path::{Path, PathBuf},
 };
 
-use cgroups::{Controller, Controllers, Group, Hierarchies, Limits, Site, Version};
-use ground::{Errno, Error, Explanation, Result, Step};
-use oci::runtime::DeviceRule;
+use cgroups::{
+    Controller, Controllers, Group, Hierarchies, Limits, Site, Version,
+    devices::{Control, Rule},
+};
+use ground::{Error, Explanation, Result, Step};
 
-use crate::{caller::Caller, sys};
+use crate::caller::Caller;
 
 /// A container's place in the trees, and what it may use there.
 #[derive(Debug)]
 pub(crate) struct Place {
     group: Group,
     limits: Limits,
-    devices: Vec<DeviceRule>,
+    devices: Vec<Rule>,
     needed: Controllers,
     made: bool,
     /// Whether rules that cannot be enforced are an error: we are the machine's root.
@@ -109,7 +111,7 @@ impl Place {
         Ok(Self {
             group,
             limits,
-            devices: resources.devices,
+            devices: devices::rules(&resources.devices)?,
             needed,
             made: false,
             enforce_devices: !caller.in_user_namespace,
@@ -147,35 +149,21 @@ impl Place {
         })
     }
 
-    /// The rules as v1's list, or as v2's program.
     fn apply_devices(&self, warn: &mut dyn FnMut(String)) -> Result<()> {
         if self.devices.is_empty() {
             return Ok(());
         }
-        let rules = with_defaults(&self.devices);
-        if self.is_v2() {
-            return self.attach_filter(&rules, warn);
-        }
-        for rule in &rules {
-            let file = if rule.allow { "devices.allow" } else { "devices.deny" };
-            self.group.write(Controller::Devices, file, &device_line(rule))?;
-        }
-        Ok(())
-    }
-
-    fn attach_filter(&self, rules: &[DeviceRule], warn: &mut dyn FnMut(String)) -> Result<()> {
-        let Some(group) = self.group.dir_fd()? else { return Ok(()) };
-        match sys::attach_device_filter(group.as_fd(), &device_filter::compile(rules)) {
-            Ok(()) => Ok(()),
+        match self.group.control_devices(&self.devices)? {
+            Control::Enforced => Ok(()),
             // Root of a user namespace: it cannot make nodes either, and is shown only harmless ones.
-            Err(Errno::EPERM) if !self.enforce_devices => {
+            Control::NotOurs if !self.enforce_devices => {
                 warn("device rules are not enforced: that takes CAP_BPF of the machine".to_owned());
                 Ok(())
             }
-            Err(errno) => Err(Error::new("cannot limit the container's devices")
-                .call("bpf(BPF_PROG_ATTACH, {BPF_CGROUP_DEVICE, ..})", errno)
-                .see("2 bpf")
-                .fix("the kernel needs CONFIG_CGROUP_BPF; or leave linux.resources.devices out")),
+            Control::NotOurs => Err(Error::new("cannot limit the container's devices")
+                .why("attaching a program to a cgroup takes CAP_BPF, or CAP_SYS_ADMIN")
+                .see("7 capabilities")
+                .fix("give the runtime one of them; or leave linux.resources.devices out")),
         }
     }
 
@@ -279,46 +267,6 @@ fn nested_slices(slice: &str) -> PathBuf {
     ends.map(|end| format!("{}.slice", &stem[..end])).collect()
 }
 
-/// The rules, and after them what every container may open, as runc has it: without it the default
-/// nodes would be there and closed. Making any node is harmless; opening it is what counts.
-fn with_defaults(rules: &[DeviceRule]) -> Vec<DeviceRule> {
-    const ANY: i64 = -1;
-    const ALWAYS: [(&str, i64, i64, &str); 10] = [
-        ("c", ANY, ANY, "m"),
-        ("b", ANY, ANY, "m"),
-        ("c", 1, 3, "rwm"),
-        ("c", 1, 5, "rwm"),
-        ("c", 1, 7, "rwm"),
-        ("c", 1, 8, "rwm"),
-        ("c", 1, 9, "rwm"),
-        ("c", 5, 0, "rwm"),
-        ("c", 5, 2, "rwm"),
-        ("c", 136, ANY, "rwm"),
-    ];
-    let always = ALWAYS.map(|(kind, major, minor, access)| DeviceRule {
-        allow: true,
-        kind: Some(kind.to_owned()),
-        major: Some(major),
-        minor: Some(minor),
-        access: Some(access.to_owned()),
-    });
-    rules.iter().cloned().chain(always).collect()
-}
-
-/// A line of devices.allow or devices.deny (admin-guide/cgroup-v1/devices.rst).
-fn device_line(rule: &DeviceRule) -> String {
-    let number = |number: Option<i64>| match number {
-        Some(number) if number >= 0 => number.to_string(),
-        _ => "*".to_owned(),
-    };
-    let kind = match rule.kind.as_deref() {
-        Some(kind) if !kind.is_empty() => kind,
-        _ => "a",
-    };
-    let access = rule.access.as_deref().filter(|it| !it.is_empty()).unwrap_or("rwm");
-    format!("{kind} {}:{} {access}", number(rule.major), number(rule.minor))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -334,20 +282,5 @@ mod tests {
         named(None, "mini-runc-box");
         named(Some("system.slice:docker:box"), "system.slice/docker-box.scope");
         named(Some("user-1000.slice::box"), "user.slice/user-1000.slice/box.scope");
-    }
-
-    #[test]
-    fn device_rules_become_lines() {
-        let all = DeviceRule { allow: false, access: Some("rwm".to_owned()), ..Default::default() };
-        assert_eq!(device_line(&all), "a *:* rwm");
-        let fuse = DeviceRule {
-            allow: true,
-            kind: Some("c".to_owned()),
-            major: Some(10),
-            minor: Some(229),
-            access: Some("rw".to_owned()),
-        };
-        assert_eq!(device_line(&fuse), "c 10:229 rw");
-        assert!(with_defaults(&[all]).len() > 10);
     }
 }

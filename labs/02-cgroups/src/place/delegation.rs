@@ -122,12 +122,16 @@ impl Site {
         })
     }
 
-    /// Whether every one of `controllers` can be had here.
+    /// Whether every one of `controllers` can be had here. What a machine with v2 alone cannot have
+    /// at all counts as had: its limits are [`crate::Limits::ignored`].
     ///
     /// # Errors
     /// The first that cannot.
     pub fn require(&self, controllers: &Controllers) -> Result<()> {
-        match controllers.iter().find(|it| self.place_of(**it).is_none()) {
+        let v2_alone = self.hierarchies.mode() == Mode::V2;
+        let missing =
+            |it: &&Controller| self.place_of(**it).is_none() && !(v2_alone && it.is_gone_in_v2());
+        match controllers.iter().find(missing) {
             None => Ok(()),
             Some(controller) => Err(absent(*controller)),
         }

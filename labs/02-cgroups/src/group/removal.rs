@@ -10,8 +10,7 @@ use nix::sys::signal::{Signal, kill};
 
 use crate::{
     Controller, Group, Version, advice,
-    group::{SUPERVISOR, children, put, write_once},
-    membership::move_all,
+    group::{SUPERVISOR, children, membership::move_all, put, write_once},
 };
 
 const TRIES: u32 = 100;

@@ -2,7 +2,7 @@
 
 use std::{fs, os::unix::fs::MetadataExt, str::FromStr};
 
-use cgroups::{Bound, Bytes, Cpu, CpuList, Cpus, Cpuset, DeviceLimit, Limits, Memory};
+use cgroups::{Bound, Bytes, Cpu, CpuList, Cpus, Cpuset, DeviceLimit, Io, Limits, Memory};
 use ground::{Error, Result};
 use nix::sys::stat::{major, minor};
 
@@ -67,9 +67,10 @@ impl LimitOptions {
                 limit: self.memory.as_ref().map(bound),
                 swap: self.memory_swap.map(|it| it.0),
                 reservation: self.memory_reservation.as_ref().map(bound),
+                ..Memory::default()
             },
             pids: self.pids.map(Bound::from),
-            io: self.io.iter().map(|it| it.0.clone()).collect(),
+            io: Io { devices: self.io.iter().map(|it| it.0.clone()).collect(), ..Io::default() },
             ..Limits::default()
         }
     }

@@ -11,7 +11,7 @@ use std::{fs, path::Path, thread, time::Duration, time::Instant};
 use ground::{Error, Result};
 use nix::unistd::getpid;
 
-use crate::{Controller, Group, Version, group::put, membership::procs_below};
+use crate::{Controller, Group, Version, group::membership::procs_below, group::put};
 
 /// Longer than any task needs to reach the freezer, but one in an uninterruptible wait.
 const PATIENCE: Duration = Duration::from_secs(5);

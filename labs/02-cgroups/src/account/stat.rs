@@ -1,10 +1,9 @@
-//! Accounting: what a group has used, in one struct for both versions.
+//! A quick look: what a group has used, in one struct for both versions.
 //!
 //! Read from `cpu.stat` and `cpuacct.*`, `memory.*`, `pids.*`; a number that this machine or this
 //! kernel does not give is `None`, never 0 (admin-guide/cgroup-v2.rst; cgroup-v1/memory.rst).
 
-use std::{fs, path::Path};
-
+use super::{key, number, unlimited_v1};
 use crate::{Bound, Controller, Group, Version};
 
 /// What a group has used, and may use.
@@ -142,23 +141,6 @@ impl Group {
             refused: file("pids.events").and_then(|it| key(&it, "max")),
         }
     }
-
-    fn read(&self, controller: Controller, file: &str) -> Option<String> {
-        read(self.dir_of(controller)?, file)
-    }
-}
-
-fn read(dir: &Path, file: &str) -> Option<String> {
-    fs::read_to_string(dir.join(file)).ok()
-}
-
-fn number(text: &str) -> Option<u64> {
-    text.trim().parse().ok()
-}
-
-/// The value of `name` in lines of "name value".
-fn key(text: &str, name: &str) -> Option<u64> {
-    text.lines().find_map(|line| number(line.strip_prefix(name)?.strip_prefix(' ')?))
 }
 
 /// The part of `cpu.stat` that both versions have; v1 counts nanoseconds.
@@ -170,11 +152,6 @@ fn throttling(stat: &str) -> CpuStat {
         throttled_us: key(stat, "throttled_usec").or(throttled_ns),
         ..CpuStat::default()
     }
-}
-
-/// v1 says "no limit" as the largest number of whole pages that a signed 64-bit counter holds.
-fn unlimited_v1(bytes: u64) -> Bound {
-    if bytes >= i64::MAX as u64 - 0xffff { Bound::Unlimited } else { Bound::At(bytes) }
 }
 
 /// v1 limits the sum of memory and swap.
@@ -196,17 +173,5 @@ mod tests {
             throttling("usage_usec 1\nnr_periods 51\nnr_throttled 50\nthrottled_usec 4071000\n");
         assert_eq!(v1, v2);
         assert_eq!(v2.throttled_us, Some(4_071_000));
-    }
-
-    #[test]
-    fn a_name_is_not_its_longer_neighbour() {
-        assert_eq!(key("oom_kill_disable 0\nunder_oom 0\noom_kill 3\n", "oom_kill"), Some(3));
-        assert_eq!(key("max 7\n", "oom"), None);
-    }
-
-    #[test]
-    fn the_largest_number_of_v1_is_no_limit() {
-        assert_eq!(unlimited_v1(9_223_372_036_854_771_712), Bound::Unlimited);
-        assert_eq!(unlimited_v1(67_108_864), Bound::At(67_108_864));
     }
 }

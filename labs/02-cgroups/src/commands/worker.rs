@@ -19,7 +19,7 @@ use nix::{
     unistd::{Pid, gettid},
 };
 
-use crate::{limit::own_program, repair};
+use super::{limit::own_program, repair};
 
 /// The roles; hidden, because they mean nothing outside the demonstration.
 #[derive(Debug, clap::Subcommand)]

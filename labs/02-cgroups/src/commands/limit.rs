@@ -6,7 +6,8 @@ use cgroups::{Bound, Bytes, Controller, Controllers, Group, Hierarchies, Limits,
 use ground::{Error, Explanation, Narrator, Result};
 use namespaces::{Exit, Signals};
 
-use crate::{options::LimitOptions, repair, spawn, told};
+use super::{options::LimitOptions, repair, spawn};
+use crate::told;
 
 /// The flags of `limit`.
 #[derive(Debug, clap::Args)]

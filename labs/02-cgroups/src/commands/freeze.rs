@@ -6,7 +6,8 @@ use cgroups::{Controller, Group, Hierarchies, Version};
 use ground::{Error, Explanation, Narrator, Result, Table};
 use nix::unistd::Pid;
 
-use crate::{told, tree};
+use super::tree;
+use crate::told;
 
 /// What is to be frozen.
 #[derive(Debug, clap::Args)]

@@ -7,8 +7,7 @@
 //!
 //! Source: linux/bpf.h, `struct bpf_cgroup_dev_ctx`; cgroup-v2.rst, "Device controller"; bpf(2).
 
-use oci::runtime::DeviceRule;
-
+use super::{Access, Kind, Rule};
 use crate::sys::Instruction;
 
 /// Registers: 0 is the verdict, 1 the context and then free.
@@ -29,13 +28,12 @@ const JUMP_NOT_EQUAL: u8 = 0x55;
 const JUMP_NOT_EQUAL_REGISTER: u8 = 0x5d;
 const EXIT: u8 = 0x95;
 
-/// BPF_DEVCG_DEV_BLOCK, _CHAR; BPF_DEVCG_ACC_MKNOD, _READ, _WRITE.
+/// BPF_DEVCG_DEV_BLOCK, _CHAR; the bits of BPF_DEVCG_ACC_* are those of [`Access`].
 const BLOCK: i32 = 1;
 const CHAR: i32 = 2;
-const EVERY_ACCESS: i32 = 7;
 
 /// The program for these rules; what no rule names is allowed, as in a fresh v1 group.
-pub(super) fn compile(rules: &[DeviceRule]) -> Vec<Instruction> {
+pub(super) fn compile(rules: &[Rule]) -> Vec<Instruction> {
     let mut program = vec![
         op(LOAD_WORD, KIND, CONTEXT, 0, 0),
         op(AND, KIND, 0, 0, 0xffff),
@@ -66,37 +64,26 @@ pub(super) fn compile(rules: &[DeviceRule]) -> Vec<Instruction> {
 }
 
 /// What must hold for a rule; each jump leads to the next rule.
-fn tests(rule: &DeviceRule) -> Vec<Instruction> {
+fn tests(rule: &Rule) -> Vec<Instruction> {
     let mut tests = Vec::new();
-    match rule.kind.as_deref() {
-        Some("b") => tests.push(op(JUMP_NOT_EQUAL, KIND, 0, 0, BLOCK)),
-        Some("c" | "u") => tests.push(op(JUMP_NOT_EQUAL, KIND, 0, 0, CHAR)),
-        _ => {}
+    match rule.kind {
+        Kind::Block => tests.push(op(JUMP_NOT_EQUAL, KIND, 0, 0, BLOCK)),
+        Kind::Char => tests.push(op(JUMP_NOT_EQUAL, KIND, 0, 0, CHAR)),
+        Kind::All => {}
     }
-    let access = access(rule);
-    if access != EVERY_ACCESS {
+    if rule.access != Access::ALL {
         // Everything that is asked for must be in the rule.
         tests.push(op(MOVE_REGISTER, CONTEXT, ACCESS, 0, 0));
-        tests.push(op(AND, CONTEXT, 0, 0, access));
+        tests.push(op(AND, CONTEXT, 0, 0, rule.access.0.into()));
         tests.push(op(JUMP_NOT_EQUAL_REGISTER, CONTEXT, ACCESS, 0, 0));
     }
     for (register, number) in [(MAJOR, rule.major), (MINOR, rule.minor)] {
-        if let Some(number) = number.filter(|number| *number >= 0) {
-            tests.push(op(JUMP_NOT_EQUAL, register, 0, 0, number as i32));
+        if let Some(number) = number {
+            // As the kernel's verifier reads it: 32 bits without a sign.
+            tests.push(op(JUMP_NOT_EQUAL, register, 0, 0, number.cast_signed()));
         }
     }
     tests
-}
-
-fn access(rule: &DeviceRule) -> i32 {
-    let letters = rule.access.as_deref().filter(|it| !it.is_empty()).unwrap_or("rwm");
-    let bit = |letter| match letter {
-        'm' => 1,
-        'r' => 2,
-        'w' => 4,
-        _ => 0,
-    };
-    letters.chars().map(bit).fold(0, |all, bit| all | bit)
 }
 
 fn verdict(allow: bool) -> [Instruction; 2] {
@@ -109,7 +96,7 @@ fn op(code: u8, to: u8, from: u8, offset: i16, immediate: i32) -> Instruction {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{super::ANY, *};
 
     /// What the kernel does with the program.
     fn judge(program: &[Instruction], kind: i32, access: i32, major: i64, minor: i64) -> bool {
@@ -137,22 +124,21 @@ mod tests {
         }
     }
 
-    fn rule(allow: bool, kind: &str, numbers: (i64, i64), access: &str) -> DeviceRule {
-        DeviceRule {
-            allow,
-            kind: Some(kind.to_owned()),
-            major: Some(numbers.0),
-            minor: Some(numbers.1),
-            access: Some(access.to_owned()),
-        }
+    fn rule(
+        allow: bool,
+        kind: Kind,
+        (major, minor): (Option<u32>, Option<u32>),
+        access: &str,
+    ) -> Rule {
+        Rule { allow, kind, major, minor, access: Access::of(access).unwrap() }
     }
 
     #[test]
     fn the_last_rule_that_matches_wins() {
         let program = compile(&[
-            rule(false, "a", (-1, -1), "rwm"),
-            rule(true, "c", (1, 3), "rw"),
-            rule(true, "b", (8, -1), "r"),
+            rule(false, Kind::All, (ANY, ANY), "rwm"),
+            rule(true, Kind::Char, (Some(1), Some(3)), "rw"),
+            rule(true, Kind::Block, (Some(8), ANY), "r"),
         ]);
         let (read, write, mknod) = (2, 4, 1);
         assert!(judge(&program, CHAR, read, 1, 3));

@@ -28,11 +28,19 @@ pub enum Controller {
     Devices,
     /// Huge pages.
     Hugetlb,
+    /// The class of a group's packets; only in v1.
+    NetCls,
+    /// The priority of a group's packets by interface; only in v1.
+    NetPrio,
+    /// RDMA devices.
+    Rdma,
+    /// Scarce resources of the hardware; only in v2.
+    Misc,
 }
 
 impl Controller {
     /// All of them.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 13] = [
         Self::Cpu,
         Self::Cpuacct,
         Self::Cpuset,
@@ -42,6 +50,10 @@ impl Controller {
         Self::Freezer,
         Self::Devices,
         Self::Hugetlb,
+        Self::NetCls,
+        Self::NetPrio,
+        Self::Rdma,
+        Self::Misc,
     ];
 
     /// The name in /proc/cgroups (v1) or in `cgroup.controllers` (v2).
@@ -57,6 +69,10 @@ impl Controller {
             Self::Freezer => "freezer",
             Self::Devices => "devices",
             Self::Hugetlb => "hugetlb",
+            Self::NetCls => "net_cls",
+            Self::NetPrio => "net_prio",
+            Self::Rdma => "rdma",
+            Self::Misc => "misc",
         }
     }
 
@@ -70,6 +86,11 @@ impl Controller {
     /// Whether every v2 group has it without a line in `cgroup.subtree_control`.
     pub fn is_core_of_v2(self) -> bool {
         matches!(self, Self::Cpuacct | Self::Freezer)
+    }
+
+    /// Whether only v1 has it; what v2 has instead is no controller.
+    pub fn is_gone_in_v2(self) -> bool {
+        matches!(self, Self::NetCls | Self::NetPrio | Self::Devices)
     }
 
     /// What is needed to watch a group and to end it; where one is missing, so is its number.

@@ -1,0 +1,140 @@
+//! Devices: which nodes a group may open or make.
+//!
+//! v1 has a controller with a list of rules; v2 has none, but asks a BPF program that is attached
+//! to the group. One list of [`Rule`]s becomes either: [`Rule::line`], or a program made in
+//! `filter.rs`. The last rule that matches decides; what none names is allowed, as in a fresh group.
+//! v1 keeps one default and the exceptions from it, so a list should begin with a rule about
+//! everything, as engines write it.
+//!
+//! Source: the kernel's admin-guide/cgroup-v1/devices.rst; cgroup-v2.rst, "Device controller".
+
+mod filter;
+
+use std::os::fd::AsFd;
+
+use ground::{Errno, Error, Result};
+
+use crate::{Controller, Group, sys};
+
+/// In the place of a major or minor number: every one.
+pub const ANY: Option<u32> = None;
+
+/// One rule about device nodes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Rule {
+    /// Whether it is allowed or denied.
+    pub allow: bool,
+    /// What kind of device.
+    pub kind: Kind,
+    /// The major number, or [`ANY`].
+    pub major: Option<u32>,
+    /// The minor number, or [`ANY`].
+    pub minor: Option<u32>,
+    /// In which ways.
+    pub access: Access,
+}
+
+/// The kinds of device nodes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// Both.
+    All,
+    /// Block devices.
+    Block,
+    /// Character devices.
+    Char,
+}
+
+/// Ways to use a node, as bits: 1 makes it (mknod(2)), 2 reads, 4 writes; those of linux/bpf.h.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Access(pub(crate) u8);
+
+impl Access {
+    /// `rwm`
+    pub const ALL: Self = Self(7);
+
+    /// From letters of `rwm`; `None` for any other.
+    pub fn of(letters: &str) -> Option<Self> {
+        let bit = |letter| match letter {
+            'm' => Some(1),
+            'r' => Some(2),
+            'w' => Some(4),
+            _ => None,
+        };
+        letters.chars().map(bit).try_fold(0, |all, bit| Some(all | bit?)).map(Self)
+    }
+}
+
+impl Rule {
+    /// A line of v1's `devices.allow` or `devices.deny`.
+    pub fn line(&self) -> String {
+        let number = |number: Option<u32>| number.map_or("*".to_owned(), |it| it.to_string());
+        let kind = match self.kind {
+            Kind::All => 'a',
+            Kind::Block => 'b',
+            Kind::Char => 'c',
+        };
+        let letters = [('r', 2), ('w', 4), ('m', 1)];
+        let given = letters.iter().filter(|(_, bit)| self.access.0 & bit != 0);
+        let access: String = given.map(|(letter, _)| letter).collect();
+        format!("{kind} {}:{} {access}", number(self.major), number(self.minor))
+    }
+}
+
+/// Whether rules are kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Control {
+    /// By the kernel.
+    Enforced,
+    /// By nobody: attaching a program takes CAP_BPF of the machine, and this is at best the root of
+    /// a user namespace. It cannot make nodes either.
+    NotOurs,
+}
+
+impl Group {
+    /// Has the kernel keep these rules, from now on and for as long as the group stays. On v1 they
+    /// change the list that is there; on v2 each call adds a program, and all of them must agree.
+    ///
+    /// # Errors
+    /// No v1 devices controller and no v2 group; a kernel without BPF for cgroups (EINVAL).
+    pub fn control_devices(&self, rules: &[Rule]) -> Result<Control> {
+        if self.part_of(Controller::Devices).is_none()
+            && let Some(group) = self.dir_fd()?
+        {
+            return attached(sys::attach_device_filter(group.as_fd(), &filter::compile(rules)));
+        }
+        for rule in rules {
+            let file = if rule.allow { "devices.allow" } else { "devices.deny" };
+            self.write(Controller::Devices, file, &rule.line())?;
+        }
+        Ok(Control::Enforced)
+    }
+}
+
+fn attached(done: Result<(), Errno>) -> Result<Control> {
+    match done {
+        Ok(()) => Ok(Control::Enforced),
+        Err(Errno::EPERM) => Ok(Control::NotOurs),
+        Err(errno) => Err(Error::new("cannot limit the devices of a group")
+            .call("bpf(BPF_PROG_ATTACH, {BPF_CGROUP_DEVICE, ..})", errno)
+            .see("2 bpf")
+            .fix("the kernel needs CONFIG_CGROUP_BPF; or leave the rules out")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_rule_becomes_a_line() {
+        let all =
+            Rule { allow: false, kind: Kind::All, major: ANY, minor: ANY, access: Access::ALL };
+        assert_eq!(all.line(), "a *:* rwm");
+        let access = Access::of("rw").unwrap();
+        let fuse =
+            Rule { allow: true, kind: Kind::Char, major: Some(10), minor: Some(229), access };
+        assert_eq!(fuse.line(), "c 10:229 rw");
+        assert_eq!(Access::of("rx"), None);
+    }
+}
