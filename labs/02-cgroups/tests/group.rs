@@ -126,15 +126,15 @@ fn a_device_that_is_denied_cannot_be_opened() {
     needs!(Root, CgroupV1("devices"));
     let site = Site::find().unwrap();
     let group = Temporary::create(&site, "devices", &[Controller::Devices].into()).unwrap();
-    let rule =
-        |allow, minor| Rule { allow, kind: Kind::Char, major: Some(1), minor, access: Access::ALL };
+    let rule = |allow, kind, major, minor| Rule { allow, kind, major, minor, access: Access::ALL };
     // null is 1:3, zero 1:5: the later rule wins.
-    group.control_devices(&[rule(false, ANY), rule(true, Some(3))]).unwrap();
+    let rules = [rule(false, Kind::All, ANY, ANY), rule(true, Kind::Char, Some(1), Some(3))];
+    group.control_devices(&rules).unwrap();
     let procs = group.dir_of(Controller::Devices).unwrap().join("cgroup.procs");
     let script = "echo $$ > $0; cat /dev/null && echo null; cat /dev/zero | head -c 1 || true";
     let mut sh = std::process::Command::new("sh");
     let output = sh.args(["-c", script]).arg(procs).output().unwrap();
-    assert_eq!(output.stdout, b"null\n");
+    assert_eq!(output.stdout, b"null\n", "{}", String::from_utf8_lossy(&output.stderr));
     assert!(String::from_utf8_lossy(&output.stderr).contains("Operation not permitted"));
 }
 
