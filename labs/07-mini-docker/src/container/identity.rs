@@ -36,6 +36,12 @@ impl Identity {
         Ok(Self { pid: pid.as_raw(), start_time, boot_id: boot_id() })
     }
 
+    /// Whether a process with this number runs, whichever it is. A zombie does not: its PID is taken
+    /// until somebody asks how it ended, and nothing else of it is there to be joined.
+    pub fn runs(pid: i32) -> bool {
+        Self::of(Pid::from_raw(pid)).is_ok_and(|process| process.is_alive())
+    }
+
     /// Whether this very process still runs. A zombie does not: all it had is gone.
     pub fn is_alive(&self) -> bool {
         let stat = fs::read_to_string(format!("/proc/{}/stat", self.pid)).ok();

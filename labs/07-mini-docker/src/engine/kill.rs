@@ -1,10 +1,15 @@
 //! kill: a signal for the container's first process.
 
+use std::time::Duration;
+
 use ground::Error as Report;
 use nix::sys::signal::Signal;
 
-use super::{Engine, Error, Result, is_watched};
-use crate::container::{Record, Status};
+use super::{Engine, Error, Result, is_watched, wait::await_end};
+use crate::container::{Identity, Record, Status};
+
+/// How long a process may take to die: the kernel takes its mounts apart first.
+const DYING: Duration = Duration::from_secs(1);
 
 impl Engine {
     /// Sends a signal, through the runtime.
@@ -19,24 +24,26 @@ impl Engine {
                     .fix(format!("start it first: mini-docker start {}", record.name)),
             ));
         }
+        self.send(record, signal)
+    }
+
+    /// Sends a signal to a container that ran a moment ago: that it has ended meanwhile is what most
+    /// signals are for.
+    pub(super) fn send(&self, record: &Record, signal: i32) -> Result<()> {
         let bundle = self.container_layout(record).bundle();
         match self.runtime(record)?.kill(&record.id, signal, &bundle) {
-            // It ended meanwhile, which is what most signals are for.
-            Err(_) if self.has_ended(record) => Ok(()),
+            Err(_) if has_ended(record) => Ok(()),
             sent => Ok(sent?),
         }
     }
 }
 
-impl Engine {
-    /// Whether the program has ended since the record was read: its monitor may still tidy up.
-    fn has_ended(&self, record: &Record) -> bool {
-        let is_zombie = |pid: i32| {
-            let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-            stat.rsplit(')').next().is_none_or(|rest| rest.trim_start().starts_with(['Z', 'X']))
-        };
-        !is_watched(record) || record.state.pid.is_none_or(is_zombie)
-    }
+/// Whether the program has ended since the record was read, or ends just now: its monitor may still
+/// tidy up, and a process that is killed leaves its namespaces a while before it counts as dead.
+fn has_ended(record: &Record) -> bool {
+    let monitor = record.state.monitor.as_ref();
+    !record.state.pid.is_some_and(Identity::runs)
+        || monitor.is_none_or(|monitor| await_end(monitor, Some(DYING)))
 }
 
 /// The number of a signal: `TERM`, `SIGTERM` or `15`.

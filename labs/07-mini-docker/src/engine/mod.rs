@@ -152,7 +152,8 @@ impl Engine {
 /// killed, its first process.
 fn foreign_process(record: &Record) -> Option<i32> {
     let monitor = record.state.monitor.as_ref().filter(|monitor| monitor.is_alive());
-    let pid = monitor.map(|monitor| monitor.pid).or(record.state.pid)?;
+    let first = record.state.pid.filter(|&pid| Identity::runs(pid));
+    let pid = monitor.map(|monitor| monitor.pid).or(first)?;
     let its = Id::of(Pid::from_raw(pid), Namespace::User).ok()?;
     let ours = Id::own(Namespace::User).ok()?;
     (its != ours).then_some(pid)

@@ -5,8 +5,8 @@ use std::time::Duration;
 use super::{Engine, Result, is_watched};
 use crate::container::{self, NOBODY_SAW, Record, Status};
 
-/// How often a failed clean-up is tried again.
-const BURY_TRIES: u32 = 3;
+/// How often a failed clean-up is tried again, 50 ms apart.
+const BURY_TRIES: u32 = 20;
 
 /// One container, for a list.
 #[derive(Debug, Clone, PartialEq)]

@@ -20,7 +20,7 @@ impl Engine {
     /// What the runtime said.
     pub fn stop(&self, record: &Record, grace: Duration) -> Result<()> {
         let Some((record, monitor)) = self.settled(record)? else { return Ok(()) };
-        self.kill(&record, signal(record.stop_signal())?)?;
+        self.send(&record, signal(record.stop_signal())?)?;
         if await_end(&monitor, Some(grace)) {
             return Ok(());
         }
@@ -33,7 +33,7 @@ impl Engine {
     /// What the runtime said.
     pub fn kill_and_wait(&self, record: &Record) -> Result<()> {
         let Some((record, monitor)) = self.settled(record)? else { return Ok(()) };
-        self.kill(&record, Signal::SIGKILL as i32)?;
+        self.send(&record, Signal::SIGKILL as i32)?;
         await_end(&monitor, None);
         Ok(())
     }
