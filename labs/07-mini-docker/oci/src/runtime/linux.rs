@@ -5,7 +5,6 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
 use super::{Resources, Seccomp};
 
@@ -39,12 +38,12 @@ pub struct Linux {
     /// The limits of the cgroup.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub resources: Option<Resources>,
-    /// Cache and memory bandwidth classes (Documentation/arch/x86/resctrl.rst), kept raw.
+    /// The class of cache and memory bandwidth (Documentation/filesystems/resctrl.rst).
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub intel_rdt: Option<Value>,
-    /// Memory policy (set_mempolicy(2), since 1.3), kept raw.
+    pub intel_rdt: Option<IntelRdt>,
+    /// From which NUMA nodes memory comes (set_mempolicy(2), since 1.3).
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub memory_policy: Option<Value>,
+    pub memory_policy: Option<MemoryPolicy>,
     /// Kernel parameters of the container's namespaces (sysctl(8)).
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub sysctl: BTreeMap<String, String>,
@@ -178,6 +177,44 @@ pub struct Personality {
     /// `LINUX` or `LINUX32`.
     pub domain: String,
     /// None are defined yet.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub flags: Vec<String>,
+}
+
+/// The class of service of a container, in the file system resctrl.
+///
+/// Source: config-linux.md, "IntelRdt".
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct IntelRdt {
+    /// The class's directory; `/` is the default class, and the container's name if absent.
+    #[serde(rename = "closID", skip_serializing_if = "Option::is_none")]
+    pub clos_id: Option<String>,
+    /// Lines for the file `schemata`, written last (since 1.3).
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub schemata: Vec<String>,
+    /// The line about the level 3 cache, as `L3:0=7f0`.
+    #[serde(rename = "l3CacheSchema", skip_serializing_if = "Option::is_none")]
+    pub l3_cache_schema: Option<String>,
+    /// The line about memory bandwidth, as `MB:0=20`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mem_bw_schema: Option<String>,
+    /// Whether the container gets a monitoring group of its own (since 1.3).
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub enable_monitoring: bool,
+}
+
+/// From which NUMA nodes the memory of a container comes.
+///
+/// Source: config-linux.md, "Memory policy" (since 1.3); set_mempolicy(2).
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MemoryPolicy {
+    /// `MPOL_BIND`, `MPOL_INTERLEAVE`..
+    pub mode: String,
+    /// The nodes, as a list: `0-3,7`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub nodes: Option<String>,
+    /// `MPOL_F_STATIC_NODES`..
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub flags: Vec<String>,
 }

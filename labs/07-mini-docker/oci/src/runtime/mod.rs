@@ -17,10 +17,12 @@ mod process;
 mod resources;
 mod seccomp;
 mod state;
+mod version;
 
 pub use hooks::{Hook, Hooks};
 pub use linux::{
-    Device, IdMapping, Linux, Namespace, NamespaceKind, NetDevice, Personality, TimeOffset,
+    Device, IdMapping, IntelRdt, Linux, MemoryPolicy, Namespace, NamespaceKind, NetDevice,
+    Personality, TimeOffset,
 };
 pub use mount::Mount;
 pub use process::{
@@ -32,6 +34,7 @@ pub use resources::{
 };
 pub use seccomp::{Seccomp, SeccompAction, SeccompArg, SeccompOperator, SeccompRule};
 pub use state::{State, Status};
+pub use version::Version;
 
 use std::collections::BTreeMap;
 
@@ -80,14 +83,16 @@ impl Spec {
     /// Reads `config.json`.
     ///
     /// # Errors
-    /// [`Invalid`] for broken JSON, or a version other than 1.x: a runtime must not guess.
+    /// [`Invalid`] for broken JSON, or a version that is none or other than 1.x: a runtime must not
+    /// guess.
     pub fn parse(json: &[u8]) -> Result<Self, Invalid> {
         let spec: Self = serde_json::from_slice(json)
             .map_err(|error| Invalid::new("invalid config.json", error.to_string()))?;
-        if !spec.oci_version.starts_with("1.") {
+        let version: Option<Version> = spec.oci_version.parse().ok();
+        if version.is_none_or(|it| it.major != 1) {
             let why = format!("ociVersion is \"{}\"", spec.oci_version);
             return Err(Invalid::new("unsupported config.json", why)
-                .fix(format!("versions 1.0 to 1.3 are understood, for example {VERSION}")));
+                .fix(format!("versions 1.0.0 to 1.3.0 are understood, for example {VERSION}")));
         }
         Ok(spec)
     }

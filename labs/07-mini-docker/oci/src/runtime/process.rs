@@ -3,7 +3,6 @@
 //! Source: runtime specification, config.md, "Process" and "Root".
 
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
 /// The root file system.
 ///
@@ -193,7 +192,4 @@ pub struct ExecCpuAffinity {
     /// After it entered.
     #[serde(default, rename = "final", skip_serializing_if = "Option::is_none")]
     pub last: Option<String>,
-    /// What newer versions add.
-    #[serde(flatten)]
-    pub extra: std::collections::BTreeMap<String, Value>,
 }

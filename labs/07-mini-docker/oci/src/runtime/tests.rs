@@ -54,8 +54,10 @@ fn linux() -> Value {
         "netDevices": {"eth0": {"name": "container_eth0"}},
         "cgroupsPath": "/docker/x",
         "resources": resources(),
-        "intelRdt": {"closID": "guaranteed_group", "l3CacheSchema": "L3:0=7f0"},
-        "memoryPolicy": {"mode": "MPOL_INTERLEAVE", "nodes": "2-3"},
+        "intelRdt": {"closID": "guaranteed_group", "l3CacheSchema": "L3:0=7f0",
+            "memBwSchema": "MB:0=20", "schemata": ["L2:0=f"], "enableMonitoring": true},
+        "memoryPolicy": {"mode": "MPOL_INTERLEAVE", "nodes": "2-3",
+            "flags": ["MPOL_F_STATIC_NODES"]},
         "sysctl": {"net.ipv4.ip_unprivileged_port_start": "0"},
         "seccomp": {
             "defaultAction": "SCMP_ACT_ERRNO", "defaultErrnoRet": 1,
@@ -115,6 +117,7 @@ fn an_unknown_field_is_ignored_and_an_unknown_version_is_not() {
     assert!(Spec::parse(br#"{"ociVersion":"1.1.0","vm":{"kernel":{}}}"#).is_ok());
     let error = Spec::parse(br#"{"ociVersion":"2.0.0"}"#).unwrap_err();
     assert_eq!(error.why, "ociVersion is \"2.0.0\"");
+    assert!(Spec::parse(br#"{"ociVersion":"1.next"}"#).is_err());
     assert!(Spec::parse(b"{").is_err());
 }
 
