@@ -16,19 +16,24 @@ use nix::{
 
 use crate::{Kind, Kinds, Spawn, sys};
 
-/// Whole seconds to add to the clocks, negative to go back.
+/// What is added to the clocks: seconds, negative to go back, and nanoseconds, always forward.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Offsets {
     /// For CLOCK_MONOTONIC.
     pub monotonic_s: i64,
+    /// The same, below a second.
+    pub monotonic_ns: u32,
     /// For CLOCK_BOOTTIME, from which uptime(1) is read.
     pub boottime_s: i64,
+    /// The same, below a second.
+    pub boottime_ns: u32,
 }
 
 impl Offsets {
     /// The lines of `timens_offsets`: clock, seconds, nanoseconds.
     fn lines(self) -> String {
-        format!("monotonic {} 0\nboottime {} 0\n", self.monotonic_s, self.boottime_s)
+        let Self { monotonic_s, monotonic_ns, boottime_s, boottime_ns } = self;
+        format!("monotonic {monotonic_s} {monotonic_ns}\nboottime {boottime_s} {boottime_ns}\n")
     }
 }
 
@@ -156,8 +161,9 @@ mod tests {
 
     #[test]
     fn offsets_are_a_line_a_clock() {
-        let offsets = Offsets { monotonic_s: -5, boottime_s: 86400 };
-        assert_eq!(offsets.lines(), "monotonic -5 0\nboottime 86400 0\n");
+        let offsets =
+            Offsets { monotonic_s: -5, boottime_s: 86400, boottime_ns: 7, ..Offsets::default() };
+        assert_eq!(offsets.lines(), "monotonic -5 0\nboottime 86400 7\n");
     }
 
     #[test]

@@ -51,6 +51,7 @@ impl Wanted {
         let offsets = (args.monotonic.is_some() || args.boottime.is_some()).then(|| Offsets {
             monotonic_s: args.monotonic.unwrap_or_default(),
             boottime_s: args.boottime.unwrap_or_default(),
+            ..Offsets::default()
         });
         if args.hostname.is_some() {
             kinds = kinds.with(Kind::Uts);

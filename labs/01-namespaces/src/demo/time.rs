@@ -19,7 +19,7 @@ pub fn scene() -> Result<Scene<Stage>> {
 }
 
 fn ahead() -> Spawn<'static> {
-    let offsets = Offsets { monotonic_s: DAY_S, boottime_s: 2 * DAY_S };
+    let offsets = Offsets { monotonic_s: DAY_S, boottime_s: 2 * DAY_S, ..Offsets::default() };
     Spawn::new(Kinds::of([Kind::Time])).time_offsets(offsets)
 }
 

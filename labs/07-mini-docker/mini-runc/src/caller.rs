@@ -26,6 +26,8 @@ pub(crate) struct Caller {
     pub(crate) oom_score_adj_min: Option<i32>,
     /// Whether AppArmor is on.
     pub(crate) apparmor: bool,
+    /// Whether SELinux is on.
+    pub(crate) selinux: bool,
 }
 
 /// CAP_SYS_RESOURCE's bit.
@@ -53,6 +55,8 @@ impl Caller {
             oom_score_adj_min: (!may_raise_limits)
                 .then(|| optional("/proc/self/oom_score_adj").trim().parse().unwrap_or(0)),
             apparmor: optional("/sys/module/apparmor/parameters/enabled").starts_with('Y'),
+            // The kernel has the file system as long as SELinux is not switched off.
+            selinux: optional("/proc/filesystems").contains("selinuxfs"),
         })
     }
 

@@ -25,6 +25,7 @@ use crate::{
     console, delete,
     plan::{Gate, Plan, StateText, Wishes, run_hooks},
     record::{Container, Record, Root},
+    remarks,
 };
 
 /// What is asked for.
@@ -70,12 +71,10 @@ pub(crate) struct Created {
 /// # Errors
 /// Whatever cannot be had. Nothing is left then.
 pub(crate) fn create(root: &Root, id: &str, options: Options, warn: Warn<'_>) -> Result<Created> {
-    let bundle = Bundle::read(&options.bundle)?;
-    let caller = Caller::look()?;
+    let (bundle, caller) = look(&options)?;
     let dir = root.claim(id)?;
-    for field in bundle.without_effect() {
-        warn(format!("config.json has {field}, which is not done here"));
-    }
+    let remarks = remarks::of_container(&bundle.spec, bundle.process(), bundle.linux(), &caller);
+    remarks.into_iter().for_each(&mut *warn);
     let made = Making { id, dir: &dir, bundle: &bundle, caller: &caller }.create(options, warn);
     made.inspect_err(|_| {
         // The error that is reported is the first one.
@@ -92,8 +91,7 @@ pub(crate) fn explain(
     options: Options,
     warn: Warn<'_>,
 ) -> Result<Vec<(&'static str, Explanation)>> {
-    let bundle = Bundle::read(&options.bundle)?;
-    let caller = Caller::look()?;
+    let (bundle, caller) = look(&options)?;
     let place = Place::on_paper(&bundle, id, &caller, warn)?;
     let record = Record::new(id, &bundle, None);
     let wishes = Wishes {
@@ -106,6 +104,15 @@ pub(crate) fn explain(
     let group = place.as_ref().map_or(Ok(Vec::new()), Place::explain)?;
     let group = group.into_iter().map(|call| ("lab-02", call));
     Ok(group.chain(plan.explain()).collect())
+}
+
+fn look(options: &Options) -> Result<(Bundle, Caller)> {
+    let mut bundle = Bundle::read(&options.bundle)?;
+    let caller = Caller::look()?;
+    if caller.selinux {
+        bundle.label_mounts();
+    }
+    Ok((bundle, caller))
 }
 
 struct Making<'a> {

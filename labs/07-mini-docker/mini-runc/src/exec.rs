@@ -19,7 +19,7 @@ use setns::Target;
 use crate::{
     caller::Caller,
     create::write_pid,
-    plan::{ExecWishes, for_exec},
+    plan::{ExecWishes, begin_on, for_exec},
     record::{Container, word},
 };
 
@@ -64,6 +64,7 @@ pub(crate) fn exec(container: &Container, options: Options) -> Result<Child> {
     let (spawn, _slot) = for_exec(&bundle, &caller, &target, wishes)?;
     let mut spawn: Spawn<'_> = spawn;
     spawn.cgroup = group_fd.as_ref().map(AsFd::as_fd);
+    begin_on(bundle.process())?;
     let child = spawn.start()?;
     if let Some(path) = &options.pid_file {
         write_pid(path, child.pid())?;

@@ -13,6 +13,7 @@
 //! | `cgroup` | config.json's limits in lab 02's words |
 //! | `create`, `start`, `run`, `exec`, `kill`, `delete` | one operation each |
 //! | `record` | what is known of a container between two commands |
+//! | `remarks` | where it gets less than it asks for |
 //! | `console` | our side of a container's terminal |
 //! | `seal` | why no container can overwrite this program |
 //! | [`defaults`] | what Docker gives a container unless told otherwise |
@@ -32,6 +33,7 @@ mod exec;
 mod kill;
 mod plan;
 mod record;
+mod remarks;
 mod run;
 mod seal;
 mod seccomp;

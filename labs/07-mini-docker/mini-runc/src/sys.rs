@@ -1,9 +1,13 @@
-//! The system calls that nix does not wrap. All `unsafe` of this crate is in this file.
+//! The system calls that nix does not wrap. All `unsafe` of this crate is in this file and its room.
 //!
 //! # Safety
 //! Every function here is safe to call: each passes the kernel pointers to values that outlive the
 //! call, or plain integers.
 #![allow(unsafe_code, reason = "system calls without a wrapper, each with its reason")]
+
+mod schedule;
+
+pub use schedule::{SchedAttr, ioprio_set, sched_setattr, set_mempolicy};
 
 use std::{
     ffi::CStr,

@@ -3,7 +3,6 @@
 //! Source: runtime specification, bundle.md, config.md.
 
 mod json_path;
-mod not_done;
 
 use std::{
     fs,
@@ -80,6 +79,13 @@ impl Bundle {
         Ok(Self { dir, rootfs, spec, text, process, linux })
     }
 
+    /// Has the mounts made with the label of linux.mountLabel, where SELinux reads it.
+    pub(crate) fn label_mounts(&mut self) {
+        if let Some(label) = self.linux.mount_label.as_deref().filter(|it| !it.is_empty()) {
+            self.spec.mounts = crate::plan::labelled(&self.spec.mounts, label);
+        }
+    }
+
     /// The program.
     pub(crate) fn process(&self) -> &Process {
         &self.process
@@ -88,11 +94,6 @@ impl Bundle {
     /// The same container with another program.
     pub(crate) fn with_process(self, process: Process) -> Self {
         Self { process, ..self }
-    }
-
-    /// The fields that are set and have no effect here.
-    pub(crate) fn without_effect(&self) -> Vec<&'static str> {
-        not_done::fields(&self.process, &self.linux)
     }
 
     /// What only Linux has.

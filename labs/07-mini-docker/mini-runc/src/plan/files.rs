@@ -15,32 +15,16 @@ use crate::sys;
 
 type Done = std::result::Result<(), Errno>;
 
-/// `oom_score_adj` and the AppArmor profile: written while the host's /proc can be seen.
+/// `oom_score_adj` and the execution domain: written while the host's /proc can be seen.
 ///
 /// # Errors
-/// A profile where the kernel has no AppArmor.
+/// A domain that is none.
 pub(super) fn steps(context: &Context<'_>, steps: &mut Steps) -> Result<()> {
     let process = context.process;
     if let Some(score) = process.oom_score_adj {
         let text = oom_score(score, context.caller.oom_score_adj_min);
         let why = "how readily the kernel ends it when memory is short";
         steps.add("mini-runc", WriteFile::new("/proc/self/oom_score_adj", text, why)?);
-    }
-    if let Some(profile) = process.apparmor_profile.as_deref().filter(|it| !it.is_empty()) {
-        if !context.caller.apparmor {
-            return Err(Error::new("cannot apply the AppArmor profile")
-                .why(format!("config.json has process.apparmorProfile {profile:?}, and this kernel runs without AppArmor"))
-                .see("7 apparmor")
-                .fix("leave process.apparmorProfile out"));
-        }
-        let why = "the profile takes hold with the next exec";
-        let text = format!("exec {profile}");
-        steps.add("mini-runc", WriteFile::new("/proc/self/attr/apparmor/exec", text, why)?);
-    }
-    if let Some(label) = process.selinux_label.as_deref().filter(|it| !it.is_empty()) {
-        let why = "the label takes hold with the next exec";
-        let label = label.to_owned();
-        steps.add("mini-runc", WriteFile::new("/proc/self/attr/exec", label, why)?);
     }
     if let Some(personality) = &context.linux.personality {
         steps.add("mini-runc", Personality::new(&personality.domain)?);

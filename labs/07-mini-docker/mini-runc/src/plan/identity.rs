@@ -15,7 +15,7 @@ use nix::{
 use oci::runtime::{Process, User};
 use rootfs::{Chdir, Umask, c_path};
 
-use super::{Context, Steps, capabilities, limits};
+use super::{Context, Steps, capabilities, limits, memory_policy, scheduling};
 
 type Done = std::result::Result<(), Errno>;
 
@@ -34,6 +34,8 @@ pub(super) fn steps(
     let sets = capabilities::Sets::of(context.process.capabilities.as_ref(), ours);
     let may_raise = context.caller.may_raise_limits;
     limits::steps(&context.process.rlimits, may_raise, steps)?;
+    scheduling::steps(context.process, steps)?;
+    memory_policy::steps(context.linux.memory_policy.as_ref(), steps)?;
     let setgroups = context.may_set_groups();
     become_user(context, sets, filter, setgroups, steps)
 }

@@ -14,10 +14,10 @@ use nix::{
     sched::unshare,
     unistd::{self, Gid, Uid},
 };
-use oci::runtime::{IdMapping, Namespace, NamespaceKind};
+use oci::runtime::{IdMapping, Namespace, NamespaceKind, TimeOffset};
 use setns::{JoinFile, JoinProcess, Target};
 
-use super::{Context, Steps};
+use super::{Context, Steps, scheduling};
 use crate::sys;
 
 type Done = std::result::Result<(), Errno>;
@@ -102,29 +102,38 @@ fn joined<'a>(context: &'a Context<'_>, kind: NamespaceKind) -> Option<&'a str> 
 
 fn time_offsets(context: &Context<'_>) -> Result<Option<Offsets>> {
     let asked = &context.linux.time_offsets;
-    if asked.is_empty() || !context.makes(NamespaceKind::Time) {
+    if asked.is_empty() {
         return Ok(None);
     }
+    if !context.makes(NamespaceKind::Time) {
+        let why = "linux.namespaces has no new \"time\": the clocks of others cannot be moved";
+        return Err(clock_refused(why.to_owned(), "add {\"type\": \"time\"} to linux.namespaces"));
+    }
     let mut offsets = Offsets::default();
-    for (clock, offset) in asked {
-        let to = match clock.as_str() {
-            "monotonic" => &mut offsets.monotonic_s,
-            "boottime" => &mut offsets.boottime_s,
-            other => return Err(clock_refused(format!("there is no clock {other:?}"))),
-        };
-        if offset.nanosecs != 0 {
-            return Err(clock_refused("nanoseconds are not done here".to_owned()));
+    for (clock, TimeOffset { secs, nanosecs }) in asked {
+        if *nanosecs > 999_999_999 {
+            return Err(clock_refused(
+                format!("{clock}.nanosecs is {nanosecs}"),
+                "0 to 999999999: whole seconds belong to `secs`",
+            ));
         }
-        *to = offset.secs;
+        match clock.as_str() {
+            "monotonic" => (offsets.monotonic_s, offsets.monotonic_ns) = (*secs, *nanosecs),
+            "boottime" => (offsets.boottime_s, offsets.boottime_ns) = (*secs, *nanosecs),
+            other => {
+                let fix = "monotonic and boottime have offsets";
+                return Err(clock_refused(format!("there is no clock {other:?}"), fix));
+            }
+        }
     }
     Ok(Some(offsets))
 }
 
-fn clock_refused(why: String) -> Error {
+fn clock_refused(why: String, fix: &str) -> Error {
     Error::new("cannot set the clocks of the time namespace")
         .why(format!("config.json, linux.timeOffsets: {why}"))
         .see("7 time_namespaces")
-        .fix("monotonic and boottime, in whole seconds")
+        .fix(fix)
 }
 
 /// A process that joins all that `target` is in and we are not.
@@ -141,8 +150,12 @@ pub(super) fn running<'a>(
     spawn.dies_with_parent = false;
     let mut steps = Steps::default();
     super::files::steps(context, &mut steps)?;
+    super::labels::steps(context, &mut steps)?;
     for step in group.map_or(Ok(Vec::new()), Group::join)? {
         steps.add("lab-02", step);
+    }
+    if let Some(step) = scheduling::go_on_on(context.process)? {
+        steps.add("mini-runc", step);
     }
     for super::Planned { step, .. } in steps.0 {
         spawn.steps.push(step);

@@ -27,6 +27,11 @@ const NAMES: [(&str, Resource); 16] = [
     ("RLIMIT_STACK", Resource::RLIMIT_STACK),
 ];
 
+/// The kernel's limit of this name.
+pub(crate) fn resource(name: &str) -> Option<Resource> {
+    NAMES.iter().find(|(it, _)| *it == name).map(|(_, resource)| *resource)
+}
+
 /// # Errors
 /// An unknown name, one that comes twice, a soft limit above the hard one.
 pub(crate) fn steps(rlimits: &[Rlimit], may_raise: bool, steps: &mut Steps) -> Result<()> {

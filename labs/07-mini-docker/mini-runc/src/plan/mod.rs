@@ -25,11 +25,15 @@ mod gate;
 mod hooks;
 mod identity;
 mod join;
+mod labels;
 mod limits;
+mod list;
+mod memory_policy;
 mod mounts;
 mod paths;
 mod program;
 mod root;
+mod scheduling;
 mod seccomp;
 mod sysctl;
 pub(crate) mod target;
@@ -45,7 +49,10 @@ use setns::Target;
 pub(crate) use capabilities::names_of;
 pub(crate) use gate::{EXEC as EXEC_FIFO, Gate, Started, open as open_gate};
 pub(crate) use hooks::{StateText, run as run_hooks};
+pub(crate) use labels::labelled;
+pub(crate) use limits::resource;
 pub(crate) use mounts::names as mount_options;
+pub(crate) use scheduling::begin_on;
 use target::Slot;
 
 use crate::{bundle::Bundle, caller::Caller, cgroup::Place};
@@ -239,6 +246,7 @@ fn before_created(
     // Then whatever is named by a path of the host's /proc, as long as that can be seen.
     names(context, steps)?;
     files::steps(context, steps)?;
+    labels::steps(context, steps)?;
     sysctl::steps(context, steps)?;
     // The mount table: ties cut, the root, what is mounted in it, what is hidden of it. All before
     // the pivot, because bind sources and device nodes come from the old root.
