@@ -90,6 +90,15 @@ pub fn seccomp<S: AsRef<str>>(capabilities: &[S]) -> Seccomp {
     crate::seccomp::profile::docker_default(capabilities)
 }
 
+/// The same, compiled: an array of struct sock_filter as the kernel takes it, 8 bytes each.
+///
+/// # Errors
+/// None: the profile is part of the program, and a test compiles it.
+pub fn filter<S: AsRef<str>>(capabilities: &[S]) -> ground::Result<Vec<u8>> {
+    crate::seccomp::compile(&seccomp(capabilities))
+        .map(|program| crate::seccomp::to_bytes(&program))
+}
+
 /// What `mini-runc spec` writes: a shell in new namespaces, with runc's three capabilities.
 pub fn spec() -> Spec {
     let namespaces = [

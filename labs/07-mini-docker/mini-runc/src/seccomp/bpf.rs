@@ -106,6 +106,15 @@ impl Program {
     }
 }
 
+/// A program as it lies in memory: 8 bytes an instruction.
+pub(crate) fn to_bytes(program: &[sock_filter]) -> Vec<u8> {
+    let bytes = |it: &sock_filter| {
+        let ([a, b], [c, d, e, f]) = (it.code.to_ne_bytes(), it.k.to_ne_bytes());
+        [a, b, it.jt, it.jf, c, d, e, f]
+    };
+    program.iter().flat_map(bytes).collect()
+}
+
 /// What the kernel does with a filter, for tests.
 #[cfg(test)]
 pub(super) fn judge(

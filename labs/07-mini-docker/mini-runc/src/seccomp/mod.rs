@@ -19,6 +19,7 @@ mod compile;
 mod numbers;
 pub(crate) mod profile;
 
+pub(crate) use bpf::to_bytes;
 pub(crate) use compile::{compile, flags};
 
 /// What can be done with a call, for `features`.
