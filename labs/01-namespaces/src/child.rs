@@ -5,13 +5,13 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use ground::{Errno, Error, Result};
 use nix::{
     sys::{
-        signal::{Signal, killpg, raise},
+        signal::Signal,
         wait::{Id as WaitId, WaitPidFlag, WaitStatus, waitid},
     },
     unistd::Pid,
 };
 
-use crate::{Terminal, pidfd};
+use crate::pidfd;
 
 /// A child that was made by [`crate::Spawn`].
 #[derive(Debug)]
@@ -85,49 +85,33 @@ impl Child {
         if let Some(exit) = self.waited {
             return Ok(exit);
         }
-        loop {
-            if let Some(exit) = self.wait_for(WaitPidFlag::WEXITED)? {
-                return Ok(exit);
-            }
-        }
-    }
-
-    /// Its end, or `None` for any other change.
-    fn wait_for(&mut self, changes: WaitPidFlag) -> Result<Option<Exit>> {
-        match waitid(WaitId::PIDFd(self.pidfd.as_fd()), changes) {
-            Ok(WaitStatus::Exited(_, code)) => self.waited = Some(Exit::Code(code)),
-            Ok(WaitStatus::Signaled(_, signal, _)) => self.waited = Some(Exit::Signal(signal)),
-            Ok(_) | Err(Errno::EINTR) => {}
-            Err(errno) => {
-                return Err(Error::new("cannot wait for the child")
-                    .call("waitid(P_PIDFD, pidfd, .., WEXITED)", errno)
-                    .see("2 waitid"));
-            }
-        }
-        Ok(self.waited)
-    }
-
-    /// As [`Child::wait`], for a child that took the terminal. When the child is stopped (Ctrl-Z) we
-    /// stop as well, so that the shell that started us gets its turn; when we go on, so does it.
-    ///
-    /// # Errors
-    /// As [`Child::wait`].
-    pub fn wait_with_terminal(&mut self, terminal: &Terminal) -> Result<Exit> {
-        let ended = loop {
-            match self.wait_for(WaitPidFlag::WEXITED | WaitPidFlag::WSTOPPED) {
-                Ok(None) => {
-                    terminal.take_back();
-                    let _ = raise(Signal::SIGSTOP);
-                    terminal.give_to(self.pid);
-                    let _ = killpg(self.pid, Signal::SIGCONT);
-                }
-                Ok(Some(exit)) => break Ok(exit),
-                Err(error) => break Err(error),
+        let exit = loop {
+            match waitid(WaitId::PIDFd(self.pidfd.as_fd()), WaitPidFlag::WEXITED) {
+                Ok(WaitStatus::Exited(_, code)) => break Exit::Code(code),
+                Ok(WaitStatus::Signaled(_, signal, _)) => break Exit::Signal(signal),
+                Ok(_) | Err(Errno::EINTR) => {}
+                Err(errno) => return Err(cannot_wait("WEXITED", errno)),
             }
         };
-        terminal.take_back();
-        ended
+        self.waited = Some(exit);
+        Ok(exit)
     }
+
+    /// Whether it has stopped since this was asked last.
+    pub(crate) fn has_stopped(&self) -> Result<bool> {
+        let changes = WaitPidFlag::WSTOPPED | WaitPidFlag::WNOHANG;
+        match waitid(WaitId::PIDFd(self.pidfd.as_fd()), changes) {
+            Ok(WaitStatus::Stopped(..)) => Ok(true),
+            Ok(_) | Err(Errno::EINTR | Errno::ECHILD) => Ok(false),
+            Err(errno) => Err(cannot_wait("WSTOPPED|WNOHANG", errno)),
+        }
+    }
+}
+
+fn cannot_wait(changes: &str, errno: Errno) -> Error {
+    Error::new("cannot wait for the child")
+        .call(&format!("waitid(P_PIDFD, pidfd, .., {changes})"), errno)
+        .see("2 waitid")
 }
 
 impl Drop for Child {

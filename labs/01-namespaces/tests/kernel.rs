@@ -111,6 +111,58 @@ fn a_shell_inside_can_return_the_terminal() {
     }
 }
 
+/// Starts a command on a terminal of its own; `$P` is the process of lab-01, once it says ready.
+const ON_A_TERMINAL: &str = r#"
+    start() {
+        echo "echo \$\$ > $HOME/pid; exec $*" > $HOME/line
+        script -qec "sh $HOME/line" /dev/null < /dev/null > $HOME/said & S=$!
+        until grep -q ready $HOME/said; do sleep 0.02; done; P=$(cat $HOME/pid)
+    }"#;
+
+#[test]
+fn a_signal_reaches_the_command_on_a_terminal_too() {
+    needs!(Program("script"));
+    for place in HERE {
+        needs!(In(place));
+        let script = r#"
+            echo 'trap "echo heard; exit 7" TERM; echo ready; while :; do sleep 0.05; done' > $HOME/inside
+            start $BIN run --pid --map-root -- sh $HOME/inside
+            kill -TERM $P; wait $S; echo $?; grep -c heard $HOME/said"#;
+        check(place, &format!("{ON_A_TERMINAL}\n{script}"), "7\n1");
+    }
+}
+
+#[test]
+fn a_terminal_that_hangs_up_ends_the_command() {
+    needs!(Program("script"));
+    for place in HERE {
+        needs!(In(place));
+        let script = r#"
+            echo 'trap "echo heard > $HOME/heard; exit" HUP; echo ready; while :; do sleep 0.05; done' > $HOME/inside
+            start $BIN run --pid --map-root -- sh $HOME/inside
+            kill -KILL $S; wait $S 2>/dev/null
+            for i in $(seq 200); do [ -e /proc/$P ] || break; sleep 0.02; done
+            ls /proc/$P 2>/dev/null; cat $HOME/heard"#;
+        check(place, &format!("{ON_A_TERMINAL}\n{script}"), "heard");
+    }
+}
+
+#[test]
+fn a_stopped_command_stops_us_and_both_go_on() {
+    needs!(Program("script"), Program("pgrep"));
+    for place in HERE {
+        needs!(In(place));
+        let script = r#"
+            state() { for i in $(seq 200); do
+                s=$(cut -d' ' -f3 /proc/$1/stat); case $s in $2) echo $2; return;; esac; sleep 0.02; done; echo $s; }
+            echo 'echo ready; while ! [ -e $HOME/enough ]; do sleep 0.05; done; exit 3' > $HOME/inside
+            start $BIN run --pid --map-root -- sh $HOME/inside
+            C=$(pgrep -P $P); kill -STOP $C; state $C T; state $P T
+            kill -CONT $P; state $C S; touch $HOME/enough; wait $S; echo $?"#;
+        check(place, &format!("{ON_A_TERMINAL}\n{script}"), "T\nT\nS\n3");
+    }
+}
+
 #[test]
 fn no_flag_means_every_namespace() {
     for place in HERE {

@@ -94,10 +94,8 @@ pub fn pivot(narrator: &mut Narrator<'_>, dir: &Path, command: &[OsString]) -> R
             _ => error,
         })
     };
-    let ended = match &terminal {
-        Some(terminal) => start()?.wait_with_terminal(terminal)?,
-        None => Signals::hold()?.wait(&mut start()?)?,
-    };
+    let signals = Signals::hold()?;
+    let ended = signals.wait_with_terminal(&mut start()?, terminal.as_ref())?;
     Ok(ExitCode::from(ended.code()))
 }
 

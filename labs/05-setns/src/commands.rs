@@ -23,10 +23,8 @@ pub fn enter(narrator: &mut Narrator<'_>, args: &Enter) -> Result<ExitCode> {
     if narrator.plans_only() {
         return told(narrator.plan(&spawn.explain()));
     }
-    let ended = match &terminal {
-        Some(terminal) => spawn.start()?.wait_with_terminal(terminal)?,
-        None => Signals::hold()?.wait(&mut spawn.start()?)?,
-    };
+    let signals = Signals::hold()?;
+    let ended = signals.wait_with_terminal(&mut spawn.start()?, terminal.as_ref())?;
     Ok(ExitCode::from(ended.code()))
 }
 

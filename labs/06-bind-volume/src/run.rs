@@ -59,10 +59,7 @@ pub fn run(args: &Args, narrator: &mut Narrator<'_>) -> Result<ExitCode> {
     let joins = group.as_deref().map(cgroups::Group::join).transpose()?.unwrap_or_default();
     let terminal = Terminal::ours();
     let spawn = limited(container.running(&args.command, terminal.as_ref())?, joins);
-    let ended = match &terminal {
-        Some(terminal) => spawn.start()?.wait_with_terminal(terminal)?,
-        None => signals.wait(&mut spawn.start()?)?,
-    };
+    let ended = signals.wait_with_terminal(&mut spawn.start()?, terminal.as_ref())?;
     Ok(ExitCode::from(ended.code()))
 }
 

@@ -25,10 +25,8 @@ pub fn run(narrator: &mut Narrator<'_>, args: &Run) -> Result<ExitCode> {
             "an ordinary user may only do this as root of a user namespace: added --user --map-root",
         );
     }
-    let ended = match &wanted.terminal {
-        Some(terminal) => spawn.start()?.wait_with_terminal(terminal)?,
-        None => Signals::hold()?.wait(&mut spawn.start()?)?,
-    };
+    let signals = Signals::hold()?;
+    let ended = signals.wait_with_terminal(&mut spawn.start()?, wanted.terminal.as_ref())?;
     Ok(ExitCode::from(ended.code()))
 }
 
