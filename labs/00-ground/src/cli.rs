@@ -9,6 +9,10 @@ use std::{
     process::ExitCode,
 };
 
+use clap::{
+    Arg, ArgAction, ArgMatches, Parser,
+    error::{ContextKind, ContextValue, ErrorKind},
+};
 use terminal_size::Width;
 
 use crate::{Look, Narrator, Result};
@@ -43,6 +47,70 @@ impl Flags {
     }
 }
 
+/// Reads what was typed; where it cannot be meant, ends the program in clap's words. Whoever forgot
+/// the `--` before a command is told of it.
+pub fn parse<A: Parser>() -> A {
+    A::try_parse().unwrap_or_else(|error| hinted(error).exit())
+}
+
+fn hinted(mut error: clap::Error) -> clap::Error {
+    let usage = error.get(ContextKind::Usage).map(ToString::to_string).unwrap_or_default();
+    let unknown = match error.get(ContextKind::InvalidArg) {
+        Some(ContextValue::String(unknown)) if usage.contains("-- <COMMAND>") => unknown,
+        _ => return error,
+    };
+    if error.kind() == ErrorKind::UnknownArgument && !unknown.starts_with('-') {
+        let hint = format!("a command comes after two dashes: '-- {unknown}'");
+        error.insert(ContextKind::Suggested, ContextValue::StyledStrs(vec![hint.into()]));
+    }
+    error
+}
+
+/// What can be asked for one by one, each by a flag of its own, as unshare(1) has a flag for each
+/// kind of namespace.
+pub trait Switch: Copy + Send + Sync + 'static {
+    /// All of them, in the order of the help.
+    const ALL: &'static [Self];
+    /// The long flag, without its dashes.
+    fn long(self) -> &'static str;
+    /// The short one.
+    fn short(self) -> char;
+    /// What the help says of it.
+    fn help(self) -> &'static str;
+}
+
+/// Those that were asked for, in the order of [`Switch::ALL`]. `#[command(flatten)]` it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Switches<S>(pub Vec<S>);
+
+impl<S: Switch> clap::Args for Switches<S> {
+    fn augment_args(command: clap::Command) -> clap::Command {
+        command.args(S::ALL.iter().map(|switch| {
+            let flag = Arg::new(switch.long()).long(switch.long()).short(switch.short());
+            flag.help(switch.help()).action(ArgAction::SetTrue)
+        }))
+    }
+
+    fn augment_args_for_update(command: clap::Command) -> clap::Command {
+        Self::augment_args(command)
+    }
+}
+
+impl<S: Switch> clap::FromArgMatches for Switches<S> {
+    fn from_arg_matches(matches: &ArgMatches) -> std::result::Result<Self, clap::Error> {
+        let asked_for = |switch: &S| matches.get_flag(switch.long());
+        Ok(Self(S::ALL.iter().copied().filter(asked_for).collect()))
+    }
+
+    fn update_from_arg_matches(
+        &mut self,
+        matches: &ArgMatches,
+    ) -> std::result::Result<(), clap::Error> {
+        *self = Self::from_arg_matches(matches)?;
+        Ok(())
+    }
+}
+
 /// Runs a lab's `main` with a narrator on standard output; an error goes to standard error and
 /// becomes the exit status.
 ///
@@ -51,7 +119,7 @@ impl Flags {
 /// # #[derive(clap::Parser)] struct Args { #[command(flatten)] flags: ground::cli::Flags }
 /// # fn play(_: &mut ground::Narrator<'_>) -> ground::Result<ExitCode> { Ok(ExitCode::SUCCESS) }
 /// fn main() -> ExitCode {
-///     let args = <Args as clap::Parser>::parse();
+///     let args: Args = ground::cli::parse();
 ///     ground::cli::run(args.flags, |narrator| play(narrator))
 /// }
 /// ```

@@ -1,15 +1,16 @@
-//! What can be typed: unshare(1)'s long options, and three ways to look around.
+//! What can be typed: unshare(1)'s options, and three ways to look around.
 
 use std::ffi::OsString;
 
 use clap::{Args as Group, Parser, Subcommand, ValueEnum};
-use namespaces::{Kind, Kinds};
+use ground::cli::Switches;
+use namespaces::Kind;
 
 /// Give a process namespaces of its own, and look at the namespaces there are
 ///
 /// Without a command: a demonstration, step by step.
 #[derive(Debug, Parser)]
-#[command(name = "lab-01")]
+#[command(name = "lab-01", version)]
 pub struct Args {
     #[command(flatten)]
     pub flags: ground::cli::Flags,
@@ -19,7 +20,7 @@ pub struct Args {
 
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Run a command in new namespaces; all kinds when none is named
+    /// Run a command in new namespaces; of all kinds when nothing is asked for
     Run(Run),
     /// List the namespaces of all processes
     Ls {
@@ -54,9 +55,15 @@ pub enum Role {
 }
 
 #[derive(Debug, Group)]
+#[command(
+    mut_arg("mount", |flag| flag.help("The mount table; with --pid, a /proc of its own too")),
+    mut_arg("pid", |flag| flag.help("Process ids: the command is 1")),
+    mut_arg("net", |flag| flag.help("Interfaces, routes, ports: only a loopback, and that is down")),
+    mut_arg("user", |flag| flag.help("User and group ids; without --map-root nobody is anybody")),
+)]
 pub struct Run {
     #[command(flatten)]
-    pub kinds: KindFlags,
+    pub kinds: Switches<Kind>,
     /// The host name inside; implies --uts
     #[arg(long, value_name = "NAME")]
     pub hostname: Option<String>,
@@ -75,51 +82,6 @@ pub struct Run {
     /// The command and its arguments; a shell when there is none
     #[arg(last = true)]
     pub command: Vec<OsString>,
-}
-
-#[derive(Debug, Group)]
-pub struct KindFlags {
-    /// A copy of the mount table; with --pid, a /proc of its own too
-    #[arg(long)]
-    pub mount: bool,
-    /// Host name
-    #[arg(long)]
-    pub uts: bool,
-    /// System V IPC and message queues
-    #[arg(long)]
-    pub ipc: bool,
-    /// Process ids: the command is 1
-    #[arg(long)]
-    pub pid: bool,
-    /// Interfaces, routes, ports: only a loopback, and that is down
-    #[arg(long)]
-    pub net: bool,
-    /// User ids; without --map-root nobody is anybody
-    #[arg(long)]
-    pub user: bool,
-    /// The root of the cgroup tree
-    #[arg(long)]
-    pub cgroup: bool,
-    /// The monotonic and the boot clock
-    #[arg(long)]
-    pub time: bool,
-}
-
-impl KindFlags {
-    /// The kinds that were named.
-    pub fn kinds(&self) -> Kinds {
-        let named = [
-            (self.mount, Kind::Mount),
-            (self.uts, Kind::Uts),
-            (self.ipc, Kind::Ipc),
-            (self.pid, Kind::Pid),
-            (self.net, Kind::Net),
-            (self.user, Kind::User),
-            (self.cgroup, Kind::Cgroup),
-            (self.time, Kind::Time),
-        ];
-        Kinds::of(named.into_iter().filter_map(|(named, kind)| named.then_some(kind)))
-    }
 }
 
 /// A kind by the name of its file under `/proc/PID/ns`.

@@ -1,5 +1,6 @@
 //! The eight kinds of namespaces and the flags that ask for them.
 
+use ground::cli::Switch;
 use nix::sched::CloneFlags;
 
 /// One of the eight kinds (man 7 namespaces).
@@ -82,6 +83,14 @@ impl Kind {
         }
     }
 
+    /// What is typed to ask for it: unshare(1)'s long option, nsenter(1) has the same.
+    pub fn option(self) -> &'static str {
+        match self {
+            Self::Mount => "mount",
+            other => other.name(),
+        }
+    }
+
     /// Its manual page.
     pub fn man(self) -> &'static str {
         match self {
@@ -119,6 +128,41 @@ impl Kind {
             Self::User => "user and group ids, capabilities",
             Self::Cgroup => "the root of the cgroup tree",
             Self::Time => "monotonic and boot clock",
+        }
+    }
+}
+
+impl Switch for Kind {
+    const ALL: &'static [Self] = &Kind::ALL;
+
+    fn long(self) -> &'static str {
+        self.option()
+    }
+
+    /// The letter of unshare(1) and nsenter(1).
+    fn short(self) -> char {
+        match self {
+            Self::Mount => 'm',
+            Self::Uts => 'u',
+            Self::Ipc => 'i',
+            Self::Pid => 'p',
+            Self::Net => 'n',
+            Self::User => 'U',
+            Self::Cgroup => 'C',
+            Self::Time => 'T',
+        }
+    }
+
+    fn help(self) -> &'static str {
+        match self {
+            Self::Mount => "The mount table",
+            Self::Uts => "The host name",
+            Self::Ipc => "System V IPC and message queues",
+            Self::Pid => "Process ids",
+            Self::Net => "Interfaces, routes, ports",
+            Self::User => "User and group ids, and what root may do",
+            Self::Cgroup => "Where the tree of control groups begins, not its limits",
+            Self::Time => "The monotonic and the boot clock",
         }
     }
 }

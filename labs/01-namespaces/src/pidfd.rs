@@ -18,6 +18,11 @@ pub fn open(pid: Pid) -> Result<OwnedFd> {
             .see("2 pidfd_open");
         match errno {
             Errno::ESRCH => error.fix("list the processes that run: ps -e"),
+            // What a parent shows as whose PID namespace is around ours (man 7 pid_namespaces).
+            Errno::EINVAL if pid.as_raw() == 0 => error.fix(
+                "0 is nobody's number: it stands for a process outside of the PID namespace; give a \
+                 number that ps -e shows",
+            ),
             Errno::EINVAL => error.fix("give the number of a process, not of one of its threads"),
             _ => error,
         }

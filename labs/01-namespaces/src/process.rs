@@ -11,20 +11,25 @@ pub fn user(pid: Pid) -> String {
     User::from_uid(uid).ok().flatten().map_or_else(|| uid.to_string(), |user| user.name)
 }
 
-/// Its command line, cut to a width that leaves the table readable; `[name]` where it has none.
+/// Its command line; `[name]` where it has none, as kernel threads.
 pub fn command(pid: Pid) -> String {
-    const WIDTH: usize = 40;
     let line = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
     let line = String::from_utf8_lossy(&line).replace(['\0', '\n'], " ");
     let line = line.trim();
-    if line.is_empty() {
-        let name = fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default();
-        return format!("[{}]", name.trim());
-    }
-    if line.chars().count() <= WIDTH {
+    if !line.is_empty() {
         return line.to_owned();
     }
-    line.chars().take(WIDTH - 1).chain(['…']).collect()
+    let name = fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default();
+    format!("[{}]", name.trim())
+}
+
+/// A command line cut to what leaves a table readable.
+pub fn cut(command: &str) -> String {
+    const WIDTH: usize = 24;
+    if command.chars().count() <= WIDTH {
+        return command.to_owned();
+    }
+    command.chars().take(WIDTH - 1).chain(['…']).collect()
 }
 
 /// The value of a line of `/proc/PID/status`, as `NSpid`.
@@ -40,6 +45,12 @@ fn value<'a>(status: &'a str, name: &str) -> Option<&'a str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_long_command_is_cut() {
+        assert_eq!(cut("sleep 60"), "sleep 60");
+        assert_eq!(cut(&"x".repeat(30)), format!("{}…", "x".repeat(23)));
+    }
 
     #[test]
     fn a_line_of_the_status_is_found_by_its_whole_name() {

@@ -223,16 +223,39 @@ fn a_hidden_process_is_counted_in_words() {
     assert!(output.success().contains("hidden from us"), "{output}");
 }
 
+/// What a program reads of the census is whole: a person gets the beginning of a command.
+#[test]
+fn json_has_whole_commands_and_text_the_beginning() {
+    needs!(In(Place::User));
+    let script = r#"
+        $BIN run --uts --pid --map-root -- sh -c 'sleep 60; true' a-long-word-that-no-table-shows & S=$!
+        sleep 0.3
+        $BIN ls -t uts --json > $HOME/json; $BIN ls -t uts > $HOME/text
+        kill -9 $S; wait $S 2>/dev/null
+        grep -c '"sh -c sleep 60; true a-long-word-that-no-table-shows"' $HOME/json
+        grep -c 'sh -c sleep 60; true a-…' $HOME/text"#;
+    check(Place::User, script, "1\n1");
+}
+
 #[test]
 fn the_tree_puts_a_child_below_its_parent() {
     for place in HERE {
         needs!(In(place));
-        let script = "$BIN run --user --map-root --pid --mount -- sh -c \
-            \"'$BIN' run --pid --mount -- '$BIN' tree --json\"";
-        let output = shell(place, script);
         // Inside, the PID namespace around is out of reach: the tree begins with our own.
-        let ours = output.success().lines().next().unwrap_or_default();
-        assert!(ours.contains(r#"["pid:["#) && !ours.contains("└─"), "{output}");
+        let script = r#"
+            cat > $HOME/inside <<'EOF'
+            $BIN run --pid --mount --user --map-root -- sleep 60 & sleep 0.3
+            readlink /proc/self/ns/pid; $BIN tree; $BIN tree --json
+EOF
+            $BIN run --user --map-root --pid --mount -- sh $HOME/inside"#;
+        let output = shell(place, script);
+        let lines: Vec<&str> = output.success().lines().collect();
+        let (ours, json) = (lines[0], lines[lines.len() - 2]);
+        let below = lines.iter().filter(|line| line.contains("│ └─ pid:[")).count();
+        assert_eq!(below, 1, "{output}");
+        assert!(json.contains(&format!(r#"["{ours}","-","#)), "the top lies in nothing\n{output}");
+        assert_eq!(json.matches(&format!(r#","{ours}","#)).count(), 1, "{output}");
+        assert!(!json.contains('└') && json.starts_with(r#"{"columns""#), "{output}");
     }
 }
 

@@ -17,6 +17,13 @@ fn help() {
 }
 
 #[test]
+fn every_program_says_its_version() {
+    needs!(In(Place::unprivileged()));
+    let version = said(&["--version"]);
+    assert_eq!(version.success(), concat!("lab-01 ", env!("CARGO_PKG_VERSION"), "\n"));
+}
+
+#[test]
 fn a_plan_names_every_call() {
     needs!(In(Place::unprivileged()));
     let line = "run --explain --pid --mount --hostname box --map-root --boottime -5 -- ps -ef";
@@ -33,12 +40,14 @@ fn a_plan_of_one_flag_names_one_flag() {
 #[test]
 fn mistakes_are_told_with_their_cure() {
     needs!(In(Place::unprivileged()));
-    let mistakes: [&[&str]; 6] = [
+    let mistakes: [&[&str]; 8] = [
+        &["run", "ls"],
         &["run", "--uts", "--map-root", "--", "/nowhere/at-all"],
         &["run", "--map-root", "--", "/etc/passwd"],
         &["run", "--hostname", &"x".repeat(65), "--map-root", "--", "true"],
         &["run", "--monotonic", "-99999999999", "--map-root", "--", "true"],
         &["show", "4194304"],
+        &["show", "0"],
         &["run", "--map-auto", "--", "true"],
     ];
     let mut text = String::new();

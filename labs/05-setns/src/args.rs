@@ -3,13 +3,14 @@
 use std::{ffi::OsString, path::PathBuf};
 
 use clap::{Args as Group, Parser, Subcommand};
-use namespaces::{Kind, Kinds};
+use ground::cli::Switches;
+use namespaces::Kind;
 
 /// Join the namespaces of a running process
 ///
 /// Without a command: a demonstration, step by step.
 #[derive(Debug, Parser)]
-#[command(name = "lab-05")]
+#[command(name = "lab-05", version)]
 pub struct Args {
     #[command(flatten)]
     pub flags: ground::cli::Flags,
@@ -50,11 +51,16 @@ pub enum Role {
 }
 
 #[derive(Debug, Group)]
+#[command(
+    mut_arg("mount", |flag| flag.help("The mount table, and with it root and working directory")),
+    mut_arg("pid", |flag| flag.help("Process ids: nobody changes their own, a child is born inside")),
+)]
 pub struct Enter {
     /// The process to follow
+    #[arg(id = "process", value_name = "PID")]
     pub pid: i32,
     #[command(flatten)]
-    pub kinds: KindFlags,
+    pub kinds: Switches<Kind>,
     /// All namespaces that are not ours already; the default when no kind is named
     #[arg(short, long)]
     pub all: bool,
@@ -76,57 +82,13 @@ pub struct Enter {
 }
 
 #[derive(Debug, Group)]
-pub struct KindFlags {
-    /// Its mount table, root and working directory
-    #[arg(short, long)]
-    pub mount: bool,
-    /// Its host name
-    #[arg(short, long)]
-    pub uts: bool,
-    /// Its System V IPC and message queues
-    #[arg(short, long)]
-    pub ipc: bool,
-    /// Its interfaces, routes and ports
-    #[arg(short, long)]
-    pub net: bool,
-    /// Its process ids; nobody changes their own, a child is born inside
-    #[arg(short = 'p', long = "pid")]
-    pub pid_namespace: bool,
-    /// Where the tree of control groups begins, not its limits
-    #[arg(short = 'C', long)]
-    pub cgroup: bool,
-    /// Its user ids and what root may do there
-    #[arg(short = 'U', long)]
-    pub user: bool,
-    /// Its clocks
-    #[arg(short = 'T', long)]
-    pub time: bool,
-}
-
-#[derive(Debug, Group)]
 pub struct Pin {
     /// A process in the namespace
+    #[arg(id = "process", value_name = "PID")]
     pub pid: i32,
     /// One of them
     #[command(flatten)]
-    pub kinds: KindFlags,
+    pub kinds: Switches<Kind>,
     /// The file to keep it on; made if it is not there
     pub file: PathBuf,
-}
-
-impl KindFlags {
-    /// The kinds that were named.
-    pub fn kinds(&self) -> Kinds {
-        let named = [
-            (self.mount, Kind::Mount),
-            (self.uts, Kind::Uts),
-            (self.ipc, Kind::Ipc),
-            (self.net, Kind::Net),
-            (self.pid_namespace, Kind::Pid),
-            (self.cgroup, Kind::Cgroup),
-            (self.user, Kind::User),
-            (self.time, Kind::Time),
-        ];
-        Kinds::of(named.into_iter().filter_map(|(named, kind)| named.then_some(kind)))
-    }
 }

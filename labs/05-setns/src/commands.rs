@@ -29,7 +29,7 @@ pub fn enter(narrator: &mut Narrator<'_>, args: &Enter) -> Result<ExitCode> {
 }
 
 fn what(args: &Enter, target: &Target) -> Result<What> {
-    let named = args.kinds.kinds();
+    let named = Kinds::of(args.kinds.0.iter().copied());
     let kinds = if args.all || named.is_empty() { Kinds::of(Kind::ALL) } else { named };
     Ok(What {
         way: if args.files { Way::Files } else { Way::best() },
@@ -52,7 +52,7 @@ fn program(args: &Enter, target: &Target) -> Result<Exec> {
 /// Keeps a namespace on a file.
 pub fn pin(narrator: &mut Narrator<'_>, args: &Pin) -> Result<ExitCode> {
     let target = Target::open(Pid::from_raw(args.pid))?;
-    let kind = one(args.kinds.kinds())?;
+    let kind = one(&args.kinds.0)?;
     if narrator.plans_only() {
         return told(narrator.plan(&setns::pin_explained(&target, kind, &args.file)));
     }
@@ -69,10 +69,9 @@ pub fn unpin(narrator: &mut Narrator<'_>, file: &Path) -> Result<ExitCode> {
     setns::unpin(file).map(|()| ExitCode::SUCCESS)
 }
 
-fn one(kinds: Kinds) -> Result<Kind> {
-    let mut named = kinds.iter();
-    match (named.next(), named.next()) {
-        (Some(kind), None) => Ok(kind),
+fn one(named: &[Kind]) -> Result<Kind> {
+    match named {
+        [kind] => Ok(*kind),
         _ => Err(Error::new("cannot tell which namespace to pin")
             .why("a file keeps one namespace")
             .fix("name one kind, for example --net")),

@@ -6,12 +6,10 @@ mod demo;
 
 use std::process::ExitCode;
 
-use clap::Parser;
-
 use crate::args::{Args, Command};
 
 fn main() -> ExitCode {
-    let args = Args::parse();
+    let args: Args = ground::cli::parse();
     ground::cli::run(args.flags, |narrator| match &args.command {
         Some(Command::Enter(enter)) => commands::enter(narrator, enter),
         Some(Command::Pin(pin)) => commands::pin(narrator, pin),

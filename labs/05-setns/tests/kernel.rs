@@ -95,6 +95,21 @@ fn exit_status_and_signal_are_passed_on() {
 }
 
 #[test]
+fn a_signal_reaches_the_command_on_a_terminal_too() {
+    needs!(Program("unshare"), Program("pgrep"), Program("script"));
+    for place in HERE {
+        needs!(In(place));
+        let script = r#"
+            echo 'trap "echo heard; exit 7" TERM; echo ready; while :; do sleep 0.05; done' > inside
+            echo "echo \$\$ > $HOME/pid; exec $BIN enter $T -- sh $HOME/inside" > line
+            script -qec "sh $HOME/line" /dev/null < /dev/null > said & S=$!
+            until grep -q ready said; do sleep 0.02; done
+            kill -TERM $(cat pid); wait $S; echo $?; grep -c heard said"#;
+        check(&beside(place, ALL, script), "7\n1");
+    }
+}
+
+#[test]
 fn the_record_of_the_fork_may_come_late() {
     needs!(In(Place::Root), Program("unshare"), Program("pgrep"));
     // Two records race; the winner must not matter, and nobody may stay a zombie.

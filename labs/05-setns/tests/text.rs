@@ -16,6 +16,8 @@ fn beside_a_target(place: Place, script: &str) -> Output {
 fn help() {
     let place = Place::unprivileged();
     needs!(In(place));
+    let version = place.run(LAB, &["--version"], &[]);
+    assert_eq!(version.success(), concat!("lab-05 ", env!("CARGO_PKG_VERSION"), "\n"));
     snapshot!("help", place.run(LAB, &["--help"], &[]).success());
     snapshot!("help_enter", place.run(LAB, &["enter", "--help"], &[]).success());
     snapshot!("help_pin", place.run(LAB, &["pin", "--help"], &[]).success());
@@ -48,6 +50,8 @@ fn mistakes_are_told_with_their_cure() {
     let script = r#"
         try() { echo "\$ lab-05 $*" | sed "s/ $T / PID /"; $BIN "$@" 2>&1; echo "[$?]"; echo; }
         try enter 4194304 -- true
+        try enter 0 -- true
+        try enter $T ls
         try enter $T --net -- true
         try enter $T --net --files -- true
         try enter $T -- /nowhere/at-all

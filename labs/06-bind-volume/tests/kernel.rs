@@ -51,6 +51,18 @@ in_every_place! {
         assert_eq!(output.success(), "from the host\nunboxed\nfrom inside\nbin\n");
     }
 
+    a_signal_reaches_the_command_on_a_terminal_too(place) {
+        needs!(Program("script"));
+        let output = beside_a_rootfs(place, r#"
+            echo 'trap "echo heard; exit 7" TERM; echo ready; while :; do :; done' > data/inside
+            echo "echo \$\$ > $HOME/pid; exec $BIN run -v $PWD/data:/data rootfs -- sh /data/inside" > line
+            script -qec "sh $PWD/line" /dev/null < /dev/null > said & S=$!
+            until grep -q ready said; do sleep 0.02; done
+            kill -TERM $(cat $HOME/pid); wait $S || echo $?; grep -c heard said
+        "#);
+        assert_eq!(output.success(), "7\n1\n");
+    }
+
     a_read_only_volume_refuses_and_the_host_does_not(place) {
         let output = beside_a_rootfs(place, "
             \"$BIN\" run -v $PWD/data:/data:ro rootfs -- sh -c 'echo x > /data/greeting' || echo $?

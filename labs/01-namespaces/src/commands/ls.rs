@@ -4,12 +4,13 @@ use std::process::ExitCode;
 
 use ground::{Narrator, Result, Table};
 use namespaces::census::{self, Census, Members};
+use nix::unistd::Pid;
 
 use super::told;
 use crate::{args::KindName, process};
 
-/// Lists the namespaces, by kind and inode.
-pub fn ls(narrator: &mut Narrator<'_>, kind: Option<KindName>) -> Result<ExitCode> {
+/// Lists the namespaces, by kind and inode. For a program, `json`, commands are whole.
+pub fn ls(narrator: &mut Narrator<'_>, kind: Option<KindName>, json: bool) -> Result<ExitCode> {
     let census = census::take()?;
     let wanted = |found: &&Members| kind.is_none_or(|KindName(kind)| found.id.kind == kind);
     let mut table = Table::new(["NS", "TYPE", "NPROCS", "PID", "USER", "COMMAND"]);
@@ -22,10 +23,16 @@ pub fn ls(narrator: &mut Narrator<'_>, kind: Option<KindName>) -> Result<ExitCod
             pids.len().to_string(),
             first.to_string(),
             process::user(*first),
-            process::command(*first),
+            command(*first, json),
         ]);
     }
     told(narrator.table(&table.title(source(&census))))
+}
+
+/// What runs in a process: all of it for a program, the beginning for a person.
+pub fn command(pid: Pid, json: bool) -> String {
+    let whole = process::command(pid);
+    if json { whole } else { process::cut(&whole) }
 }
 
 /// Where the numbers come from, and which are missing.

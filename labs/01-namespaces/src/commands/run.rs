@@ -43,14 +43,15 @@ struct Wanted {
 
 impl Wanted {
     fn of(args: &Run, root: bool) -> Result<Self> {
-        let named = args.kinds.kinds();
-        let all = named.is_empty() && !args.map_root && !args.map_auto;
-        let mut kinds = if all { all_of_this_kernel() } else { named };
+        let named = Kinds::of(args.kinds.0.iter().copied());
         let offsets = (args.monotonic.is_some() || args.boottime.is_some()).then(|| Offsets {
             monotonic_s: args.monotonic.unwrap_or_default(),
             boottime_s: args.boottime.unwrap_or_default(),
             ..Offsets::default()
         });
+        let implied = args.hostname.is_some() || offsets.is_some();
+        let all = named.is_empty() && !implied && !args.map_root && !args.map_auto;
+        let mut kinds = if all { all_of_this_kernel() } else { named };
         if args.hostname.is_some() {
             kinds = kinds.with(Kind::Uts);
         }
@@ -161,5 +162,12 @@ mod tests {
         let all = wanted("-- true", true);
         assert_eq!(all.kinds, all_of_this_kernel());
         assert!(all.id_maps.is_some());
+    }
+
+    #[test]
+    fn a_host_name_or_a_clock_asks_for_one_kind() {
+        assert_eq!(wanted("--hostname box", true).kinds, Kinds::of([Kind::Uts]));
+        assert_eq!(wanted("--boottime 9", true).kinds, Kinds::of([Kind::Time]));
+        assert_eq!(wanted("--hostname box", false).kinds, Kinds::of([Kind::Uts, Kind::User]));
     }
 }

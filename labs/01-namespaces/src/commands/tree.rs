@@ -10,15 +10,22 @@ use namespaces::{
     Id, Kind,
     census::{self, Census, Held, Members},
 };
+use nix::unistd::Pid;
 
-use super::{ls::source, told};
+use super::{
+    ls::{command, source},
+    told,
+};
 use crate::process;
 
-/// Draws both trees.
-pub fn tree(narrator: &mut Narrator<'_>) -> Result<ExitCode> {
+/// Draws both trees; for a program, `json`, the surroundings are a column instead.
+pub fn tree(narrator: &mut Narrator<'_>, json: bool) -> Result<ExitCode> {
     let census = census::take()?;
     for kind in [Kind::Pid, Kind::User] {
-        told(narrator.table(&Family::of(kind, &census).table(source(&census))))?;
+        let family = Family::of(kind, &census);
+        let title = format!("{}; NS_GET_PARENT, NS_GET_USERNS", source(&census));
+        let table = if json { family.rows() } else { family.drawing() };
+        told(narrator.table(&table.title(title)))?;
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -63,33 +70,50 @@ impl Family {
         }
     }
 
-    fn table(&self, source: String) -> Table {
-        let columns = ["NAMESPACE", "LIES IN", "OWNER", "NPROCS", "PID", "USER", "COMMAND"];
-        let mut table =
-            Table::new(columns).title(format!("{source}; NS_GET_PARENT, NS_GET_USERNS"));
+    /// For a person: what lies in a namespace stands below it.
+    fn drawing(&self) -> Table {
+        let mut table = Table::new(["NAMESPACE", "OWNER", "NPROCS", "PID", "USER", "COMMAND"]);
         for (depth, id) in self.in_order() {
-            table.push(self.row(depth, id));
+            let name = match depth {
+                0 => id.to_string(),
+                depth => format!("{}└─ {id}", "   ".repeat(depth - 1)),
+            };
+            let [owner, members, first, user] = self.facts(id);
+            table.push([name, owner, members, first, user, self.command(id, false)]);
         }
         table
     }
 
-    fn row(&self, depth: usize, id: Id) -> [String; 7] {
-        let name = match depth {
-            0 => id.to_string(),
-            depth => format!("{}└─ {id}", "   ".repeat(depth - 1)),
-        };
-        let or_none = |other: Option<&Id>| other.map_or_else(|| "-".to_owned(), Id::to_string);
-        let pids = self.members.get(&id).map(|found| found.pids.as_slice()).unwrap_or_default();
-        let first = pids.first().copied();
+    /// For a program: the same order, and each with the namespace it lies in.
+    fn rows(&self) -> Table {
+        let columns = ["NAMESPACE", "LIES IN", "OWNER", "NPROCS", "PID", "USER", "COMMAND"];
+        let mut table = Table::new(columns);
+        for (_, id) in self.in_order() {
+            let around = name_of(self.parents.get(&id).and_then(Option::as_ref));
+            let [owner, members, first, user] = self.facts(id);
+            let command = self.command(id, true);
+            table.push([id.to_string(), around, owner, members, first, user, command]);
+        }
+        table
+    }
+
+    /// Its owner, the number of its members, the first of them and whose that is.
+    fn facts(&self, id: Id) -> [String; 4] {
+        let first = self.first(id);
         [
-            name,
-            or_none(self.parents.get(&id).and_then(Option::as_ref)),
-            or_none(self.owners.get(&id)),
-            pids.len().to_string(),
-            first.map_or_else(|| "-".to_owned(), |pid| pid.to_string()),
-            first.map_or_else(|| "-".to_owned(), process::user),
-            first.map_or_else(|| "-".to_owned(), process::command),
+            name_of(self.owners.get(&id)),
+            self.members.get(&id).map_or(0, |found| found.pids.len()).to_string(),
+            first.map_or_else(none, |pid| pid.to_string()),
+            first.map_or_else(none, process::user),
         ]
+    }
+
+    fn command(&self, id: Id, json: bool) -> String {
+        self.first(id).map_or_else(none, |pid| command(pid, json))
+    }
+
+    fn first(&self, id: Id) -> Option<Pid> {
+        self.members.get(&id)?.pids.first().copied()
     }
 
     /// Every namespace after the one around it, with its depth.
@@ -105,4 +129,12 @@ impl Family {
         }
         order
     }
+}
+
+fn name_of(id: Option<&Id>) -> String {
+    id.map_or_else(none, Id::to_string)
+}
+
+fn none() -> String {
+    "-".to_owned()
 }
