@@ -48,6 +48,8 @@ pub enum Command {
 pub enum Role {
     /// Nothing
     Look,
+    /// It tries to give the machine a name
+    Rename,
     /// It makes a child in a PID namespace below its own, and keeps it
     Parent,
     /// It changes its own namespaces, and goes back

@@ -22,35 +22,41 @@ pub use witness::testify;
 #[derive(Debug)]
 struct Stage;
 
-/// Plays the lesson. An ordinary user becomes root of a user namespace first.
-pub fn play(narrator: &mut Narrator<'_>) -> Result<ExitCode> {
-    let becoming_root = rootless::explain(Kinds::NONE);
-    if !narrator.plans_only() {
-        // Before the scenes are written down: whose id is mapped depends on who we are by then.
-        rootless::enter(Kinds::NONE)?;
+impl Stage {
+    fn open() -> Result<Self> {
+        rootless::check().map(|()| Self)
     }
-    let mut scenes = vec![
+
+    /// From here on an ordinary user is root of a user namespace; the scenes before have told what
+    /// that is.
+    fn become_root(&self) -> Result<()> {
+        rootless::enter(Kinds::NONE).map(drop)
+    }
+}
+
+/// Plays the lesson.
+pub fn play(narrator: &mut Narrator<'_>) -> Result<ExitCode> {
+    let scenes = vec![
         kinds::scene()?,
+        user::scene()?,
+        switches::scene()?,
         tables::host_name()?,
         pids::two_numbers()?,
         pids::nested()?,
         tables::mounts()?,
         tables::interfaces()?,
-        user::scene()?,
         tables::cgroup_root()?,
         time::scene()?,
         kernel::scene()?,
         without_clone::scene(),
-        switches::scene()?,
     ];
-    scenes[0].calls.splice(0..0, becoming_root);
     let lesson = Lesson {
         lab: "lab-01",
         title: "namespaces",
         point: "A container is a process that was given its own copy of some of the kernel's tables.",
         scenes,
     };
-    lesson.play(narrator, || Ok(Stage)).map(|()| ExitCode::SUCCESS)
+    lesson.play(narrator, Stage::open).map(|()| ExitCode::SUCCESS)
 }
 
 /// Fails the lesson when the kernel says something else than the lesson does.

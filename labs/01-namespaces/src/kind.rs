@@ -122,11 +122,11 @@ impl Kind {
         match self {
             Self::Mount => "the mount table",
             Self::Uts => "host and domain name",
-            Self::Ipc => "System V IPC, message queues",
+            Self::Ipc => "IPC, message queues",
             Self::Pid => "process ids",
             Self::Net => "interfaces, routes, ports",
-            Self::User => "user and group ids, capabilities",
-            Self::Cgroup => "the root of the cgroup tree",
+            Self::User => "user ids, capabilities",
+            Self::Cgroup => "the root of cgroups",
             Self::Time => "monotonic and boot clock",
         }
     }

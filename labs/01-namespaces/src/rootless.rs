@@ -73,6 +73,20 @@ pub fn enter(kinds: Kinds) -> Result<Standing> {
     Ok(standing)
 }
 
+/// Tries in a child what [`enter`] would do, so that a story that needs it can say so before it
+/// begins.
+///
+/// # Errors
+/// As [`enter`].
+pub fn check() -> Result<()> {
+    if geteuid().is_root() {
+        return Ok(());
+    }
+    // A kind besides, because AppArmor may grant the user namespace and then nothing in it.
+    let kinds = Kinds::of([Kind::User, Kind::Uts]);
+    Spawn::new(kinds).id_maps(maps()).stay().start().map(drop)
+}
+
 fn unshare_explained(kinds: Kinds, why: &str) -> Explanation {
     Explanation::new(format!("unshare({})", kinds.flag_names()), why, "2 unshare")
 }

@@ -10,7 +10,10 @@ use std::{
 use ground::{Errno, Explanation, Result, Step};
 use nix::{
     mount::{MsFlags, mount},
-    sys::socket::{AddressFamily, SockFlag, SockType, socket},
+    sys::{
+        prctl,
+        socket::{AddressFamily, SockFlag, SockType, socket},
+    },
     unistd,
 };
 
@@ -216,6 +219,34 @@ impl Step for Await {
 
     fn explain(&self) -> Explanation {
         Explanation::new(format!("read({}, .., 1)", self.from.as_raw_fd()), self.what, "7 pipe")
+    }
+}
+
+/// Refuses clone3(2) from now on, as the filter that Docker puts on a container does: a program is
+/// to believe that the kernel is too old for it.
+#[derive(Debug)]
+pub struct RefuseClone3;
+
+impl Step for RefuseClone3 {
+    fn run(&self) -> Done {
+        // Without it only root may set a filter: a set-user-ID program must not be fooled by one.
+        prctl::set_no_new_privs()?;
+        sys::seccomp_refuse(libc::SYS_clone3, Errno::ENOSYS)
+    }
+
+    fn explain(&self) -> Explanation {
+        Explanation::new(
+            "seccomp(SECCOMP_SET_MODE_FILTER, 0, {clone3: ERRNO(ENOSYS)})",
+            "a filter on system calls, as Docker has one; whatever we become keeps it",
+            "2 seccomp",
+        )
+    }
+
+    fn fix(&self, errno: Errno) -> Option<&'static str> {
+        match errno {
+            Errno::EINVAL | Errno::ENOSYS => Some("use a kernel with CONFIG_SECCOMP_FILTER"),
+            _ => None,
+        }
     }
 }
 

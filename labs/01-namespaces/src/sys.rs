@@ -172,6 +172,27 @@ pub fn clock_ns(clock: libc::clockid_t) -> Result<i64, Errno> {
     Ok(now.tv_sec * 1_000_000_000 + now.tv_nsec)
 }
 
+/// Answers every call of number `call` with `errno`, in this process and all that it becomes (man 2
+/// seccomp). An ordinary user must have set no_new_privs before.
+pub fn seccomp_refuse(call: libc::c_long, errno: Errno) -> Result<(), Errno> {
+    let instruction = |code: u32, k: u32| libc::sock_filter { code: code as u16, jt: 0, jf: 0, k };
+    let mut program = [
+        // The number of the call is the first word of seccomp_data.
+        instruction(libc::BPF_LD | libc::BPF_W | libc::BPF_ABS, 0),
+        libc::sock_filter {
+            jf: 1,
+            ..instruction(libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K, call as u32)
+        },
+        instruction(libc::BPF_RET | libc::BPF_K, libc::SECCOMP_RET_ERRNO | errno as u32),
+        instruction(libc::BPF_RET | libc::BPF_K, libc::SECCOMP_RET_ALLOW),
+    ];
+    let filter = libc::sock_fprog { len: program.len() as u16, filter: program.as_mut_ptr() };
+    let mode = libc::SECCOMP_SET_MODE_FILTER;
+    // SAFETY: `filter` names the true length of `program`; both outlive the call, which copies them.
+    let set = unsafe { libc::syscall(libc::SYS_seccomp, mode, 0, &raw const filter) };
+    Errno::result(set).map(drop)
+}
+
 /// Requests of ioctl_nsfs(2) that return a namespace.
 #[derive(Debug, Clone, Copy)]
 #[repr(u32)]

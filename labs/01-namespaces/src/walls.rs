@@ -104,7 +104,7 @@ fn wall(kinds: Kinds, errno: Errno, facts: &Facts) -> Option<(&'static str, &'st
         ),
         Errno::EPERM | Errno::ENOSYS if facts.filtered => (
             "a seccomp filter is on this process, as in a container of Docker",
-            "start the outer container with --security-opt seccomp=unconfined, or leave it",
+            "start the outer container with --security-opt seccomp=unconfined",
         ),
         Errno::EPERM if facts.apparmor_restrict == Some(1) || facts.apparmor_profile.is_some() => {
             map_wall(facts)?

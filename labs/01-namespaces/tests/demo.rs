@@ -6,7 +6,7 @@ testbed::demo_tests!(
         (r"(outside, (?:before|now) +│ )\S+", "$1[HOST]"),
         (r"(getifaddrs\(\) outside +│ )[^│\n]+?( *│)", "$1[INTERFACES]$2"),
         (r"(outside +│ )\S*:/[^│\n]*?( *│)", "$1[GROUPS]$2"),
-        (r"(│ version +│ )[^│]+(│ )[^│]+(│)", "$1[VERSION] $2[VERSION] $3"),
-        (r"(user\.max_user_namespaces +│ )\d+", "$1[LIMIT]"),
+        (r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", "[BOOT]"),
+        (r"(max_user_namespaces +│ )\d+", "$1[LIMIT]"),
     ]
 );

@@ -48,6 +48,8 @@ pub enum Role {
     Connect { port: u16 },
     /// It joins a PID namespace and makes a child
     JoinPid { pid: i32 },
+    /// It makes an idle container
+    Make,
 }
 
 #[derive(Debug, Group)]

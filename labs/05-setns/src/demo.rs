@@ -1,5 +1,6 @@
 //! The demonstration: a target with everything a container has, and those who enter it.
 
+mod cost;
 mod lifetime;
 mod links;
 mod network;
@@ -9,7 +10,7 @@ mod stage;
 mod ways;
 mod witness;
 
-use std::process::ExitCode;
+use std::{fs, process::ExitCode};
 
 use ground::{Error, Explanation, Lesson, Narrator, Result};
 use namespaces::{Kind, Kinds, rootless};
@@ -37,6 +38,7 @@ pub fn play(narrator: &mut Narrator<'_>) -> Result<ExitCode> {
         ways::scene(&standing_in)?,
         rest::scene(&standing_in)?,
         lifetime::scene(&standing_in),
+        cost::scene(),
     ];
     scenes[0].calls.splice(0..0, moving_in);
     let lesson = Lesson {
@@ -55,6 +57,16 @@ fn of_some_process(calls: impl IntoIterator<Item = Explanation>) -> Vec<Explanat
     let ours = Pid::this().to_string();
     let told = |call: Explanation| Explanation { call: call.call.replace(&ours, "PID"), ..call };
     calls.into_iter().map(told).collect()
+}
+
+/// A line of the status of a process, as `VmRSS` (man 5 proc_pid_status).
+fn status_of(pid: Pid, name: &str) -> Result<String> {
+    let path = format!("/proc/{pid}/status");
+    let status = fs::read_to_string(&path).unwrap_or_default();
+    let value = status.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
+    value
+        .map(|value| value.trim().to_owned())
+        .ok_or_else(|| Error::new("cannot look at the process").why(format!("no {name} in {path}")))
 }
 
 /// Fails the lesson when the kernel says something else than the lesson does.

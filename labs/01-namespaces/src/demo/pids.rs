@@ -37,19 +37,16 @@ fn act_two_numbers(_: &mut Stage) -> Result<Outcome> {
             .row(["getppid(2) inside", witness.fact("ppid")])
             .row(["NSpid in its status, first", outside])
             .row(["NSpid in its status, last", inside]);
-        let follows = format!(
-            "It is an ordinary process with two numbers, one for us and {inside} for itself. \
-             Its parent has no number in there, and shows as {}.",
-            witness.fact("ppid")
-        );
+        check(witness.fact("ppid") == "0", "a parent without a number shows as 0")?;
+        let follows = "It is an ordinary process with two numbers, one for us and one for itself. \
+                       Its parent has none in there, and shows as 0.";
         Ok(Evidence::new(follows).table(table).into())
     })
 }
 
 /// Claim N03.
 pub fn nested() -> Result<Scene<Stage>> {
-    let what =
-        "The child makes a child in a PID namespace below its own; each mounts its own /proc.";
+    let what = "The child makes a child in a PID namespace below; each mounts its /proc.";
     Ok(Scene::new(what, below().explain(), act_nested))
 }
 
@@ -68,12 +65,11 @@ fn act_nested(_: &mut Stage) -> Result<Outcome> {
         let (child_sees, grandchild_sees) = (seen_by(child.pid())?, seen_by(grandchild)?);
         check(child_sees == [c1.as_str(), g1.as_str()], "the child sees itself and what is below")?;
         check(grandchild_sees == [g2.as_str()], "the grandchild sees itself")?;
-        let numbers =
-            Table::new(["process", "pid for us", "pid for the child", "pid for the grandchild"])
-                .title("NSpid in /proc/PID/status")
-                .row(["we", &Pid::this().to_string(), "-", "-"])
-                .row(["child", c0, c1, "-"])
-                .row(["grandchild", g0, g1, g2]);
+        let numbers = Table::new(["process", "pid for us", "pid for child", "pid for grandchild"])
+            .title("NSpid in /proc/PID/status")
+            .row(["we", &Pid::this().to_string(), "-", "-"])
+            .row(["child", c0, c1, "-"])
+            .row(["grandchild", g0, g1, g2]);
         let seen = Table::new(["whose /proc", "lists the pids"])
             .title("/proc/PID/root/proc")
             .row(["the child's", &child_sees.join(" ")])

@@ -4,7 +4,7 @@ use std::fs;
 
 use ground::{Error, Evidence, Outcome, Result, Scene, Table};
 use namespaces::{
-    Kind, Kinds, Spawn,
+    Kind, Kinds, Spawn, rootless,
     steps::{MountProc, PrivateMounts, SetHostname},
 };
 use nix::unistd::Pid;
@@ -16,14 +16,16 @@ const NAME: &str = "unboxed";
 /// One flag, one table.
 pub fn host_name() -> Result<Scene<Stage>> {
     let what = "One flag only: a child gets a host name of its own.";
-    Ok(Scene::new(what, renamed()?.explain(), act_host_name))
+    let calls = rootless::explain(Kinds::NONE).into_iter().chain(renamed()?.explain());
+    Ok(Scene::new(what, calls, act_host_name))
 }
 
 fn renamed() -> Result<Spawn<'static>> {
     Ok(Spawn::new(Kinds::of([Kind::Uts])).step(SetHostname::new(NAME)?))
 }
 
-fn act_host_name(_: &mut Stage) -> Result<Outcome> {
+fn act_host_name(stage: &mut Stage) -> Result<Outcome> {
+    stage.become_root()?;
     let before = view::here()?;
     with(look(renamed()?), |witness| {
         let after = view::here()?;
@@ -42,7 +44,7 @@ fn act_host_name(_: &mut Stage) -> Result<Outcome> {
 
 /// A mount that the outside does not see.
 pub fn mounts() -> Result<Scene<Stage>> {
-    let what = "A child with a mount table of its own mounts a second /proc over the first.";
+    let what = "A child with a mount table of its own mounts a second /proc.";
     Ok(Scene::new(what, mounting().explain(), act_mounts))
 }
 
@@ -66,7 +68,7 @@ fn act_mounts(_: &mut Stage) -> Result<Outcome> {
         .row(["the child's", &inside.to_string()])
         .row(["ours, now", &after.to_string()]);
     let follows = "The new table began as a copy of ours; what is mounted afterwards is only in one of them. \
-                   That holds because the copies were made private first: shared mounts go on telling each other.";
+                   That needs the copies to be private: why, lab 06 shows.";
     Ok(Evidence::new(follows).table(table).into())
 }
 
@@ -90,13 +92,16 @@ fn act_interfaces(_: &mut Stage) -> Result<Outcome> {
     with(look(Spawn::new(Kinds::of([Kind::Net]))), |witness| {
         let inside = witness.fact("interfaces");
         check(inside == "lo (down)", "a new network namespace has a loopback, and it is down")?;
+        let loopback = witness.fact("loopback");
+        check(loopback.starts_with("ENETUNREACH"), "127.0.0.1 is out of reach while lo is down")?;
         let devices = devices_of(witness.pid())?;
         check(devices == ["lo"], "/proc/PID/net/dev shows the network of that process")?;
-        let table = Table::new(["asked", "interfaces"])
+        let table = Table::new(["asked", "answer"])
             .row(["getifaddrs() outside", ours["interfaces"].as_str()])
             .row(["getifaddrs() inside", inside])
-            .row(["/proc/PID/net/dev, read by us", &devices.join(" ")]);
-        let follows = "No interface leads out, and not even 127.0.0.1 answers before lo is up. \
+            .row(["/proc/PID/net/dev, read by us", &devices.join(" ")])
+            .row(["connect(2) to 127.0.0.1 inside", loopback]);
+        let follows = "No interface leads out, and not even 127.0.0.1 can be reached before lo is up. \
                        What connects it comes later: a pair of veth, one end in each namespace.";
         Ok(Evidence::new(follows).table(table).into())
     })

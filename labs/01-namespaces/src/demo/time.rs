@@ -13,8 +13,7 @@ const NS_PER_S: i64 = 1_000_000_000;
 
 /// Claim N05.
 pub fn scene() -> Result<Scene<Stage>> {
-    let what =
-        "A child gets clocks that are a day and two days ahead. Nobody touches the wall clock.";
+    let what = "A child gets clocks that are a day and two days ahead, but for one.";
     Ok(Scene::new(what, ahead().explain(), act))
 }
 

@@ -1,8 +1,8 @@
 //! A view: what a process sees when it looks around by system calls.
 
-use std::{collections::BTreeMap, fs};
+use std::{collections::BTreeMap, fs, net::UdpSocket};
 
-use ground::{Error, Result};
+use ground::{Errno, Error, Result};
 use namespaces::{time::Clocks, witness::Facts};
 use nix::{
     ifaddrs::getifaddrs,
@@ -19,7 +19,6 @@ pub fn here() -> Result<Facts> {
     let facts = [
         ("nodename", machine.nodename().to_string_lossy().into_owned()),
         ("release", machine.release().to_string_lossy().into_owned()),
-        ("version", machine.version().to_string_lossy().into_owned()),
         ("pid", getpid().to_string()),
         ("ppid", getppid().to_string()),
         ("uid", getuid().to_string()),
@@ -29,6 +28,8 @@ pub fn here() -> Result<Facts> {
         ("realtime", realtime_ns.to_string()),
         ("interfaces", interfaces()),
         ("cgroups", cgroups()),
+        ("loopback", loopback()),
+        ("boot_id", boot_id()),
     ];
     Ok(facts.into_iter().map(|(name, value)| (name.to_owned(), value)).collect())
 }
@@ -43,6 +44,24 @@ fn interfaces() -> String {
     let found: Vec<String> =
         found.iter().map(|(name, state)| format!("{name} ({state})")).collect();
     found.join(", ")
+}
+
+/// Whether there is a way to 127.0.0.1. Connecting a datagram socket sends nothing.
+fn loopback() -> String {
+    let connected = UdpSocket::bind(("0.0.0.0", 0)).and_then(|it| it.connect(("127.0.0.1", 9)));
+    match connected {
+        Ok(()) => "there is a way".to_owned(),
+        Err(error) => {
+            let errno = Errno::from_raw(error.raw_os_error().unwrap_or_default());
+            format!("{errno:?} ({})", errno.desc())
+        }
+    }
+}
+
+/// What the kernel drew by lot when it was booted (man 4 random).
+fn boot_id() -> String {
+    let id = fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
+    id.trim().to_owned()
 }
 
 /// The control groups that are not the root of their hierarchy, as the reader sees them.

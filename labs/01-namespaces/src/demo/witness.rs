@@ -11,7 +11,7 @@ use namespaces::{
 };
 use nix::unistd::Pid;
 
-use super::{view, without_clone};
+use super::{user, view, without_clone};
 use crate::{args::Role, process};
 
 /// Starts one that only looks; `spawn` has everything but the last step.
@@ -50,6 +50,10 @@ pub fn testify(role: Role) -> Result<ExitCode> {
     let mut facts = view::here()?;
     let _child = match role {
         Role::Look => None,
+        Role::Rename => {
+            user::try_host_name(&mut facts);
+            None
+        }
         Role::Parent => Some(child_below(&mut facts)?),
         Role::Unshare => without_clone::change(&mut facts).map(|()| None)?,
     };

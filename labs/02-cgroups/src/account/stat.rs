@@ -51,6 +51,8 @@ pub struct MemoryStat {
     pub swap_limit: Option<Bound>,
     /// Memory of files, within `current`: what could be given back.
     pub file: Option<u64>,
+    /// What the kernel keeps about its processes, within `current`: stacks, page tables, namespaces.
+    pub kernel: Option<u64>,
     /// How often the limit was hit.
     pub limit_hits: Option<u64>,
     /// Processes killed for want of memory.
@@ -118,6 +120,7 @@ impl Group {
                     amount("memory.limit_in_bytes"),
                 ),
                 file: in_file("memory.stat", "total_cache"),
+                kernel: amount("memory.kmem.usage_in_bytes"),
                 limit_hits: amount("memory.failcnt"),
                 oom_kills: in_file("memory.oom_control", "oom_kill"),
             },
@@ -127,6 +130,7 @@ impl Group {
                 limit: file("memory.max").and_then(|it| it.trim().parse().ok()),
                 swap_limit: file("memory.swap.max").and_then(|it| it.trim().parse().ok()),
                 file: in_file("memory.stat", "file"),
+                kernel: in_file("memory.stat", "kernel"),
                 limit_hits: in_file("memory.events", "max"),
                 oom_kills: in_file("memory.events", "oom_kill"),
             },

@@ -21,7 +21,7 @@ const NAME: &str = "kept";
 pub fn scene(target: &Target) -> Scene<Stage> {
     let pinned = pin_explained(target, Kind::Uts, Path::new(FILE));
     let calls = of_some_process(pinned.into_iter().chain(unpin_explained(Path::new(FILE))));
-    let what = "A host name is set in a namespace; its process ends, but a bind mount stays, then a descriptor.";
+    let what = "A process ends; a bind mount keeps its namespace, then a descriptor does.";
     Scene::new(what, calls, act)
 }
 
@@ -39,13 +39,13 @@ fn act(_: &mut Stage) -> Result<Outcome> {
         Err(error) => return Ok(Outcome::NotHere(error)),
     };
     let link = format!("/proc/{}/ns/uts", process.pid());
-    let mut table = Table::new(["what refers to it", "opened by", "namespace", "host name in it"]);
+    let mut table = Table::new(["what refers to it", "opened by", "inode", "host name"]);
     let mut note = |what: &str, opened: &str, path: &str| -> Result<Id> {
         let id = Id::at(path, Kind::Uts)?;
         let visitor =
             start(Role::Look, Spawn::new(Kinds::NONE).step(JoinFile::open(path, Kind::Uts)?))?;
         check(visitor.fact("nodename") == NAME, "the host name is still in it")?;
-        table.push([what, opened, &id.to_string(), visitor.fact("nodename")]);
+        table.push([what, opened, &id.ino.to_string(), visitor.fact("nodename")]);
         Ok(id)
     };
     let alive = note("a process", "/proc/PID/ns/uts", &link)?;

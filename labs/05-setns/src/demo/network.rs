@@ -1,10 +1,16 @@
 //! A network namespace joined: its devices, its sockets, and a file of the wrong kind.
 
-use std::{fs, net::TcpListener};
+use std::{
+    fs::{self, File},
+    net::TcpListener,
+};
 
-use ground::{Error, Evidence, Explanation, Outcome, Result, Scene, Step, Table};
+use ground::{Errno, Error, Evidence, Explanation, Outcome, Result, Scene, Step, Table};
 use namespaces::{Id, Kind, Kinds, Spawn};
-use nix::unistd::Pid;
+use nix::{
+    sched::{CloneFlags, setns},
+    unistd::Pid,
+};
 use setns::JoinFile;
 
 use super::{
@@ -52,6 +58,7 @@ fn act_interfaces(stage: &mut Stage) -> Result<Outcome> {
             after.fact("interfaces"),
             after.fact("nodename"),
         ]);
+    check(after.fact("nodename") == before.fact("nodename"), "the host name is still ours")?;
     let follows = "Nobody started a process in the container: a process of ours went over. It took one kind; the \
                    host name is still ours.";
     Ok(Evidence::new(follows).table(table).into())
@@ -126,21 +133,55 @@ fn wrong(pid: Pid) -> Result<JoinFile> {
     JoinFile::open(format!("/proc/{pid}/ns/net"), Kind::Uts)
 }
 
+/// setns(2) with 0 as its second argument: whatever the file stands for.
+#[derive(Debug)]
+struct JoinAnything(File);
+
+impl JoinAnything {
+    fn of(pid: Pid) -> Result<Self> {
+        let path = format!("/proc/{pid}/ns/net");
+        File::open(&path).map(Self).map_err(|error| {
+            Error::new("cannot open the namespace").io(format_args!("open {path}"), &error)
+        })
+    }
+}
+
+impl Step for JoinAnything {
+    fn run(&self) -> std::result::Result<(), Errno> {
+        setns(&self.0, CloneFlags::empty())
+    }
+
+    fn explain(&self) -> Explanation {
+        Explanation::new(
+            "setns(open(\"/proc/PID/ns/net\"), 0)",
+            "0 asks for no kind in particular: the file decides",
+            "2 setns",
+        )
+    }
+}
+
 /// What the second argument of setns(2) is for.
 pub fn wrong_kind() -> Result<Scene<Stage>> {
-    let what = "The file of the network namespace is joined as if it were the host name's.";
-    Ok(Scene::new(what, of_some_process([wrong(Pid::this())?.explain()]), act_wrong_kind))
+    let what = "The file of the network is joined as if it were the host name's.";
+    let ours = Pid::this();
+    let calls = [wrong(ours)?.explain(), JoinAnything::of(ours)?.explain()];
+    Ok(Scene::new(what, of_some_process(calls), act_wrong_kind))
 }
 
 fn act_wrong_kind(stage: &mut Stage) -> Result<Outcome> {
-    let refused = Spawn::new(Kinds::NONE).step(wrong(stage.target.pid())?).stay().start();
-    let Err(error) = refused else {
-        return check(false, "a file of another kind is refused")
-            .map(|()| Evidence::default().into());
-    };
-    check(error.why.as_ref().is_some_and(|why| why.contains("EINVAL")), "the errno is EINVAL")?;
-    let mut table = Table::new(["what is said"]);
-    error.to_string().lines().for_each(|line| table.push([line]));
-    let follows = "With 0 as the second argument it would have worked, and joined what nobody meant. Name the kind.";
+    let pid = stage.target.pid();
+    let refused = Spawn::new(Kinds::NONE).step(wrong(pid)?).stay().start();
+    let why = refused.err().and_then(|error| error.why).unwrap_or_default();
+    let (_, answer) = why.rsplit_once(" = ").unwrap_or_default();
+    check(answer.starts_with("EINVAL"), "a file of another kind is refused with EINVAL")?;
+    let joined = Spawn::new(Kinds::NONE).step(JoinAnything::of(pid)?).stay().start()?;
+    let (net, theirs) = (Id::of(joined.pid(), Kind::Net)?, Id::of(pid, Kind::Net)?);
+    check(net == theirs, "without a kind the network is joined")?;
+    let table = Table::new(["second argument", "what happens"])
+        .title("setns(2) with the file of the network namespace")
+        .row(["CLONE_NEWUTS", answer])
+        .row(["0", &format!("joined {net}, as the target")]);
+    let follows =
+        "With 0 whatever the file stands for is joined, also what nobody meant. Name the kind.";
     Ok(Evidence::new(follows).table(table).into())
 }

@@ -24,9 +24,7 @@ fn act(stage: &mut Stage) -> Result<Outcome> {
     check(visitor.fact("child.pid") == target, "its next child is")?;
     let mut table = Table::new(["who", "own PID", "pid", "pid_for_children"])
         .title("/proc/self/ns, /proc/PID/ns");
-    for (moment, who) in
-        ["the visitor, before setns", "the visitor, after setns"].into_iter().enumerate()
-    {
+    for (moment, who) in ["visitor, before setns", "visitor, after setns"].into_iter().enumerate() {
         table.push([
             who.to_owned(),
             at(moment, "getpid"),

@@ -11,6 +11,7 @@ use setns::{Enter, Surroundings, Target, Way, enter};
 use super::{
     check, of_some_process,
     stage::{self, Stage, VARIABLE},
+    status_of,
     witness::{GIVEN_UP, argv},
 };
 use crate::args::Role;
@@ -34,8 +35,7 @@ pub fn scene(target: &Target) -> Result<Scene<Stage>> {
         "the environment is given, not joined",
         "5 proc_pid_environ",
     ));
-    let what =
-        "Two visitors join all namespaces of the target; the second takes over what else it has.";
+    let what = "Two visitors join all namespaces; the second takes over the rest, too.";
     Ok(Scene::new(what, calls, act))
 }
 
@@ -49,14 +49,12 @@ fn act(stage: &mut Stage) -> Result<Outcome> {
     check(theirs.directory == second.directory, "and it is taken over")?;
     check(theirs.variable && !first.variable && second.variable, "the environment is given")?;
     check(!theirs.capable && first.capable && second.capable, "capabilities are our own")?;
-    let mut table =
-        Table::new(["what", "the target", "after setns alone", "after lab-05 enter -c -e"])
-            .title("/proc/PID/{root,cwd,cgroup,environ,status}")
-            .row(["root", &theirs.root, &first.root, &second.root])
-            .row(["working directory", &theirs.directory, &first.directory, &second.directory]);
-    let mut follows = "docker exec is more than setns: whoever forgets the control group escapes the limits, and \
-                       whoever forgets the capabilities is stronger than the container. The runtime of lab 7 drops \
-                       those."
+    let mut table = Table::new(["what", "the target", "setns alone", "lab-05 enter -c -e"])
+        .title("/proc/PID/{root,cwd,cgroup,environ,status}")
+        .row(["root", &theirs.root, &first.root, &second.root])
+        .row(["working directory", &theirs.directory, &first.directory, &second.directory]);
+    let mut follows = "docker exec is more than setns: whoever forgets the control group escapes the limits. Both \
+                       visitors have a capability that the container gave up; the runtime of lab 7 drops it."
         .to_owned();
     match &stage.group {
         Ok(_) => {
@@ -118,9 +116,8 @@ impl Has {
 
 /// The effective capabilities, a bit each (man 5 proc_pid_status).
 fn effective(pid: Pid) -> u64 {
-    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
-    let bits = status.lines().find_map(|line| line.strip_prefix("CapEff:"));
-    bits.and_then(|bits| u64::from_str_radix(bits.trim(), 16).ok()).unwrap_or_default()
+    let bits = status_of(pid, "CapEff").unwrap_or_default();
+    u64::from_str_radix(&bits, 16).unwrap_or_default()
 }
 
 fn group_of(pid: Pid) -> Option<Vec<std::path::PathBuf>> {

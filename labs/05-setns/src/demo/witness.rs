@@ -36,6 +36,7 @@ pub fn argv(role: Role) -> Vec<String> {
         Role::Look => vec!["look".to_owned()],
         Role::Connect { port } => vec!["connect".to_owned(), port.to_string()],
         Role::JoinPid { pid } => vec!["join-pid".to_owned(), pid.to_string()],
+        Role::Make => vec!["make".to_owned()],
     };
     ["/proc/self/exe", "witness"].map(str::to_owned).into_iter().chain(role).collect()
 }
@@ -69,6 +70,10 @@ pub fn testify(role: Role) -> Result<ExitCode> {
         }
         Role::Connect { port } => add("answer", connect(port)),
         Role::JoinPid { pid } => join_pid(Pid::from_raw(pid), &mut add)?,
+        Role::Make => {
+            let _idle = super::cost::make(&mut facts)?;
+            return tell(&facts, &mut io::stdout()).map(|()| ExitCode::SUCCESS);
+        }
     }
     tell(&facts, &mut io::stdout()).map(|()| ExitCode::SUCCESS)
 }
@@ -123,8 +128,7 @@ fn join_pid(pid: Pid, add: &mut impl FnMut(&str, String)) -> Result<()> {
     join.run().map_err(|errno| join.failed(errno))?;
     moment(1, add)?;
     let child = Spawn::new(Kinds::NONE).stay().start()?;
-    let status = fs::read_to_string(format!("/proc/{}/status", child.pid())).unwrap_or_default();
-    let numbers = status.lines().find_map(|line| line.strip_prefix("NSpid:")).unwrap_or_default();
+    let numbers = super::status_of(child.pid(), "NSpid")?;
     let inside = numbers.split_whitespace().last().unwrap_or_default();
     add("child.pid", Id::of(child.pid(), Kind::Pid)?.to_string());
     add("child.inside", inside.to_owned());
