@@ -148,12 +148,19 @@ fn wall(kinds: Kinds, errno: Errno, facts: &Facts) -> Option<(&'static str, &'st
 
 /// Cause and cure of a refused map, in the namespace that was granted.
 fn map_wall(facts: &Facts) -> Option<(&'static str, &'static str)> {
-    if facts.apparmor_restrict == Some(1) || facts.apparmor_profile.is_some() {
+    if facts.apparmor_restrict == Some(1) {
         return Some((
             "AppArmor gives programs without a profile a user namespace without capabilities, as \
              Ubuntu does since 23.10",
             "sudo sysctl -w kernel.apparmor_restrict_unprivileged_userns=0, or write a profile with \
              `userns,` for this program",
+        ));
+    }
+    if facts.apparmor_profile.is_some() {
+        return Some((
+            "the AppArmor profile of this process grants a user namespace and no capability in it",
+            "cat /proc/self/attr/current names the profile: allow `userns,` and `capability,` in it, \
+             or start without it, by aa-exec -p unconfined",
         ));
     }
     if facts.root {
@@ -186,6 +193,8 @@ mod tests {
         check(USER(), Errno::ENOSPC, &none, "user.max_user_namespaces=");
         let ubuntu = Facts { apparmor_restrict: Some(1), ..facts() };
         check(USER(), Errno::EPERM, &ubuntu, "kernel.apparmor_restrict_unprivileged_userns=0");
+        let confined = Facts { apparmor_profile: Some("box (enforce)".to_owned()), ..facts() };
+        check(USER(), Errno::EPERM, &confined, "aa-exec -p unconfined");
         let docker = Facts { filtered: true, ..facts() };
         check(USER(), Errno::EPERM, &docker, "seccomp=unconfined");
         check(USER(), Errno::EPERM, &facts(), "chroot");

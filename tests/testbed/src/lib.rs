@@ -27,8 +27,8 @@
 //! }
 //! ```
 //!
-//! More: [`Place::shell`] runs a script with `$BIN`; [`Run`] gives standard input and another time
-//! limit; [`killed_at_random`] kills a command at random moments; [`redact`] says what a snapshot
+//! More: [`Place::shell`] runs a script with `$BIN`; [`Run`] gives standard input, another time
+//! limit and words for a guest's kernel; [`killed_at_random`] kills a command at random moments; [`redact`] says what a snapshot
 //! does not show. Environment of the tests: `LABS_MUST_RUN=1` makes a skip fail, `UNBOXED_SKIPS`
 //! names a file that collects the skips, `UNBOXED_SEED` repeats random moments.
 #![allow(

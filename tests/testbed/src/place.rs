@@ -127,6 +127,8 @@ pub(crate) struct Stage<'a> {
     pub bin: &'a Path,
     /// The command's variables.
     pub env: &'a [(String, String)],
+    /// Words for a guest's kernel.
+    pub kernel: &'a str,
     /// After how many seconds a guest is ended.
     pub seconds: u64,
 }
@@ -187,7 +189,13 @@ fn guest(stage: &Stage<'_>, argv: &[String], flags: &[&str]) -> Command {
     for name in ["UNBOXED_KERNELS", "XDG_CACHE_HOME", "HOME"] {
         command.envs(std::env::var_os(name).map(|value| (name, value)));
     }
-    command.args(flags).args(["-t", &stage.seconds.to_string(), "-w", "/", "-b"]);
+    command.args(flags).args(["-K", stage.kernel]).args([
+        "-t",
+        &stage.seconds.to_string(),
+        "-w",
+        "/",
+        "-b",
+    ]);
     command.arg(stage.bin.parent().expect("a directory"));
     for (name, value) in stage.env.iter().filter(|(name, _)| name != "PATH") {
         command.arg("-e").arg(format!("{name}={value}"));

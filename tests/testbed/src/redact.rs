@@ -97,8 +97,9 @@ impl Seen {
         };
         let number = cell.parse::<u64>().ok();
         match number {
-            Some(30..) if has("pid") || has("pids") => self.name("PID", "PID", cell),
+            // First, because a pid namespace has an inode too.
             Some(_) if has("inode") || has("ino") => self.name("INODE", "INODE", cell),
+            Some(30..) if has("pid") || has("pids") => self.name("PID", "PID", cell),
             _ => cell.to_owned(),
         }
     }

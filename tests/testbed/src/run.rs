@@ -43,6 +43,8 @@ pub struct Run<'a> {
     pub env: &'a [(&'a str, &'a str)],
     /// What it reads from standard input; not in a guest.
     pub stdin: &'a str,
+    /// Words for the kernel's command line, as `security=apparmor`; in a guest.
+    pub kernel: &'a str,
     /// How long it may take.
     pub limit: Duration,
 }
@@ -51,7 +53,7 @@ impl<'a> Run<'a> {
     /// The binary alone: no arguments, no input, 120 s.
     pub fn of(bin: &'a Path) -> Self {
         let limit = Duration::from_secs(120);
-        Self { bin, args: &[], script: None, env: &[], stdin: "", limit }
+        Self { bin, args: &[], script: None, env: &[], stdin: "", kernel: "", limit }
     }
 
     /// Runs it to its end.
@@ -69,8 +71,8 @@ impl<'a> Run<'a> {
         let argv = self.argv(place, stage.path());
         let mark = own_mark();
         let env = self.environment(place, stage.path(), &mark);
-        let parts =
-            Stage { dir: stage.path(), bin: self.bin, env: &env, seconds: self.limit.as_secs() };
+        let (dir, seconds) = (stage.path(), self.limit.as_secs());
+        let parts = Stage { dir, bin: self.bin, env: &env, kernel: self.kernel, seconds };
         let mut command = place.command(&parts, &argv);
         command
             .stdin(Stdio::piped())

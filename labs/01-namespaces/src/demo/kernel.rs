@@ -26,7 +26,7 @@ fn act(_: &mut Stage) -> Result<Outcome> {
             .title("uname(2), /proc/sys/kernel/random/boot_id")
             .row(["outside", ours[0], ours[1]])
             .row(["inside", theirs[0], theirs[1]]);
-        let follows = "The same kernel serves both, and nothing was booted for the child: the number that is drawn \
+        let follows = "The same kernel serves both, and nothing was booted for the child: the id that is drawn \
                        at every boot is ours. So a hole in the kernel is a hole in every container.";
         Ok(Evidence::new(follows).table(table).into())
     })

@@ -1,0 +1,99 @@
+//! The walls: what a machine that keeps user namespaces from its users says, and what lab-01 makes of it.
+
+use std::path::Path;
+
+use testbed::{Output, Place, Run, needs, snapshot};
+
+const LAB: &str = env!("CARGO_BIN_EXE_lab-01");
+
+/// A machine may be told what it refuses only where it is nobody else's: in a guest. There AppArmor
+/// is awake as on Ubuntu; an ordinary user has subordinate ids.
+const MACHINE: &str = r#"
+    getent passwd 1000 > /dev/null || echo learner:x:1000:1000::/:/bin/sh >> /etc/passwd
+    echo 1000:100000:65536 | tee /etc/subuid > /etc/subgid
+    mount -t securityfs securityfs /sys/kernel/security
+    apparmor_parser --replace --skip-cache "$PROFILE"
+    try() {
+        echo "\$ lab-01${*:+ $*}"
+        setpriv --reuid 1000 --regid 1000 --clear-groups --inh-caps=-all $CONFINED "$BIN" "$@" 2>&1
+        echo "[$?]"; echo
+    }
+"#;
+
+#[track_caller]
+fn on_a_machine(script: &str) -> Output {
+    let profile = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/guest/apparmor-userns.profile");
+    Run {
+        script: Some(&format!("{MACHINE}\n{script}")),
+        env: &[("PROFILE", profile)],
+        kernel: "security=apparmor",
+        ..Run::of(Path::new(LAB))
+    }
+    .run_in(Place::GuestRoot)
+}
+
+#[test]
+fn without_a_wall_the_machine_has_what_the_tests_of_walls_need() {
+    needs!(In(Place::GuestRoot), Program("apparmor_parser"), Program("newuidmap"));
+    let output = on_a_machine("try run --map-root -- id -u; try run --map-auto --pid -- id -u");
+    let expected = "$ lab-01 run --map-root -- id -u\n0\n[0]\n\n\
+                    $ lab-01 run --map-auto --pid -- id -u\n0\n[0]\n\n";
+    assert_eq!(output.success(), expected, "{output}");
+}
+
+#[test]
+fn apparmor_as_on_ubuntu_is_named_with_its_cure() {
+    needs!(In(Place::GuestRoot), Program("apparmor_parser"), Program("newuidmap"));
+    let output = on_a_machine(
+        "CONFINED='aa-exec -p unboxed-userns --'
+        try run --user -- id -u; try run --map-root -- id -u; try run --pid --mount -- ps
+        try run --map-auto -- id -u; try run --map-auto --uts -- id -u; try",
+    );
+    snapshot!("wall_apparmor", output.success());
+}
+
+#[test]
+fn a_switch_of_the_machine_is_named_with_its_cure() {
+    needs!(In(Place::GuestRoot), Program("apparmor_parser"));
+    let output = on_a_machine(
+        "echo 0 > /proc/sys/kernel/unprivileged_userns_clone
+        try run --user -- id -u; try
+        echo 1 > /proc/sys/kernel/unprivileged_userns_clone
+        echo 0 > /proc/sys/user/max_user_namespaces
+        try run --user -- id -u; try",
+    );
+    snapshot!("wall_switches", output.success());
+}
+
+/// Puts a filter on itself and becomes the rest of its command line: `ERRNO-OF-CLONE3
+/// ERRNO-OF-UNSHARE COMMAND ..`.
+const FILTER: &str = r#"
+import ctypes, os, struct, sys
+load, equal, answer = 0x20, 0x15, 0x06
+calls = [(435, int(sys.argv[1])), (272, int(sys.argv[2]))]
+program = [(load, 0, 0, 0)]
+for call, errno in calls:
+    program += [(equal, 0, 1, call), (answer, 0, 0, 0x50000 | errno)]
+program += [(answer, 0, 0, 0x7fff0000)]
+code = b"".join(struct.pack("HBBI", *step) for step in program)
+filters = ctypes.create_string_buffer(code)
+prog = struct.pack("HxxxxxxQ", len(program), ctypes.addressof(filters))
+libc = ctypes.CDLL(None, use_errno=True)
+assert libc.prctl(38, 1, 0, 0, 0) == 0
+assert libc.prctl(22, 2, prog, 0, 0) == 0, ctypes.get_errno()
+os.execvp(sys.argv[3], sys.argv[3:])
+"#;
+
+#[test]
+fn a_seccomp_filter_is_named_with_its_cure() {
+    needs!(In(Place::User), Program("python3"));
+    let script = format!(
+        r#"cat > filter.py <<'EOF'{FILTER}EOF
+        try() {{ echo "\$ lab-01${{*:+ $*}}"; python3 filter.py $FILTER "$BIN" "$@" 2>&1; echo "[$?]"; echo; }}
+        FILTER="38 1" # as Docker: a program is to believe that clone3 is too new, and unshare is refused
+        try run --user -- id -u; try
+        FILTER="1 1"
+        try run --user -- id -u"#
+    );
+    snapshot!("wall_seccomp", Place::User.shell(LAB, &script).success());
+}
