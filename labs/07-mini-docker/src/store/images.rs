@@ -69,14 +69,26 @@ impl Store {
     /// # Errors
     /// [`Kind::NotFound`] if the manifest is not here, [`Kind::Invalid`] if it is an index.
     pub fn tag(&self, reference: &Reference, manifest: &Descriptor) -> Result<Option<Image>> {
+        let before = self.tag_all(&[reference], manifest)?;
+        Ok(before.into_iter().next())
+    }
+
+    /// Makes several references lead to `manifest` in one step: nobody ever sees some of them. Returns
+    /// the other images that they led to.
+    ///
+    /// # Errors
+    /// As [`Store::tag`].
+    pub fn tag_all(&self, references: &[&Reference], manifest: &Descriptor) -> Result<Vec<Image>> {
         let id = self.image_manifest(manifest)?.config.digest;
         let record = Record { id, manifest: manifest.clone() };
-        let reference = key(reference);
         self.update(|records| {
             records.images.insert(manifest.digest.clone(), record);
-            let before = records.references.insert(reference, manifest.digest.clone());
-            let before = before.filter(|before| *before != manifest.digest);
-            Ok(before.and_then(|before| records.image(&before)))
+            let names = references.iter().map(|reference| key(reference));
+            let before: Vec<_> = names
+                .filter_map(|name| records.references.insert(name, manifest.digest.clone()))
+                .filter(|before| *before != manifest.digest)
+                .collect();
+            Ok(before.iter().filter_map(|before| records.image(before)).collect())
         })
     }
 

@@ -77,10 +77,10 @@ impl Pulled {
     pub fn name(&self, store: &Store, on_event: OnEvent<'_>) -> Result<()> {
         let Self { reference, target, manifest, .. } = self;
         // The digest by which the registry knows it stays, when the tag has long moved on.
-        store.tag(&reference.at(target.digest.clone()), manifest)?;
-        if reference.digest().is_none() {
-            store.tag(reference, manifest)?;
-        }
+        let by_digest = reference.at(target.digest.clone());
+        let names = [&by_digest, reference];
+        let known = if reference.digest().is_none() { &names[..] } else { &names[..1] };
+        store.tag_all(known, manifest)?;
         let manifest = manifest.digest.clone();
         on_event(Event::Tagged { reference: reference.clone(), manifest });
         Ok(())

@@ -82,9 +82,8 @@ const PULL: &str = r#"
         sleep 0.0$(( seed % 60 + 1 ))
         kill -9 $victim 2> /dev/null || true
         wait $victim 2> /dev/null || true
-        # Killed between its two names, an image is whole and has only one of them.
-        images=$(md images -q)
-        [ -z "$images" ] || md rmi -f $images > /dev/null
+        # Both names, the tag and the digest, come in one step.
+        [ -z "$(md images -q)" ] || md rmi $I > /dev/null
     done
     md pull -q $I > /dev/null
     [ "$(ls data/layers/unfinished | wc -l)" = 0 ]

@@ -10,6 +10,7 @@
 )]
 
 mod containers;
+mod full;
 mod hostile;
 mod killed;
 mod texts;
