@@ -85,11 +85,9 @@ impl<'a> Narrator<'a> {
             }));
         }
         let number = self.paint(&format!("{number:2}/{of}"), Style::new().bold().cyan());
-        let what = self.paint(what, Style::new().bold());
-        writeln!(self.out, "{number}  {what}")?;
+        self.lines(&format!("{number}  "), "       ", what, Style::new().bold())?;
         for Explanation { call, why, man } in calls {
-            let call = self.paint(call, Style::new().yellow());
-            writeln!(self.out, "       {call}")?;
+            self.lines("       ", "           ", call, Style::new().yellow())?;
             self.paragraph("         ", "         ", &reason(why, man))?;
         }
         writeln!(self.out)
@@ -142,8 +140,8 @@ impl<'a> Narrator<'a> {
             return self.event(json!({ "event": "plan", "calls": calls }));
         }
         for (index, Explanation { call, why, man }) in calls.iter().enumerate() {
-            let call = self.paint(call, Style::new().yellow());
-            writeln!(self.out, "{:2}. {call}", index + 1)?;
+            let number = format!("{:2}. ", index + 1);
+            self.lines(&number, "        ", call, Style::new().yellow())?;
             self.paragraph("    ", "    ", &reason(why, man))?;
         }
         Ok(())
@@ -176,6 +174,7 @@ impl<'a> Narrator<'a> {
             return self.event(json!({ "event": "error", "error": error.to_json() }));
         }
         let label = self.paint("error:", Style::new().bold().red());
+        // Not broken into lines of ours: a cure is often a command to be copied.
         writeln!(self.out, "{label} {error}")
     }
 
@@ -202,6 +201,21 @@ impl<'a> Narrator<'a> {
         let width = self.look.columns.map_or(WIDTH, |columns| columns.clamp(NARROWEST, WIDTH));
         for line in text.lines().flat_map(|line| broken(line, width - rest.len())) {
             writeln!(self.out, "{before}{}", line.replace(UNBROKEN, " "))?;
+            before = rest;
+        }
+        Ok(())
+    }
+
+    /// A line that is whole in a file, and on a terminal broken to its width: also after the flags
+    /// of a call.
+    fn lines(&mut self, first: &str, rest: &str, text: &str, style: Style) -> io::Result<()> {
+        let Some(columns) = self.look.columns else {
+            return writeln!(self.out, "{first}{}", self.paint(text, style));
+        };
+        let width = columns.max(NARROWEST) - rest.len();
+        let mut before = first;
+        for line in broken_after(text, width, &[' ', '|']) {
+            writeln!(self.out, "{before}{}", self.paint(&line, style))?;
             before = rest;
         }
         Ok(())
@@ -235,13 +249,36 @@ fn broken(line: &str, width: usize) -> Vec<String> {
     lines
 }
 
+/// The same, broken after any of `ends`, which stay.
+fn broken_after(line: &str, width: usize, ends: &[char]) -> Vec<String> {
+    let mut lines = vec![String::new()];
+    for word in line.split_inclusive(ends) {
+        match lines.last_mut() {
+            Some(last) if last.chars().count() + word.trim_end().chars().count() <= width => {
+                last.push_str(word);
+            }
+            _ => lines.push(word.to_owned()),
+        }
+    }
+    lines.retain(|line| !line.is_empty());
+    lines
+}
+
 fn call_to_json(Explanation { call, why, man }: &Explanation) -> Value {
     json!({ "call": call, "why": why, "man": man })
 }
 
 #[cfg(test)]
 mod tests {
-    use super::broken;
+    use super::{broken, broken_after};
+
+    #[test]
+    fn calls_break_after_their_flags() {
+        let call = "clone3({flags=A|BB|CCC, exit=D})";
+        let lines = ["clone3({flags=A|", "BB|CCC, exit=D})"];
+        assert_eq!(broken_after(call, 16, &[' ', '|']), lines);
+        assert_eq!(broken_after("  why: no", 80, &[' ']), ["  why: no"]);
+    }
 
     #[test]
     fn sentences_break_at_spaces() {

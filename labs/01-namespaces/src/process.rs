@@ -23,13 +23,16 @@ pub fn command(pid: Pid) -> String {
     format!("[{}]", name.trim())
 }
 
-/// A command line cut to what leaves a table readable.
-pub fn cut(command: &str) -> String {
-    const WIDTH: usize = 24;
-    if command.chars().count() <= WIDTH {
-        return command.to_owned();
+/// The beginning of it, for a table.
+pub fn cut(pid: Pid, width: usize) -> String {
+    shortened(command(pid), width)
+}
+
+fn shortened(command: String, width: usize) -> String {
+    if command.chars().count() <= width {
+        return command;
     }
-    command.chars().take(WIDTH - 1).chain(['…']).collect()
+    command.chars().take(width - 1).chain(['…']).collect()
 }
 
 /// The value of a line of `/proc/PID/status`, as `NSpid`.
@@ -48,8 +51,8 @@ mod tests {
 
     #[test]
     fn a_long_command_is_cut() {
-        assert_eq!(cut("sleep 60"), "sleep 60");
-        assert_eq!(cut(&"x".repeat(30)), format!("{}…", "x".repeat(23)));
+        assert_eq!(shortened("sleep 60".to_owned(), 8), "sleep 60");
+        assert_eq!(shortened("sleep 600".to_owned(), 8), "sleep 6…");
     }
 
     #[test]

@@ -251,8 +251,8 @@ EOF
         let output = shell(place, script);
         let lines: Vec<&str> = output.success().lines().collect();
         let (ours, json) = (lines[0], lines[lines.len() - 2]);
-        let below = lines.iter().filter(|line| line.contains("│ └─ pid:[")).count();
-        assert_eq!(below, 1, "{output}");
+        let below = lines.iter().filter(|line| line.contains("│ └─ ")).count();
+        assert_eq!(below, 2, "a pid and a user namespace\n{output}");
         assert!(json.contains(&format!(r#"["{ours}","-","#)), "the top lies in nothing\n{output}");
         assert_eq!(json.matches(&format!(r#","{ours}","#)).count(), 1, "{output}");
         assert!(!json.contains('└') && json.starts_with(r#"{"columns""#), "{output}");

@@ -4,7 +4,6 @@ use std::process::ExitCode;
 
 use ground::{Narrator, Result, Table};
 use namespaces::census::{self, Census, Members};
-use nix::unistd::Pid;
 
 use super::told;
 use crate::{args::KindName, process};
@@ -12,6 +11,7 @@ use crate::{args::KindName, process};
 /// Lists the namespaces, by kind and inode. For a program, `json`, commands are whole.
 pub fn ls(narrator: &mut Narrator<'_>, kind: Option<KindName>, json: bool) -> Result<ExitCode> {
     let census = census::take()?;
+    let command = |pid| if json { process::command(pid) } else { process::cut(pid, 24) };
     let wanted = |found: &&Members| kind.is_none_or(|KindName(kind)| found.id.kind == kind);
     let mut table = Table::new(["NS", "TYPE", "NPROCS", "PID", "USER", "COMMAND"]);
     for Members { id, pids } in census.namespaces.iter().filter(wanted) {
@@ -23,23 +23,17 @@ pub fn ls(narrator: &mut Narrator<'_>, kind: Option<KindName>, json: bool) -> Re
             pids.len().to_string(),
             first.to_string(),
             process::user(*first),
-            command(*first, json),
+            command(*first),
         ]);
     }
-    told(narrator.table(&table.title(source(&census))))
+    told(narrator.table(&table.title(format!("/proc/PID/ns of {}", who(&census)))))
 }
 
-/// What runs in a process: all of it for a program, the beginning for a person.
-pub fn command(pid: Pid, json: bool) -> String {
-    let whole = process::command(pid);
-    if json { whole } else { process::cut(&whole) }
-}
-
-/// Where the numbers come from, and which are missing.
-pub fn source(census: &Census) -> String {
+/// Who was asked, and how many could not be.
+pub fn who(census: &Census) -> String {
     match census.hidden.len() {
-        0 => "/proc/PID/ns of all processes".to_owned(),
-        1 => "/proc/PID/ns of all processes but 1, which is hidden from us".to_owned(),
-        hidden => format!("/proc/PID/ns of all processes but {hidden}, which are hidden from us"),
+        0 => "all processes".to_owned(),
+        1 => "all processes but 1, which is hidden from us".to_owned(),
+        hidden => format!("all processes but {hidden}, which are hidden from us"),
     }
 }

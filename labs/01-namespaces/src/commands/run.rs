@@ -21,9 +21,7 @@ pub fn run(narrator: &mut Narrator<'_>, args: &Run) -> Result<ExitCode> {
         return told(narrator.plan(&spawn.explain()));
     }
     if wanted.user_was_added {
-        note(
-            "an ordinary user may only do this as root of a user namespace: added --user --map-root",
-        );
+        note("added --user --map-root: only root of a namespace may make the others");
     }
     let signals = Signals::hold()?;
     let ended = signals.wait_with_terminal(&mut spawn.start()?, wanted.terminal.as_ref())?;

@@ -19,17 +19,16 @@ pub fn show(narrator: &mut Narrator<'_>, pid: Option<i32>) -> Result<ExitCode> {
 }
 
 fn namespaces_of(pid: Pid) -> Result<Table> {
-    let columns = ["kind", "namespace", "ours too", "isolates", "since Linux"];
+    let columns = ["kind", "inode", "ours too", "isolates", "since Linux"];
     let mut table = Table::new(columns).title(format!("/proc/{pid}/ns"));
     for kind in Kind::ALL {
         let Ok(own) = Id::own(kind) else {
-            let none = "this kernel has none";
-            table.push([kind.name(), none, "-", kind.isolates(), kind.since()]);
+            table.push([kind.name(), "none here", "-", kind.isolates(), kind.since()]);
             continue;
         };
         let id = Id::of(pid, kind)?;
         let same = if id == own { "yes" } else { "no" };
-        table.push([kind.name(), &id.to_string(), same, kind.isolates(), kind.since()]);
+        table.push([kind.name(), &id.ino.to_string(), same, kind.isolates(), kind.since()]);
     }
     Ok(table)
 }
@@ -69,5 +68,5 @@ fn identity_of(pid: Pid) -> Table {
 fn columns_closed(text: &str) -> String {
     let lines = text.lines().map(|line| line.split_whitespace().collect::<Vec<_>>().join(" "));
     let lines: Vec<String> = lines.collect();
-    if lines.is_empty() { "no map: everybody is 65534".to_owned() } else { lines.join("\n") }
+    if lines.is_empty() { "no map: everybody is nobody".to_owned() } else { lines.join("\n") }
 }

@@ -12,10 +12,7 @@ use namespaces::{
 };
 use nix::unistd::Pid;
 
-use super::{
-    ls::{command, source},
-    told,
-};
+use super::{ls::who, told};
 use crate::process;
 
 /// Draws both trees; for a program, `json`, the surroundings are a column instead.
@@ -23,7 +20,7 @@ pub fn tree(narrator: &mut Narrator<'_>, json: bool) -> Result<ExitCode> {
     let census = census::take()?;
     for kind in [Kind::Pid, Kind::User] {
         let family = Family::of(kind, &census);
-        let title = format!("{}; NS_GET_PARENT, NS_GET_USERNS", source(&census));
+        let title = format!("{} namespaces of {}", kind.name(), who(&census));
         let table = if json { family.rows() } else { family.drawing() };
         told(narrator.table(&table.title(title)))?;
     }
@@ -75,11 +72,13 @@ impl Family {
         let mut table = Table::new(["NAMESPACE", "OWNER", "NPROCS", "PID", "USER", "COMMAND"]);
         for (depth, id) in self.in_order() {
             let name = match depth {
-                0 => id.to_string(),
-                depth => format!("{}└─ {id}", "   ".repeat(depth - 1)),
+                0 => id.ino.to_string(),
+                depth => format!("{}└─ {}", "   ".repeat(depth - 1), id.ino),
             };
-            let [owner, members, first, user] = self.facts(id);
-            table.push([name, owner, members, first, user, self.command(id, false)]);
+            let owner = self.owners.get(&id).map_or_else(none, |owner| owner.ino.to_string());
+            let command = self.first(id).map_or_else(none, |pid| process::cut(pid, 16));
+            let [members, first, user] = self.facts(id);
+            table.push([name, owner, members, first, user, command]);
         }
         table
     }
@@ -90,26 +89,22 @@ impl Family {
         let mut table = Table::new(columns);
         for (_, id) in self.in_order() {
             let around = name_of(self.parents.get(&id).and_then(Option::as_ref));
-            let [owner, members, first, user] = self.facts(id);
-            let command = self.command(id, true);
+            let owner = name_of(self.owners.get(&id));
+            let command = self.first(id).map_or_else(none, process::command);
+            let [members, first, user] = self.facts(id);
             table.push([id.to_string(), around, owner, members, first, user, command]);
         }
         table
     }
 
-    /// Its owner, the number of its members, the first of them and whose that is.
-    fn facts(&self, id: Id) -> [String; 4] {
+    /// The number of its members, the first of them, and whose that is.
+    fn facts(&self, id: Id) -> [String; 3] {
         let first = self.first(id);
         [
-            name_of(self.owners.get(&id)),
             self.members.get(&id).map_or(0, |found| found.pids.len()).to_string(),
             first.map_or_else(none, |pid| pid.to_string()),
             first.map_or_else(none, process::user),
         ]
-    }
-
-    fn command(&self, id: Id, json: bool) -> String {
-        self.first(id).map_or_else(none, |pid| command(pid, json))
     }
 
     fn first(&self, id: Id) -> Option<Pid> {

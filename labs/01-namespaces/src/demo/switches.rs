@@ -16,13 +16,25 @@ use nix::{
 
 use super::{Stage, check};
 
+/// Our own program, as somebody would start it who has not read this lesson.
+const ATTEMPT: [&str; 5] = ["/proc/self/exe", "run", "--user", "--", "true"];
+
 const SWITCH: &std::ffi::CStr = c"/proc/sys/user/max_user_namespaces";
 
 /// Claim N09.
 pub fn scene() -> Result<Scene<Stage>> {
     let what = "lab-01 run --user is tried as it is, below a limit, and below a filter.";
     let attempts = [as_it_is()?, below_a_limit()?, below_a_filter()?];
-    Ok(Scene::new(what, attempts.iter().flat_map(Spawn::explain), act))
+    Ok(Scene::new(what, attempts.iter().flat_map(Spawn::explain).map(with_arguments), act))
+}
+
+/// Says what our own program is to do: here that is the point.
+fn with_arguments(call: Explanation) -> Explanation {
+    let ours = format!("execve({:?}, ..)", ATTEMPT[0]);
+    Explanation {
+        call: call.call.replace(&ours, &format!("execve({:?}, {ATTEMPT:?}, ..)", ATTEMPT[0])),
+        ..call
+    }
 }
 
 /// `lab-01 run --user`, in the user namespace that we are in.
@@ -40,7 +52,7 @@ fn below_a_filter() -> Result<Spawn<'static>> {
 }
 
 fn attempt() -> Result<Exec> {
-    Exec::with_own_environment(&["/proc/self/exe", "run", "--user", "--", "true"])
+    Exec::with_own_environment(&ATTEMPT)
 }
 
 /// Sets the limit of user namespaces to 0. It counts for the user namespace that the caller is in
