@@ -11,7 +11,7 @@ use ground::{Errno, Error, Evidence, Narrator, Result, Step, Table};
 use namespaces::{
     Exec, IdMaps, Kind, Kinds, Signals, Spawn, Terminal, rootless, steps::PrivateMounts,
 };
-use rootfs::{DEFAULT_PATH, Mkdir, Mount, Plan, Program, What, c_path, dev};
+use rootfs::{DEFAULT_PATH, Mount, Plan, Program, What, c_path, dev};
 
 use crate::breakout::{self, Place};
 
@@ -80,7 +80,8 @@ pub fn pivot(narrator: &mut Narrator<'_>, dir: &Path, command: &[OsString]) -> R
         return told(narrator.plan(&calls));
     }
     let dir = &directory(dir)?;
-    no_link(dir, "proc").and_then(|()| no_link(dir, "dev"))?;
+    not_our_root(dir)?;
+    ["proc", "dev"].into_iter().try_for_each(|name| mount_point(dir, name))?;
     rootless::enter(Kinds::NONE)?;
     let mut spawn = container(dir, command, dev::Nodes::here(), dev::tty_gid())?;
     let terminal = Terminal::ours();
@@ -108,15 +109,13 @@ fn container(
     tty: Option<u32>,
 ) -> Result<Spawn<'static>> {
     let new_root = c_path(dir)?;
-    let (proc, dev) = (c_path(dir.join("proc"))?, c_path(dir.join("dev"))?);
+    let proc = c_path(dir.join("proc"))?;
     let mut spawn = Spawn::new(Kinds::of([Kind::Mount, Kind::Pid])).step(PrivateMounts);
     spawn.steps.push(Box::new(
         Mount::rbind(new_root.clone(), new_root.clone())
             .why("pivot_root wants a mount point, and this makes any directory one"),
     ));
-    spawn.steps.push(Box::new(Mkdir::new(proc.clone(), 0o755, "the mount point for proc")));
     spawn.steps.push(Box::new(Mount::proc(proc)));
-    spawn.steps.push(Box::new(Mkdir::new(dev, 0o755, "the mount point for devices")));
     spawn.steps.extend(dev::steps(&dir.join("dev"), nodes, tty)?);
     spawn.steps.extend(rootfs::pivot(&new_root));
     spawn.steps.push(Box::new(exec(command)?));
@@ -229,16 +228,33 @@ fn unusable(dir: &Path, error: &std::io::Error) -> Error {
         .fix("build one: lab-03 rootfs DIR --with sh,ls")
 }
 
-/// A link would lead our mount out of the new root.
-fn no_link(dir: &Path, name: &str) -> Result<()> {
+/// What pivot_root exchanges are two mounts, and "/" is one of them already.
+fn not_our_root(dir: &Path) -> Result<()> {
+    if dir != Path::new("/") {
+        return Ok(());
+    }
+    Err(Error::new("cannot pivot to /")
+        .why("it is the root already, and the old root cannot take its own place: EBUSY")
+        .see("2 pivot_root")
+        .fix("build another root: lab-03 rootfs DIR --with sh,ls"))
+}
+
+/// A directory of the new root to mount on. It is asked for and not made: nobody would remove it
+/// again, and a misspelt DIR should stay as it is. A link would lead the mount out of the new root.
+fn mount_point(dir: &Path, name: &str) -> Result<()> {
     let path = dir.join(name);
+    let unusable = Error::new(format!("cannot mount on {}", path.display()));
     match fs::symlink_metadata(&path) {
-        Ok(found) if found.is_symlink() => {
-            Err(Error::new(format!("will not mount on {}", path.display()))
-                .why("it is a symbolic link, and out here it leads out of the new root")
-                .fix("make it a directory"))
-        }
-        _ => Ok(()),
+        Ok(found) if found.is_dir() => Ok(()),
+        Ok(found) if found.is_symlink() => Err(unusable
+            .why("it is a symbolic link, and out here it leads out of the new root")
+            .fix("make it a directory")),
+        Ok(_) => Err(unusable
+            .why("it is not a directory, and a directory can only be mounted on one")
+            .fix("make it a directory")),
+        Err(error) => Err(unusable
+            .io(format_args!("stat {}", path.display()), &error)
+            .fix(format!("make both mount points: mkdir -p {0}/proc {0}/dev", dir.display()))),
     }
 }
 

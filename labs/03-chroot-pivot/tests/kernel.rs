@@ -134,19 +134,18 @@ fn a_library_that_only_the_cache_knows_is_found_inside_too() {
     let output = Place::Root.shell(
         LAB,
         r#"mkdir up; unshare -m --propagation private sh -euc '
-         mount -t tmpfs none up; mkdir up/up up/work up/opt
-         cp $BIN up/lab                     # it may lie below /opt, which is hidden now
+         mount -t tmpfs none up; mkdir up/up up/work up/srv
          mount -t overlay -o lowerdir=/etc,upperdir=up/up,workdir=up/work none /etc
          mount -t tmpfs none /var/cache/ldconfig 2> /dev/null || true
-         mount --bind up/opt /opt
+         mount --bind up/srv /srv
          lib=$(ldd /bin/ls | sed -n "s/.*libselinux.so.1 => \([^ ]*\).*/\1/p")
          [ -n "$lib" ] || { echo skipped; exit 0; }
-         sed s/libselinux.so.1/libselinuX.so.1/g "$lib" > /opt/libselinuX.so.1
-         sed s/libselinux.so.1/libselinuX.so.1/g /bin/ls > /opt/ls; chmod +x /opt/ls
-         mkdir -p /etc/ld.so.conf.d; echo /opt > /etc/ld.so.conf.d/opt.conf
+         sed s/libselinux.so.1/libselinuX.so.1/g "$lib" > /srv/libselinuX.so.1
+         sed s/libselinux.so.1/libselinuX.so.1/g /bin/ls > /srv/ls; chmod +x /srv/ls
+         mkdir -p /etc/ld.so.conf.d; echo /srv > /etc/ld.so.conf.d/srv.conf
          ldconfig
-         up/lab rootfs up/r --with /opt/ls | grep -c "tells the loader where libselinuX.so.1 is"
-         up/lab chroot up/r -- ls /opt'"#,
+         $BIN rootfs up/r --with /srv/ls | grep -c "tells the loader where libselinuX.so.1 is"
+         $BIN chroot up/r -- ls /srv'"#,
     );
     before.assert_unchanged();
     let told = output.success();
@@ -190,12 +189,16 @@ fn bad_input_is_told_and_nothing_is_left() {
         try chroot full
         try chroot full -- sh
         try chroot full -- ./mine
+        try pivot / -- sh
+        try pivot nowhere -- sh
         try pivot full -- sh
         mkdir linked; ln -s /proc linked/proc; try pivot linked -- sh
+        mkdir blocked; touch blocked/proc; try pivot blocked -- sh
+        mkdir -p bare/proc bare/dev; try pivot bare -- sh
         mkdir empty; try escape empty
         try escape /
         try on-stage
-        echo left: *"#,
+        echo left: * full/*"#,
     );
     before.assert_unchanged();
     let home = [(r"/home/\w+|/tmp/unboxed-stage\.[\w.]+/home", "[HOME]")];
@@ -212,6 +215,19 @@ fn bad_input_is_told_and_nothing_is_left() {
             (r"nor in /.*", "nor in [DIRECTORIES]"),
         ]
     );
+}
+
+#[test]
+fn a_pivot_makes_nothing_in_the_directory() {
+    needs!(In(Place::unprivileged()));
+    let script = format!(
+        "{BUILD} rmdir r/proc r/dev; find r > before; $BIN pivot r -- sh -c : 2> /dev/null || echo $?
+         find r | cmp before; mkdir r/proc r/dev; find r > before; $BIN pivot r -- sh -c :
+         find r | cmp before && echo the same"
+    );
+    everywhere(&script, |place, output| {
+        assert_eq!(output.success(), "125\nthe same\n", "{place:?}: {output}");
+    });
 }
 
 #[test]

@@ -26,16 +26,16 @@ pub(super) fn scenes() -> Result<Vec<Scene<Stage>>> {
     let mut incomplete = explain(&rootfs::chroot(&rootfs::c_path(NO_LOADER)?));
     incomplete.push(Exec::new(&["/bin/sh"], &[] as &[&str])?.explain());
     Ok(vec![
-        Scene::new("Copy sh and ls into an empty directory, with all they need", copying(), copy),
-        Scene::new("Run the copied ls with that directory as its \"/\"", run, run_inside),
-        Scene::new("Leave out one file: the loader", incomplete, without_loader),
+        Scene::new("Copy sh and ls into an empty directory, with all they need.", copying(), copy),
+        Scene::new("Run the copied ls with that directory as its \"/\".", run, run_inside),
+        Scene::new("Leave out one file: the loader.", incomplete, without_loader),
         Scene::new(
-            "Look at a process that called chroot, and at one beside it",
+            "Look at a process that called chroot, and at one beside it.",
             explain(&prison),
             one_process,
         ),
         Scene::new("Can a process notice that it is in a chroot?", looking(), notice),
-        Scene::new("Break out of the chroot", explain(prison.iter().chain(&out)), break_out),
+        Scene::new("Break out of the chroot.", explain(prison.iter().chain(&out)), break_out),
     ])
 }
 
@@ -62,8 +62,8 @@ fn copy(stage: &mut Stage) -> Result<Outcome> {
         .row(["loader", "PT_INTERP of sh", &loader(stage)?.unwrap_or("none: sh is static".into())])
         .row(["libraries", "DT_NEEDED, and theirs", &libraries.to_string()])
         .row(["symbolic links", "on the way to them", &links.to_string()]);
-    let follows = "no program was run to find this out, and none of it needed root. What no header \
-                   tells is not there: locales, terminfo, plug-ins";
+    let follows = "No program was run to find this out, and none of it needed root. What no header \
+                   tells is not there: locales, terminfo, plug-ins.";
     Ok(Evidence::new(follows).table(table).into())
 }
 
@@ -119,7 +119,7 @@ fn run_inside(stage: &mut Stage) -> Result<Outcome> {
     sorted.sort_unstable();
     expect(sorted == planned, "ls / inside shows what was copied and nothing else")?;
     let table = Table::new(["ls /, run in the new root"]).row([seen.join("  ")]);
-    let follows = "a copied program runs: to it, the directory is all there is";
+    let follows = "A copied program runs: to it, the directory is all there is.";
     Ok(Evidence::new(follows).table(table).into())
 }
 
@@ -154,7 +154,7 @@ fn without_loader(stage: &mut Stage) -> Result<Outcome> {
     let why = rootfs::why_not_found(Path::new(NO_LOADER), sh.as_os_str(), DEFAULT_PATH);
     let why = why.and_then(|error| error.why);
     expect(why.is_some(), "the headers of sh say what is missing")?;
-    Ok(Evidence::new(why.unwrap_or_default()).table(table).into())
+    Ok(Evidence::new(format!("{}.", why.unwrap_or_default())).table(table).into())
 }
 
 /// Two processes of one mount namespace: the first will call chroot.
@@ -174,15 +174,16 @@ fn one_process(stage: &mut Stage) -> Result<Outcome> {
         .row(["host", &after[1].to_string()])
         .row(["new root", &after[0].to_string()]);
     let seen = |unchanged| if unchanged { "as before" } else { "hidden" };
-    let columns = ["process", "\"/\" before", "\"/\" after", "mounts", "same mount namespace"];
+    let columns = ["process", "\"/\" before", "\"/\" after", "mounts", "mnt namespace"];
     let mut table =
         Table::new(columns).title("/proc/PID/root by device and inode, mountinfo, ns/mnt");
     for (index, who) in ["called chroot", "beside it"].into_iter().enumerate() {
         let (old, new) = (stage.name(before[index])?, stage.name(after[index])?);
-        table.push([who, old, new, seen(unchanged[index]), yes_or_no(namespace)]);
+        let shared = if namespace { "the same" } else { "another" };
+        table.push([who, old, new, seen(unchanged[index]), shared]);
     }
     let follows = "chroot is a note in one process: where its absolute paths begin. Nothing was \
-                   mounted, unmounted or taken away, and only children will inherit it";
+                   mounted, unmounted or taken away, and only children will inherit it.";
     Ok(Evidence::new(follows).table(roots).table(table).into())
 }
 
@@ -210,7 +211,7 @@ fn notice(stage: &mut Stage) -> Result<Outcome> {
         .row([
             "inode of \"/\"",
             &stage.host.ino.to_string(),
-            &format!("{inode}, on a tmpfs, whose root is {tmpfs_root}"),
+            &format!("{inode} (its tmpfs begins at {tmpfs_root})"),
         ])
         .row(["mounts in its mountinfo", &outside.len().to_string(), &inside.len().to_string()])
         .row([
@@ -218,8 +219,8 @@ fn notice(stage: &mut Stage) -> Result<Outcome> {
             yes_or_no(begins_at_root(&outside)),
             yes_or_no(begins_at_root(&inside)),
         ]);
-    let follows = "it can: a real root is where a mount begins, and its mount table says that this \
-                   one is not. The last proof is to leave";
+    let follows = "It can: a real root is where a mount begins, and its mount table says that this \
+                   one is not. The last proof is to leave.";
     Ok(Evidence::new(follows).table(table).into())
 }
 
@@ -231,8 +232,8 @@ fn break_out(stage: &mut Stage) -> Result<Outcome> {
     let prisoner = Actor::enter(Kinds::NONE, steps)?;
     let table = climb(stage, &prisoner, 0..count, in_prison)?;
     expect(prisoner.root()? == stage.host, "the climb ended at the host's root")?;
-    let follows = "out. A process has one root directory: the second chroot made the kernel forget the \
-                   first. All it takes is CAP_SYS_CHROOT, which root in a chroot has";
+    let follows = "Out. A process has one root directory: the second chroot made the kernel forget \
+                   the first. All it takes is CAP_SYS_CHROOT, which root in a chroot has.";
     Ok(Evidence::new(follows).table(table).into())
 }
 

@@ -16,19 +16,19 @@ pub(super) fn scenes() -> Result<Vec<Scene<Stage>>> {
     let mut last = explain(&rootfs::pivot(&new_root()?));
     last.extend(explain(&out));
     Ok(vec![
-        Scene::new("Ask pivot_root for too much", explain(&refusals()?), refuse),
+        Scene::new("Ask pivot_root for too much.", explain(&refusals()?), refuse),
         Scene::new(
-            "Pivot, and look at everybody in the mount namespace",
+            "Pivot, and look at everybody in the mount namespace.",
             explain(&pivot_with_put_old()?),
             whole_namespace,
         ),
         Scene::new(
-            "Take the old root away from below put_old",
-            explain(&farewell()),
+            "Take the old root away from below put_old.",
+            explain(&leave_the_old_root()?),
             working_directory,
         ),
-        Scene::new("Pivot without a directory for the old root", explain(&stacked()?), stack),
-        Scene::new("Try the same break-out after pivot_root", last, stay_inside),
+        Scene::new("Pivot without a directory for the old root.", explain(&stacked()?), stack),
+        Scene::new("Try the same break-out after pivot_root.", last, stay_inside),
     ])
 }
 
@@ -73,24 +73,24 @@ fn refusals() -> Result<Steps> {
 fn refuse(_: &mut Stage) -> Result<Outcome> {
     let actor = Actor::enter(Kinds::of([Kind::Mount]), refusals()?)?;
     let expected = [
-        (0, "EINVAL", "new_root is not a mount point"),
-        (3, "EINVAL", "the parent mount of new_root is shared"),
-        (5, "EINVAL", "put_old is not at or below new_root"),
-        (6, "EBUSY", "put_old is on the old root itself"),
-        (7, "ok", "a mount point with a private parent"),
+        (0, "EINVAL", "no mount point", "tmp in new_root"),
+        (3, "EINVAL", "a mount, its parent shared", "tmp in new_root"),
+        (5, "EINVAL", "a mount, its parent private", "not below new_root"),
+        (6, "EBUSY", "a mount, its parent private", "the old root itself"),
+        (7, "ok", "a mount, its parent private", "tmp in new_root"),
     ];
-    let mut table = Table::new(["call", "kernel", "because"]);
+    let mut table = Table::new(["new_root is", "put_old is", "pivot_root"]);
     let mut next = 0;
-    for (index, answer, because) in expected {
+    for (index, answer, new_root, put_old) in expected {
         (next..index).try_for_each(|between| actor.does(between))?;
         let said = said(actor.tries(index)?);
         expect(said == answer, &format!("{} gives {answer}, not {said}", actor.call(index)))?;
-        table.push([&actor.call(index), said.as_str(), because]);
+        table.push([new_root, put_old, &said]);
         next = index + 1;
     }
-    let follows = "so every runtime makes \"/\" private and binds the new root on itself first. \
+    let follows = "So every runtime makes \"/\" private and binds the new root on itself first. \
                    Where / is shared, as on most machines, leaving out the first of these is \
-                   EINVAL";
+                   EINVAL.";
     Ok(Evidence::new(follows).table(table).into())
 }
 
@@ -139,7 +139,7 @@ fn whole_namespace(stage: &mut Stage) -> Result<Outcome> {
     expect(here == stage.host, "our own mount namespace kept its root")?;
     let follows = "pivot_root changes the namespace: whoever had the old root as \"/\" or \".\" \
                    has the new one now. A process with another root keeps that. Other namespaces, \
-                   as ours, notice nothing";
+                   as ours, notice nothing.";
     Ok(Evidence::new(follows).table(table).into())
 }
 
@@ -151,17 +151,23 @@ fn farewell() -> Steps {
     ]
 }
 
-fn working_directory(stage: &mut Stage) -> Result<Outcome> {
+/// All of the scene, from a working directory in the old root.
+fn leave_the_old_root() -> Result<Steps> {
     let mut steps: Steps = vec![Box::new(Chdir::new(c"/usr", "some directory of the old root"))];
     steps.extend(pivot_with_put_old()?);
-    let pivoted = steps.len();
     steps.extend(farewell());
+    Ok(steps)
+}
+
+fn working_directory(stage: &mut Stage) -> Result<Outcome> {
+    let steps = leave_the_old_root()?;
+    let (count, pivoted) = (steps.len(), steps.len() - farewell().len());
     let actor = Actor::enter(Kinds::of([Kind::Mount]), steps)?;
     let old_usr = crate::breakout::Place::at("/usr")?;
     let columns = ["after", "\"/\" is", "\".\" is", "mounts below /old"];
     let mut table = Table::new(columns).title("/proc/PID/root, cwd and mountinfo");
     let mut seen = Vec::new();
-    for index in 0..pivoted + 2 {
+    for index in 0..count {
         actor.does(index)?;
         if index + 1 < pivoted {
             continue;
@@ -173,14 +179,19 @@ fn working_directory(stage: &mut Stage) -> Result<Outcome> {
         };
         seen.push((cwd, below));
         let below = if below { "the host's" } else { "none" };
-        table.push([&actor.call(index), stage.name(actor.root()?)?, cwd, below]);
+        table.push([name_of(&actor.call(index)), stage.name(actor.root()?)?, cwd, below]);
     }
     let expected = [("the host's /usr", true), ("the host's /usr", false), ("new root", false)];
     expect(seen == expected, "only chdir brings the working directory in")?;
-    let follows = "pivot_root left \".\" alone, and even without a mount to lead there a working \
+    let follows = "pivot_root left \".\" alone. Even without a mount that leads there, a working \
                    directory keeps the old tree in reach: hence chdir(\"/\"), and no open \
-                   directories";
+                   directories.";
     Ok(Evidence::new(follows).table(table).into())
+}
+
+/// `umount2` of `umount2("/old", MNT_DETACH)`: the whole call stands above the table.
+fn name_of(call: &str) -> &str {
+    call.split('(').next().unwrap_or(call)
 }
 
 /// runc's way: private, bind, and the four calls of [`rootfs::pivot`].
@@ -206,7 +217,7 @@ fn stack(stage: &mut Stage) -> Result<Outcome> {
     }
     expect(counts == [1, 2, 1, 1], "the old root lies on the new one until it is unmounted")?;
     let follows = "put_old need not be a directory below new_root, it may be new_root itself: the \
-                   old root is stacked on top, where one umount2 takes it away";
+                   old root is stacked on top, where one umount2 takes it away.";
     Ok(Evidence::new(follows).table(table).into())
 }
 
@@ -225,7 +236,7 @@ fn stay_inside(stage: &mut Stage) -> Result<Outcome> {
         .map(|it| it.display().to_string())
         .collect::<Vec<_>>()
         .join(", ")]);
-    let follows = "still inside: above the root mount there is nothing. This is why containers \
-                   pivot, and chroot alone is for build jails";
+    let follows = "Still inside: above the root mount there is nothing. This is why containers \
+                   pivot, and chroot alone is for build jails.";
     Ok(Evidence::new(follows).table(table).table(table_of_mounts).into())
 }
