@@ -56,8 +56,25 @@ fn changes(args: &Diff) -> Result<Vec<Change>> {
     match (&args.lower, Stack::writing_to(&args.upper)?) {
         (Some(lower), _) => diff_above(&args.upper, &layers::split(lower.as_bytes()), marks),
         (None, Some(stack)) => diff_above(&args.upper, &stack.lower, stack.marks),
-        (None, None) => diff_alone(&args.upper, marks),
+        (None, None) => {
+            let changes = diff_alone(&args.upper, marks)?;
+            // The list itself is for pipes. A reader that went away cannot be told.
+            let _ = writeln!(io::stderr(), "note: {}", from_marks_alone(&args.upper));
+            Ok(changes)
+        }
     }
+}
+
+/// What the reader should not believe of such a list.
+fn from_marks_alone(upper: &Path) -> Error {
+    let upper = upper.display();
+    Error::new(format!("this is what the marks in {upper} tell, without the lower layers"))
+        .why(
+            "a file without the mark `origin` is listed as added, although it may cover one below; \
+             what an opaque directory hides is not listed as deleted; nor is a directory of which \
+             only the mode, owner or time is another",
+        )
+        .fix(format!("name the layers below, topmost first: lab-04 diff {upper} --lower A:B"))
 }
 
 /// The changes for a program to read.

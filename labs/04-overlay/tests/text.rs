@@ -52,6 +52,7 @@ fn errors() {
         try mount --lower A:B M -- nowhere
         try mount --lower $(seq -s: 501) M -- true
         try diff missing
+        try diff C
         try layers A
         mkdir -p W/work/incompat/volatile
         try mount --lower A:B --upper C --work W M -- true"#;

@@ -34,7 +34,7 @@ pub fn scenes() -> Result<Vec<Scene<Stage>>> {
             "And the lower layers? Every scene has taken their digest.",
             [call(
                 "lstat(..), read(..)",
-                "names, inodes, modes, link counts, times and contents, before and after",
+                "names, modes, owners, times and contents of A and of B",
                 "2 lstat",
             )],
             untouched,
@@ -68,10 +68,9 @@ fn bench(stage: &mut Stage) -> Result<Outcome> {
     unmount(&merged)?;
     table.push(row("unmounted"));
     done("rm -r bench", fs::remove_dir_all("bench"))?;
-    let follows = "the kernel makes a directory work of mode 0 in it and clears it at each mount: what \
-                   it copies is finished there and then renamed into upper, so that nobody sees half a \
-                   file. It may keep a whiteout there to link the next ones to. The rest of \
-                   the directory it does not touch, but does not promise that";
+    let follows = "The kernel clears a directory `work` at each mount, finishes its copies there and \
+                   renames them into upper, so that nobody sees half a file. It may keep a \
+                   whiteout there, to link the next ones to.";
     stage.shown("using the work directory", Evidence::new(follows).table(table))
 }
 
@@ -109,7 +108,7 @@ fn changes(stage: &mut Stage) -> Result<Outcome> {
     let follows = format!(
         "{} added, {} changed, {} deleted, read from C without any mount. open.txt is among the \
          changed, although no byte of it is: it was opened for writing. docker commit packs exactly \
-         this as the next layer, with a whiteout spelled .wh.NAME",
+         this as the next layer, with a whiteout spelled .wh.NAME.",
         of(ChangeKind::Added),
         of(ChangeKind::Changed),
         of(ChangeKind::Deleted),
@@ -131,7 +130,8 @@ fn untouched(stage: &mut Stage) -> Result<Outcome> {
     }
     let same = stage.afterwards.iter().all(|(_, digests)| *digests == stage.untouched);
     expect(same, "the lower layers never change")?;
-    let follows = "not a byte, not a mode, not a time. So one image serves a thousand containers at \
-                   once, and a layer can be named by the digest of what is in it: lab 07 does both";
+    let follows = "Not a byte, not a mode, not a time. So one image serves a thousand containers at \
+                   once, and a layer can be named by the digest of what is in it: lab 07 does \
+                   both.";
     Ok(Evidence::new(follows).table(table).into())
 }

@@ -75,14 +75,14 @@ fn open_copies(stage: &mut Stage) -> Result<Outcome> {
     drop(done(path, OpenOptions::new().read(true).write(true).open(path))?);
     expect(look::exists("C/open.txt"), "open(O_RDWR) copies without a write")?;
     table.push(row("open(O_RDWR), close"));
-    let follows = "it is the open that copies, not the write: a program that opens its files \
-                   read-write fills the container although it changes nothing";
+    let follows = "It is the open that copies, not the write: a program that opens its files \
+                   read-write fills the container although it changes nothing.";
     stage.shown("reading and opening", Evidence::new(follows).table(table))
 }
 
 fn every_change(stage: &mut Stage) -> Result<Outcome> {
-    let mut table =
-        Table::new(["call", "lower (B)", "upper before", "upper after", "mtime", "merged"]);
+    let columns = ["call", "lower (B)", "in C before", "in C and merged after", "mtime"];
+    let mut table = Table::new(columns);
     for (call, name, change) in CHANGES {
         let (lower, upper, merged) =
             (format!("B/{name}"), format!("C/{name}"), format!("merged/{name}"));
@@ -94,7 +94,7 @@ fn every_change(stage: &mut Stage) -> Result<Outcome> {
         expect(after == look::look(&merged), "merged shows the upper file")?;
         let kept = look::stat(&lower)?.modified().ok() == look::stat(&upper)?.modified().ok();
         let mtime = if kept { "copied" } else { "new" }.to_owned();
-        table.push([call.to_owned(), look::look(&lower), before, after.clone(), mtime, after]);
+        table.push([call.to_owned(), look::look(&lower), before, after, mtime]);
     }
     let written = || Ok::<_, Error>((look::stat("C/write.txt")?.ino(), look::look("C/write.txt")));
     let (first, content) = written()?;
@@ -104,12 +104,9 @@ fn every_change(stage: &mut Stage) -> Result<Outcome> {
     let again = Table::new(["write to write.txt", "inode in upper", "content"])
         .row(["first", &first.to_string(), &content])
         .row(["second", &second.to_string(), &content_again]);
-    let follows = "each call made its own copy before it changed anything, and merged shows that \
-                   copy from then on. The second write finds the copy and makes none";
-    stage.shown(
-        "writing, chmod, times, truncate, link",
-        Evidence::new(follows).table(table).table(again),
-    )
+    let follows = "Each call made its own copy before it changed anything, and merged shows that \
+                   copy from then on. The second write finds the copy and makes none.";
+    stage.shown("every kind of change", Evidence::new(follows).table(table).table(again))
 }
 
 /// A call, the file it changes, and the change.
@@ -161,8 +158,8 @@ fn links_break(stage: &mut Stage) -> Result<Outcome> {
         "the other name keeps the old content",
     )?;
     expect(!look::exists("C/two.txt"), "the other name was not copied")?;
-    let follows = "no link leads from upper to lower: the copy has an inode of its own, although both \
+    let follows = "No link leads from upper to lower: the copy has an inode of its own, although both \
                    are on one file system. And what was one file under two names is two files \
-                   now; only the option index=on keeps them together";
+                   now; only the option index=on keeps them together.";
     stage.shown("breaking a hard link", Evidence::new(follows).table(table))
 }

@@ -42,19 +42,19 @@ fn cost(stage: &mut Stage) -> Result<Outcome> {
     }
     unmount(&merged)?;
     done("rm -r cost", fs::remove_dir_all("cost"))?;
-    let follows = "time and space of the first write grow with the file. So big files that change \
-                   belong in a volume, not in an image";
+    let follows = "Time and space of the first write grow with the file. So big files that change \
+                   belong in a volume, not in an image.";
     let mut evidence = Evidence::new(follows).table(table);
     if stage.marks == Marks::Trusted {
         evidence = evidence.table(metacopy(stage.marks)?);
         evidence.follows.push_str(
-            ". With metacopy=on a chmod copies the metadata alone, and the data follows with the \
-             first open for writing",
+            " With metacopy=on a chmod copies the metadata alone, and the data follows with the \
+             first open for writing.",
         );
     } else {
         evidence.follows.push_str(
-            ". (Root can soften it with metacopy=on, where a chmod copies no data; in a user \
-             namespace the kernel forbids that)",
+            " Root can soften it with metacopy=on, where a chmod copies no data; in a user \
+             namespace the kernel forbids that.",
         );
     }
     stage.shown("copying 73 MiB", evidence)

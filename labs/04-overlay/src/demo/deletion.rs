@@ -44,7 +44,7 @@ pub fn scenes() -> Vec<Scene<Stage>> {
 }
 
 fn files(stage: &mut Stage) -> Result<Outcome> {
-    done("write merged/mine.txt", fs::write("merged/mine.txt", "from the container"))?;
+    done("write merged/mine.txt", fs::write("merged/mine.txt", "mine"))?;
     let names = ["a.txt", "mine.txt"];
     let before = three_views(&names).title("before");
     for name in names {
@@ -54,8 +54,8 @@ fn files(stage: &mut Stage) -> Result<Outcome> {
     expect(look::is_whiteout("C/a.txt"), "a.txt is a whiteout in upper")?;
     expect(!look::exists("C/mine.txt"), "nothing is left of mine.txt")?;
     expect(!look::exists("merged/a.txt"), "a.txt is gone from merged")?;
-    let follows = "a whiteout is a character device with the number 0:0, and merged shows neither it \
-                   nor what is below. Deleting frees nothing: the image below is as large as before";
+    let follows = "A whiteout is a character device with the number 0:0, and merged shows neither it \
+                   nor what is below. Deleting frees nothing: the image below is as large as before.";
     stage.shown("deleting files", Evidence::new(follows).table(before).table(after))
 }
 
@@ -63,9 +63,10 @@ fn directories(stage: &mut Stage) -> Result<Outcome> {
     if let Some(error) = &stage.unmarkable {
         return Ok(Outcome::NotHere(error.clone()));
     }
-    let mut table = Table::new(["after", "lower (B)", "upper (C)", "attribute in upper", "merged"]);
+    let table = Table::new(["after", "lower (B)", "upper (C)", "mark", "merged"]);
     let directory = Path::new("C/dir");
     let marks = stage.marks;
+    let mut table = table.title(format!("mark: the attribute {} in upper", marks.name("opaque")));
     let row = |after: &str| -> Result<[String; 5]> {
         let attribute =
             if directory.is_dir() { look::opaque(directory, marks)? } else { "-".to_owned() };
@@ -87,11 +88,11 @@ fn directories(stage: &mut Stage) -> Result<Outcome> {
     done("mkdir merged/dir", fs::create_dir("merged/dir"))?;
     table.push(row("mkdir")?);
     expect(look::opaque(directory, marks)?.ends_with("=\"y\""), "the new directory is opaque")?;
-    expect(look::look("merged/dir") == "directory: empty", "the new directory shows nothing old")?;
+    expect(look::look("merged/dir") == "dir: empty", "the new directory shows nothing old")?;
     done("write", fs::write("merged/dir/new.txt", "new"))?;
-    table.push(row("a file in it")?);
+    table.push(row("creat")?);
     let follows = "rmdir leaves the same mark for a directory as unlink for a file. Opaque is the \
                    directory that was made again: its attribute says that nothing from below \
-                   belongs to it";
-    stage.shown("deleting a directory, making it again", Evidence::new(follows).table(table))
+                   belongs to it.";
+    stage.shown("deleting directories", Evidence::new(follows).table(table))
 }

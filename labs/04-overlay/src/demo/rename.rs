@@ -43,22 +43,19 @@ fn rename(stage: &mut Stage) -> Result<Outcome> {
     let mv = mv()?;
     calls.push(["mv moving moved", &mv]);
     expect(mv == "exit status 0", "mv copies the directory")?;
-    expect(
-        look::look("merged/moved") == "directory: a.txt b.txt",
-        "mv moved the files of both layers",
-    )?;
+    expect(look::look("merged/moved") == "dir: a.txt b.txt", "mv moved the files of both layers")?;
     expect(look::is_whiteout("C/moving"), "the old name is a whiteout")?;
     let after = three_views(&names).title("after mv(1)");
     let mut follows =
-        "EXDEV is what a move between file systems gives, so programs know what to do: \
-                       every file of the directory is now in upper as well"
+        "EXDEV is what a move between file systems gives, and mv(1) knows what to do: \
+                       every file of the directory is now in upper as well."
             .to_owned();
     let mut evidence = Evidence::default().table(calls).table(before).table(after);
     if stage.marks == Marks::Trusted {
         evidence = evidence.table(redirected(stage.marks)?);
         follows.push_str(
-            ". With redirect_dir=on the kernel leaves a pointer to the old name instead, and copies \
-             no file; Docker keeps it off, for the upper directory is then no layer by itself",
+            " With redirect_dir=on the kernel leaves a pointer to the old name and copies no file; \
+             Docker keeps it off, for such an upper directory is no layer by itself.",
         );
     }
     stage.shown("renaming a directory", Evidence { follows, ..evidence })
@@ -95,8 +92,9 @@ fn redirected(marks: Marks) -> Result<Table> {
     let upper = Path::new("redirect/upper/moved");
     let redirect = marks.get(upper, "redirect")?;
     let redirect = redirect.map(|value| String::from_utf8_lossy(&value).into_owned());
-    let attribute = format!("{}={:?}", marks.name("redirect"), redirect.unwrap_or_default());
-    let table = Table::new(["with redirect_dir=on", "upper", "attribute in upper", "merged"])
+    let attribute = format!("redirect={:?}", redirect.unwrap_or_default());
+    let table = Table::new(["with redirect_dir=on", "upper", "mark", "merged"])
+        .title(format!("mark: the attribute {} in upper", marks.name("redirect")))
         .row([
             "moving".to_owned(),
             look::look("redirect/upper/moving"),

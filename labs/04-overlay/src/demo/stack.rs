@@ -42,8 +42,7 @@ fn who_wins(stage: &mut Stage) -> Result<Outcome> {
     done("mkdir turned", fs::create_dir(turned))?;
     story(stage.marks).mount(Path::new("merged"))?;
     other_way_round(stage.marks).mount(turned)?;
-    let columns =
-        ["name", "A (lower)", "B (lower)", "C (upper)", "merged", "turned (B:A, no upper)"];
+    let columns = ["name", "A (lower)", "B (lower)", "C (upper)", "merged", "turned (B:A)"];
     let mut table = Table::new(columns);
     for (name, winner) in WINNERS {
         let [a, b, c, merged, turned] =
@@ -58,9 +57,9 @@ fn who_wins(stage: &mut Stage) -> Result<Outcome> {
     let errno = refused.map(|errno| format!("{errno:?}")).unwrap_or_default();
     let writing = Table::new(["call", "result"]).row(["open(\"turned/new.txt\", O_CREAT)", &errno]);
     unmount(turned)?;
-    let follows = "the upper layer beats both lower ones (b.txt, c.txt), and of lowerdir=A:B the \
+    let follows = "The upper layer beats both lower ones (b.txt, c.txt), and of lowerdir=A:B the \
                    first beats the second (a.txt, x.txt): leftmost is topmost. Nothing was copied \
-                   to get here, and without an upper layer nobody can write";
+                   to get here, and without an upper layer nobody can write.";
     stage.shown("mounting", Evidence::new(follows).table(table).table(writing))
 }
 
@@ -117,7 +116,7 @@ fn how_high(stage: &mut Stage) -> Result<Outcome> {
     let follows = format!(
         "lowerdir takes {MAX_LOWER} layers. The other limit is the text: mount(2) takes one page, {} \
          bytes, and cuts off the rest without a word. So long stacks are named from the \
-         directory that holds the layers",
+         directory that holds the layers.",
         page_size()?
     );
     stage.shown("stacking 500 layers", Evidence::new(follows).table(table))
