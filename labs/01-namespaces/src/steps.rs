@@ -10,6 +10,7 @@ use std::{
 use ground::{Errno, Explanation, Result, Step};
 use nix::{
     mount::{MsFlags, mount},
+    sched::{CloneFlags, unshare},
     sys::{
         prctl,
         socket::{AddressFamily, SockFlag, SockType, socket},
@@ -48,6 +49,28 @@ impl Step for PrivateMounts {
             Errno::EINVAL => Some("/ is no mount point here, as after chroot(2): leave the chroot"),
             _ => None,
         }
+    }
+}
+
+/// Makes a cgroup namespace, when the process is already in its group.
+///
+/// The group that a process is in at that moment becomes the root of what it sees. Had clone(2) made
+/// the namespace, a process that is moved into its group afterwards would read `/../..` about it in
+/// /proc/self/cgroup.
+#[derive(Debug)]
+pub struct NewCgroupNamespace;
+
+impl Step for NewCgroupNamespace {
+    fn run(&self) -> Done {
+        unshare(CloneFlags::CLONE_NEWCGROUP)
+    }
+
+    fn explain(&self) -> Explanation {
+        Explanation::new(
+            "unshare(CLONE_NEWCGROUP)",
+            "the group that we are in now becomes \"/\" of /proc/self/cgroup: so after we were moved",
+            "7 cgroup_namespaces",
+        )
     }
 }
 

@@ -6,14 +6,14 @@ use std::{
     path::Path,
 };
 
-use ground::{Error, Explanation, Narrator, Result, Step};
-use namespaces::{Kind, Kinds, Spawn};
-use nix::unistd::Pid;
+use ground::{Errno, Error, Explanation, Narrator, Result, Step};
+use namespaces::{Kind, Kinds, Spawn, rootless, steps::PrivateMounts};
+use nix::unistd::{Pid, geteuid};
 use rootfs::Mkdir;
-use setns::{Enter, Target, enter};
-use volumes::{Access, Attach, Detached, Source, Spec};
+use setns::{BecomeRoot, Enter, Target, Way, enter};
+use volumes::{Access, Attach, Detached, Spec};
 
-use crate::run::cannot_tell;
+use crate::{container::host_path, run::cannot_tell};
 
 /// What `add` understands.
 #[derive(Debug, clap::Args)]
@@ -27,20 +27,26 @@ pub struct Args {
 
 /// Adds the volume; with `--explain`, tells the plan.
 pub fn add(args: &Args, narrator: &mut Narrator<'_>) -> Result<()> {
-    let Source::Host(source) = &args.volume.source else {
-        return Err(Error::new(format!("cannot find volume {}", args.volume))
-            .why("volumes with names are kept by an engine, and there is none here")
-            .fix("give a path of the host: lab-06 add PID /srv/data:/data"));
-    };
-    let (source, target) = (c_path(source)?, c_path(&args.volume.target)?);
+    let (source, target) = (c_path(host_path(&args.volume)?)?, c_path(&args.volume.target)?);
+    let ordinary = !geteuid().is_root();
     if narrator.plans_only() {
-        return narrator.plan(&planned(&source, &target, args.volume.access)).map_err(cannot_tell);
+        let mut calls = if ordinary { power_explained() } else { Vec::new() };
+        calls.extend(planned(&source, &target, args.volume.access));
+        return narrator.plan(&calls).map_err(cannot_tell);
     }
     let process = Target::open(Pid::from_raw(args.pid))?;
-    if process.elsewhere(Kinds::of([Kind::Mount]))?.is_empty() {
+    let elsewhere =
+        process.elsewhere(Kinds::of([Kind::Mount])).map_err(|error| match ordinary {
+            true => Error { why: error.why, ..not_yours(&process) },
+            false => error,
+        })?;
+    if elsewhere.is_empty() {
         return Err(Error::new(format!("process {} is in no container", args.pid))
             .why("it has our own mount table: the volume would be mounted on the host")
             .fix("name a process of the container: lab-01 ls -t mnt"));
+    }
+    if ordinary {
+        take_power(&process)?;
     }
     let mut tree = Detached::open(&source)?;
     if args.volume.access == Access::ReadOnly {
@@ -50,12 +56,54 @@ pub fn add(args: &Args, narrator: &mut Narrator<'_>) -> Result<()> {
     plan(&process, Attach::new(tree, &target), &target)?.start().map(drop)
 }
 
+/// An ordinary user has power over a mount table only in a user namespace of their own. The
+/// container's is one; from inside, a copy of the host's mount table still shows the source.
+fn take_power(process: &Target) -> Result<()> {
+    let user = Kinds::of([Kind::User]);
+    if process.elsewhere(user)?.is_empty() {
+        return Err(not_yours(process));
+    }
+    let mut steps = Way::best().steps(process, user)?;
+    steps.push(Box::new(BecomeRoot::of(process)));
+    for step in steps {
+        step.run().map_err(|errno| match errno {
+            Errno::EPERM => not_yours(process),
+            errno => step.failed(errno),
+        })?;
+    }
+    rootless::enter(Kinds::of([Kind::Mount])).map(drop)
+}
+
+fn not_yours(process: &Target) -> Error {
+    Error::new(format!("cannot add a volume to process {}", process.pid()))
+        .why("its user namespace is not yours, and only root has power over what others made")
+        .fix("add to a container that you started as this user, or use sudo")
+}
+
+/// The calls of [`take_power`].
+fn power_explained() -> Vec<Explanation> {
+    vec![
+        Explanation::new(
+            "setns(pidfd, CLONE_NEWUSER)",
+            "an ordinary user has power over mounts only in a user namespace, and this is the one",
+            "2 setns",
+        ),
+        Explanation::new(
+            "unshare(CLONE_NEWNS)",
+            "a copy of our mount table that we may clone from, because this namespace owns it",
+            "2 unshare",
+        ),
+        PrivateMounts.explain(),
+    ]
+}
+
 /// All calls of [`add`], for a plan.
-fn planned(source: &CStr, target: &CStr, access: Access) -> Vec<Explanation> {
+pub fn planned(source: &CStr, target: &CStr, access: Access) -> Vec<Explanation> {
     let mut calls = vec![Detached::explain(source)];
     if access == Access::ReadOnly {
         calls.push(Detached::read_only_explained());
     }
+    calls.push(Spawn::new(Kinds::NONE).clone_explained());
     calls.push(Explanation::new(
         "setns(pidfd, CLONE_NEWNS)",
         "the descriptor comes along into the container's mount table; paths do not",

@@ -16,18 +16,14 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use ground::{Error, Result, Step};
+use ground::{Error, Explanation, Result, Step};
 use namespaces::{
     Exec, Kind, Kinds, Spawn, Terminal,
-    steps::{LoopbackUp, PrivateMounts, SetHostname},
+    steps::{LoopbackUp, NewCgroupNamespace, PrivateMounts, SetHostname},
 };
 use overlay::{Marks, Options, Overlay, Upper};
-use rootfs::{Chdir, Mkdir, Mount, c_path, dev};
-use volumes::{Source, Spec, volume};
-
-/// What every command finds in its environment.
-const ENVIRONMENT: [&str; 2] =
-    ["PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "TERM=xterm"];
+use rootfs::{Chdir, DEFAULT_PATH, Mkdir, Mount, c_path, dev};
+use volumes::{BindInside, Source, Spec, volume};
 
 /// A container to be made.
 #[derive(Debug)]
@@ -50,6 +46,14 @@ struct Scratch {
     merged: PathBuf,
 }
 
+impl Scratch {
+    /// The directories over `rootfs`.
+    fn over(rootfs: PathBuf) -> Self {
+        let below = |name| rootfs.join(name);
+        Self { upper: below("upper"), work: below("work"), merged: below("merged"), tmpfs: rootfs }
+    }
+}
+
 impl Container<'_> {
     // ANCHOR: plan
     /// The plan up to where the command would be executed.
@@ -57,25 +61,52 @@ impl Container<'_> {
     /// # Errors
     /// A rootfs or a volume that is not there, or a volume that has no path.
     pub fn plan(&self) -> Result<Spawn<'static>> {
-        let all =
-            Kinds::of([Kind::Mount, Kind::Pid, Kind::Uts, Kind::Ipc, Kind::Net, Kind::Cgroup]);
-        let mut spawn = Spawn::new(all).step(PrivateMounts);
-        let scratch = self.scratch()?;
-        spawn.steps.extend(self.file_system(&scratch)?);
+        let scratch = Scratch::over(self.existing_rootfs()?);
+        let mut volumes = Vec::new();
         for spec in self.volumes {
-            not_covered(spec)?;
-            spawn.steps.extend(volume(
-                host_path(spec)?,
-                &scratch.merged,
-                &spec.target,
-                spec.access,
-            )?);
+            let (source, root) = (host_path(spec)?, &scratch.merged);
+            volumes.extend(volume(source, root, &spec.target, spec.access)?);
         }
-        spawn.steps.extend(self.kernel_file_systems(&scratch.merged)?);
-        spawn.steps.extend(rootfs::pivot(&c_path(&scratch.merged)?));
-        Ok(spawn.step(SetHostname::new(self.hostname)?).step(LoopbackUp))
+        let mut spawn = self.isolated(&scratch)?;
+        spawn.steps.extend(volumes);
+        spawn.steps.extend(self.rooted(&scratch)?);
+        Ok(spawn)
+    }
+
+    /// A process with namespaces and an overlay of its own.
+    ///
+    /// The cgroup namespace is made last, by a step: whoever is to be in a group joins it before.
+    fn isolated(&self, scratch: &Scratch) -> Result<Spawn<'static>> {
+        let kinds = Kinds::of([Kind::Mount, Kind::Pid, Kind::Uts, Kind::Ipc, Kind::Net]);
+        let mut spawn = Spawn::new(kinds).step(NewCgroupNamespace).step(PrivateMounts);
+        spawn.steps.extend(self.file_system(scratch)?);
+        Ok(spawn)
+    }
+
+    /// Its /proc and /dev, its root and its name.
+    fn rooted(&self, scratch: &Scratch) -> Result<Vec<Box<dyn Step>>> {
+        let mut steps = self.kernel_file_systems(&scratch.merged)?;
+        steps.extend(rootfs::pivot(&c_path(&scratch.merged)?));
+        steps.push(Box::new(SetHostname::new(self.hostname)?));
+        steps.push(Box::new(LoopbackUp));
+        Ok(steps)
     }
     // ANCHOR_END: plan
+
+    /// The calls of [`Container::plan`], whether rootfs and volumes exist or not.
+    ///
+    /// # Errors
+    /// As [`Container::plan`], but for what is not there.
+    pub fn on_paper(&self) -> Result<Vec<Explanation>> {
+        let scratch = Scratch::over(self.rootfs.to_owned());
+        let mut calls = self.isolated(&scratch)?.explain();
+        for spec in self.volumes {
+            let target = scratch.merged.join(spec.target.strip_prefix("/").unwrap_or(&spec.target));
+            calls.push(BindInside::planned(host_path(spec)?, target.display()));
+        }
+        calls.extend(self.rooted(&scratch)?.iter().map(|step| step.explain()));
+        Ok(calls)
+    }
 
     /// The plan of a container that runs `command`, in the foreground of `terminal` if given.
     ///
@@ -90,22 +121,22 @@ impl Container<'_> {
         if let Some(take) = terminal.and_then(Terminal::step) {
             spawn = spawn.step(take);
         }
-        Ok(spawn.step(Exec::new(command, &ENVIRONMENT)?))
+        let environment = [format!("PATH={DEFAULT_PATH}"), "TERM=xterm".to_owned()];
+        Ok(spawn.step(Exec::new(command, &environment)?))
     }
 
-    fn scratch(&self) -> Result<Scratch> {
-        let tmpfs = self.rootfs.canonicalize().map_err(|error| {
+    fn existing_rootfs(&self) -> Result<PathBuf> {
+        let rootfs = self.rootfs.canonicalize().map_err(|error| {
             Error::new("cannot use the root file system")
                 .io(format_args!("realpath {}", self.rootfs.display()), &error)
                 .fix("make one: lab-03 rootfs DIR --with sh,ls,cat")
         })?;
-        if tmpfs == Path::new("/") {
+        if rootfs == Path::new("/") {
             return Err(Error::new("cannot use / as the root file system")
                 .why("it is our own root, which no mount can cover: the container would change it")
                 .fix("make one: lab-03 rootfs DIR --with sh,ls,cat"));
         }
-        let below = |name| tmpfs.join(name);
-        Ok(Scratch { upper: below("upper"), work: below("work"), merged: below("merged"), tmpfs })
+        Ok(rootfs)
     }
 
     /// The overlay: the rootfs below, memory on top.
@@ -165,13 +196,24 @@ fn not_covered(spec: &Spec) -> Result<()> {
     }
 }
 
-fn host_path(spec: &Spec) -> Result<&Path> {
-    match &spec.source {
-        Source::Host(path) => Ok(path),
-        Source::Named(_) | Source::Anonymous => {
-            Err(Error::new(format!("cannot find volume {spec}"))
-                .why("volumes with names are kept by an engine, and there is none here")
-                .fix("give a path of the host: -v /srv/data:/data; or use mini-docker of lab 07"))
+/// Where the files of a volume are on the host; an engine would also have places of its own.
+pub fn host_path(spec: &Spec) -> Result<&Path> {
+    let target = spec.target.display();
+    let why = match &spec.source {
+        Source::Host(path) => {
+            not_covered(spec)?;
+            return Ok(path);
         }
-    }
+        Source::Named(name) => format!(
+            "{name:?} is the name of a volume: an engine keeps a directory for it, and there is \
+             none here. A path begins with / or ."
+        ),
+        Source::Anonymous => format!(
+            "{target} is the target, and there is no source: an engine would make an empty \
+             directory for it, and keep it under a name that nobody chose"
+        ),
+    };
+    Err(Error::new(format!("cannot find volume {spec}"))
+        .why(why)
+        .fix(format!("name a directory of the host: /srv/data:{target}; lab 07 keeps volumes")))
 }

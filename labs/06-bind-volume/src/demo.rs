@@ -4,6 +4,7 @@
 //! leaves there is gone with the process, even a killed one.
 
 mod container;
+mod first_content;
 mod propagation;
 mod same_inode;
 
@@ -26,16 +27,17 @@ const DATA: &str = "/tmp/data";
 const VOLUME: &str = "/tmp/volume";
 
 /// The whole demonstration.
-pub fn lesson() -> Lesson<Stage> {
+pub fn lesson() -> Result<Lesson<Stage>> {
     let mut scenes = same_inode::scenes();
     scenes.extend(propagation::scenes());
-    scenes.extend(container::scenes());
-    Lesson {
+    scenes.extend(first_content::scenes());
+    scenes.extend(container::scenes()?);
+    Ok(Lesson {
         lab: "lab-06",
         title: "bind mounts and volumes",
         point: "A volume is a line in the mount table: when a path gets here, go on there.",
         scenes,
-    }
+    })
 }
 
 /// The scenes about propagation alone.

@@ -11,11 +11,13 @@
 //! | [`Bind`], [`SetReadOnly`] | a directory in two places; read-only is a second call |
 //! | [`Inside`] | a path below a root that strangers have written |
 //! | [`volume`] | the steps of a volume: its mount point inside, the bind, and read-only |
+//! | [`fill()`] | a new volume begins with what the image has at its place |
 //! | [`Detached`] | a mount that is nowhere yet: how a running container gets one |
 //! | [`table`] | what the kernel says is mounted, and with whom it is shared |
 
 mod bind;
 mod detached;
+mod fill;
 mod inside;
 mod spec;
 mod sys;
@@ -24,6 +26,7 @@ mod volume;
 
 pub use bind::{Bind, RemountReadOnly, SetReadOnly};
 pub use detached::{Attach, Detached};
+pub use fill::{fill, fill_explained};
 pub use inside::{FdPath, Inside, Shape};
 pub use spec::{Access, Source, Spec};
 pub use volume::{BindInside, ReadOnlyInside, volume};

@@ -39,7 +39,7 @@ fn main() -> ExitCode {
 
 fn go(command: Option<Command>, narrator: &mut Narrator<'_>) -> Result<ExitCode> {
     match command {
-        None => demo::play(narrator, demo::lesson()).map(|()| ExitCode::SUCCESS),
+        None => demo::play(narrator, demo::lesson()?).map(|()| ExitCode::SUCCESS),
         Some(Command::Propagation) => {
             demo::play(narrator, demo::propagation_lesson()).map(|()| ExitCode::SUCCESS)
         }

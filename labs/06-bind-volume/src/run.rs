@@ -1,6 +1,10 @@
 //! `lab-06 run`: a command in a container with volumes and limits.
 
-use std::{ffi::OsString, path::PathBuf, process::ExitCode};
+use std::{
+    ffi::{OsStr, OsString},
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
 
 use cgroups::{
     Bound, Bytes, Cpu, Cpus, Group, Hierarchies, Join, Limits, Memory, Site, Temporary, sweep,
@@ -8,6 +12,7 @@ use cgroups::{
 use ground::{Error, Explanation, Narrator, Result};
 use namespaces::{Kinds, Signals, Spawn, Terminal, rootless};
 use nix::unistd::geteuid;
+use rootfs::DEFAULT_PATH;
 use volumes::Spec;
 
 use crate::container::Container;
@@ -47,9 +52,13 @@ pub fn run(args: &Args, narrator: &mut Narrator<'_>) -> Result<ExitCode> {
         rootless: ordinary,
     };
     if narrator.plans_only() {
-        let mut plan = if ordinary { rootless::explain(Kinds::NONE) } else { Vec::new() };
-        plan.extend(args.group_explained()?);
-        plan.extend(container.running(&args.command, None)?.explain());
+        let mut plan = args.group_explained()?;
+        if ordinary {
+            plan.extend(rootless::explain(Kinds::NONE));
+        }
+        let mut calls = container.running(&args.command, None)?.explain();
+        calls.splice(1..1, args.joins_explained()?);
+        plan.extend(calls);
         return narrator.plan(&plan).map(|()| ExitCode::SUCCESS).map_err(cannot_tell);
     }
     let signals = Signals::hold()?;
@@ -59,8 +68,29 @@ pub fn run(args: &Args, narrator: &mut Narrator<'_>) -> Result<ExitCode> {
     let joins = group.as_deref().map(cgroups::Group::join).transpose()?.unwrap_or_default();
     let terminal = Terminal::ours();
     let spawn = limited(container.running(&args.command, terminal.as_ref())?, joins);
-    let ended = signals.wait_with_terminal(&mut spawn.start()?, terminal.as_ref())?;
+    let start = || spawn.start().map_err(|error| args.explained(error));
+    let ended = signals.wait_with_terminal(&mut start()?, terminal.as_ref())?;
+    if let Some(group) = &group {
+        report_oom(group);
+    }
     Ok(ExitCode::from(ended.code()))
+}
+
+/// SIGKILL alone does not say who sent it; the group's own count does.
+#[allow(clippy::print_stderr, reason = "beside the command's own output, not in it")]
+fn report_oom(group: &Group) {
+    let memory = group.stat().memory;
+    let kills = memory.oom_kills.unwrap_or_default();
+    let limit = match memory.limit {
+        Some(Bound::At(bytes)) => Bytes(bytes).to_string(),
+        _ => "none of its own".to_owned(),
+    };
+    if kills > 0 {
+        eprintln!(
+            "lab-06: the kernel killed {kills} of the container's processes for want of memory \
+             (limit: {limit})"
+        );
+    }
 }
 
 /// Joins the group before anything else, so that every page and process is counted.
@@ -86,21 +116,48 @@ impl Args {
         }
     }
 
-    /// What making that group takes; told to everybody, also to who could not make it.
-    fn group_explained(&self) -> Result<Vec<Explanation>> {
-        let limits = self.limits();
-        if limits == Limits::default() {
-            return Ok(Vec::new());
+    /// The group as it would be made; told to everybody, also to who could not make it.
+    fn group_on_paper(&self) -> Result<Option<Group>> {
+        if self.limits() == Limits::default() {
+            return Ok(None);
         }
         let site = match Site::find() {
             Ok(site) => site,
             Err(_) => Site::on_paper(Hierarchies::of_this_process()?),
         };
-        let needed = limits.controllers();
-        let group = Group::plan(&site, Temporary::name("run"), &needed)?;
-        let mut calls = group.explain(&needed);
+        Group::plan(&site, Temporary::name("run"), &self.limits().controllers()).map(Some)
+    }
+
+    /// What making that group takes.
+    fn group_explained(&self) -> Result<Vec<Explanation>> {
+        let Some(group) = self.group_on_paper()? else { return Ok(Vec::new()) };
+        let limits = self.limits();
+        let mut calls = group.explain(&limits.controllers());
         calls.extend(group.writes(&limits)?.iter().map(|(dir, write)| write.explain(dir)));
         Ok(calls)
+    }
+
+    /// What the child does first.
+    fn joins_explained(&self) -> Result<Vec<Explanation>> {
+        let group = self.group_on_paper()?;
+        let join = |dir: &Path| {
+            let call = format!("write(\"{}/cgroup.procs\", \"0\")", dir.display());
+            Explanation::new(call, cgroups::advice::meaning("cgroup.procs"), "7 cgroups")
+        };
+        Ok(group.iter().flat_map(Group::directories).map(|(dir, ..)| join(dir)).collect())
+    }
+
+    /// The kernel's ENOENT may mean the program, its loader or its interpreter: the root file system
+    /// tells which, unless a volume covers the place.
+    fn explained(&self, error: Error) -> Error {
+        const OF_PROGRAMS: [&str; 5] = ["/bin", "/sbin", "/lib", "/lib64", "/usr"];
+        let covers =
+            |spec: &Spec| OF_PROGRAMS.into_iter().any(|place| spec.target.starts_with(place));
+        if error.exit_code != 127 || self.volumes.iter().any(covers) {
+            return error;
+        }
+        let program = self.command.first().map_or(OsStr::new(""), OsString::as_os_str);
+        rootfs::why_not_found(&self.rootfs, program, DEFAULT_PATH).unwrap_or(error)
     }
 
     /// A group with the limits that were asked for; none where none were.

@@ -6,9 +6,10 @@ const LAB: &str = env!("CARGO_BIN_EXE_lab-06");
 
 /// A root file system of one program, and a directory to share.
 const PREPARE: &str = "
+    [ -w . ] || cd \"$(mktemp -d)\"
     mkdir -p rootfs/bin data
     cp \"$(command -v busybox)\" rootfs/bin/busybox
-    for name in sh cat ls mkdir mount hostname; do ln -s busybox rootfs/bin/$name; done
+    for name in sh cat ls mkdir mount hostname grep tail; do ln -s busybox rootfs/bin/$name; done
     echo from the host > data/greeting
 ";
 
@@ -103,6 +104,49 @@ fn limits_are_those_of_the_group() {
 }
 
 #[test]
+fn the_group_is_the_root_of_what_the_container_sees() {
+    for place in [Place::Root, Place::GuestRoot, Place::GuestUser] {
+        needs!(In(place), Program("busybox"));
+        let script = "$BIN run --pids 64 rootfs -- grep -e pids -e ^0: /proc/self/cgroup";
+        let output = beside_a_rootfs(place, script);
+        let seen = output.success();
+        assert!(seen.lines().any(|line| line.contains("pids:/") || line == "0::/"), "{output}");
+        let beyond = seen.lines().find(|line| line.contains(".."));
+        assert_eq!(beyond, None, "{place:?}: {output}");
+    }
+}
+
+#[test]
+fn a_kill_for_want_of_memory_is_told() {
+    for place in [Place::Root, Place::GuestRoot] {
+        needs!(In(place), Program("busybox"));
+        let script = "$BIN run --memory 16m rootfs -- sh -c 'tail -n 1 /dev/zero' || echo $?";
+        let output = beside_a_rootfs(place, script);
+        assert_eq!(output.success(), "137\n", "{place:?}: {output}");
+        let told = "for want of memory (limit: 16M)";
+        assert!(output.stderr.contains(told), "{place:?}: {output}");
+    }
+}
+
+#[test]
+fn everybody_adds_a_volume_to_a_container_of_their_own() {
+    for place in [Place::Root, Place::User, Place::UserWithSubids, Place::GuestUser] {
+        needs!(In(place), Program("busybox"));
+        let script = "mkfifo data/up data/go
+            $BIN run -v $PWD/data:/data rootfs -- sh -c 'echo > /data/up; cat /data/go
+                cat /late/greeting; echo x > /late/x' > told 2>&1 & runs=$!
+            cat data/up
+            for pid in $(cat /proc/$runs/task/*/children); do
+                $BIN add $pid $PWD/data:/late:ro; done
+            echo > data/go; wait $runs || true; cat told";
+        let output = beside_a_rootfs(place, script);
+        let seen = output.success();
+        assert!(seen.contains("from the host"), "{place:?}: {output}");
+        assert!(seen.contains("Read-only file system"), "{place:?}: {output}");
+    }
+}
+
+#[test]
 fn nothing_is_left_when_it_is_killed() {
     needs!(In(Place::Root));
     killed_at_random(Place::Root, LAB, &[], 60);
@@ -117,6 +161,9 @@ fn bad_input_is_answered_in_words() {
         "
         exec 2>&1; set +e
         \"$BIN\" run -v data:/data rootfs -- sh
+        \"$BIN\" run -v /data rootfs -- sh
+        \"$BIN\" run -v /etc:/etc rootfs -- ./nowhere
+        \"$BIN\" add 1 data:/data
         \"$BIN\" run -v /nowhere:/data rootfs -- sh
         \"$BIN\" run -v /etc:data rootfs -- sh
         \"$BIN\" run -v /etc:/data:rx rootfs -- sh

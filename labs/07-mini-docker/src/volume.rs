@@ -1,19 +1,11 @@
 //! Volumes: a directory with a name that outlives containers.
 //!
-//! A volume is bind-mounted into a container (lab 06), so it is in no layer and no commit. A new
-//! named volume starts with what the image has at the place it is mounted on, as in Docker; that
-//! happens once, while it is empty.
+//! A volume is bind-mounted into a container (lab 06), so it is in no layer and no commit. While it
+//! is empty it is filled with what the image has at the place it is mounted on ([`volumes::fill`]).
 
-use std::{
-    fs, io,
-    os::unix::fs::{
-        DirBuilderExt, FileTypeExt, MetadataExt, PermissionsExt, chown, lchown, symlink,
-    },
-    path::{Path, PathBuf},
-};
+use std::{fs, io, os::unix::fs::DirBuilderExt, path::PathBuf};
 
 use ground::{Error, Result};
-use nix::sys::stat::{Mode, SFlag, mknod};
 
 use crate::{layout::Layout, tree};
 
@@ -53,64 +45,4 @@ pub fn names(layout: &Layout) -> Result<Vec<String>> {
 /// As unlinkat(2).
 pub fn remove(layout: &Layout, name: &str) -> Result<()> {
     tree::remove(&layout.volume(name))
-}
-
-/// Fills an empty volume with what the image has at `from`, owners and times included. Does nothing
-/// when the volume has something, or the image nothing there.
-///
-/// # Errors
-/// As the file operations.
-pub fn fill(data: &Path, from: &Path) -> Result<()> {
-    let is_empty = |dir: &Path| fs::read_dir(dir).map(|mut entries| entries.next().is_none());
-    let fill = || -> io::Result<()> {
-        if !from.is_dir() || !is_empty(data)? {
-            return Ok(());
-        }
-        copy_entries(from, data)?;
-        dress(&fs::metadata(from)?, data)
-    };
-    fill().map_err(|error| {
-        Error::new("cannot fill the volume with what the image has there")
-            .io(data.display(), &error)
-            .fix("free some space")
-    })
-}
-
-fn copy_entries(from: &Path, to: &Path) -> io::Result<()> {
-    for entry in fs::read_dir(from)? {
-        let entry = entry?;
-        copy(&entry.path(), &to.join(entry.file_name()))?;
-    }
-    Ok(())
-}
-
-fn copy(from: &Path, to: &Path) -> io::Result<()> {
-    let file = fs::symlink_metadata(from)?;
-    let kind = file.file_type();
-    if kind.is_symlink() {
-        symlink(fs::read_link(from)?, to)?;
-        return lchown(to, Some(file.uid()), Some(file.gid()));
-    }
-    if kind.is_dir() {
-        fs::DirBuilder::new().mode(0o700).create(to)?;
-        copy_entries(from, to)?;
-    } else if kind.is_file() {
-        fs::copy(from, to)?;
-    } else if kind.is_socket() {
-        return Ok(());
-    } else {
-        let kind = SFlag::from_bits_truncate(file.mode()) & SFlag::S_IFMT;
-        mknod(to, kind, Mode::from_bits_truncate(file.mode()), file.rdev())?;
-    }
-    dress(&file, to)
-}
-
-fn dress(like: &fs::Metadata, to: &Path) -> io::Result<()> {
-    chown(to, Some(like.uid()), Some(like.gid()))?;
-    fs::set_permissions(to, fs::Permissions::from_mode(like.mode() & 0o7777))?;
-    if !like.file_type().is_file() && !like.is_dir() {
-        return Ok(());
-    }
-    let times = fs::FileTimes::new().set_modified(like.modified()?).set_accessed(like.accessed()?);
-    fs::File::open(to)?.set_times(times)
 }

@@ -2,13 +2,13 @@
 
 use std::{ffi::CStr, os::unix::fs::MetadataExt, path::Path};
 
-use ground::{Error, Evidence, Explanation, Outcome, Result, Scene, Table};
-use namespaces::Child;
-use nix::unistd::Pid;
-use overlay::{Options, Overlay, Upper, diff};
+use ground::{Error, Evidence, Explanation, Outcome, Result, Scene, Step, Table};
+use namespaces::{Child, steps::Stay};
+use nix::unistd::{Pid, geteuid};
+use overlay::{Marks, Options, Overlay, Upper, diff};
 use rootfs::{MountInfo, Umount};
 use setns::Target;
-use volumes::{Attach, BindInside, Detached, Spec, table};
+use volumes::{Access, Attach, BindInside, Detached, Spec, table};
 
 use super::{DATA, Stage, expect, make_directory, perform, read_file, try_to_write, write_file};
 use crate::{add, container::Container};
@@ -17,81 +17,49 @@ use crate::{add, container::Container};
 const ROOTFS: &str = "/tmp/rootfs";
 const C_LATE: &CStr = c"/tmp/late";
 
-pub fn scenes() -> Vec<Scene<Stage>> {
-    vec![
-        Scene::new("Start a container with this volume, and write on both sides", planned(), start),
+pub fn scenes() -> Result<Vec<Scene<Stage>>> {
+    Ok(vec![
+        Scene::new("Start a container with a volume, and write on both sides.", planned()?, start),
         Scene::new(
-            "Give the running container another volume",
-            [
-                Detached::explain(C_LATE),
-                Detached::read_only_explained(),
-                Explanation::new(
-                    "setns(pidfd of the container, CLONE_NEWNS)",
-                    "the descriptor comes along, paths do not",
-                    "2 setns",
-                ),
-                Explanation::new(
-                    "move_mount(tree, \"\", AT_FDCWD, \"/late\", MOVE_MOUNT_F_EMPTY_PATH)",
-                    "mount(2) would need a path to the host's directory, and after the pivot \
-                     there is none",
-                    "2 move_mount",
-                ),
-            ],
+            "Give the running container another volume.",
+            add::planned(C_LATE, c"/late", Access::ReadOnly),
             add_late,
         ),
-        Scene::new("Look at what a commit would take along", commit_calls(), commit),
-    ]
+        Scene::new("Look at what a commit would take along.", commit_calls()?, commit),
+    ])
 }
 
 fn volume() -> Result<Spec> {
     format!("{DATA}:/data").parse()
 }
 
-/// The lines of the plan that this lab adds to the labs before it.
-fn planned() -> [Explanation; 3] {
-    [
-        Explanation::new(
-            "clone3({flags=CLONE_NEWNS|CLONE_NEWPID|..})",
-            "lab 01: the process; then lab 04's overlay on the rootfs",
-            "2 clone3",
-        ),
-        BindInside::planned(Path::new(DATA), format_args!("{ROOTFS}/merged/data")),
-        Explanation::new(
-            "pivot_root(\".\", \".\")",
-            "lab 03: from here on the host's directories have no path any more",
-            "2 pivot_root",
-        ),
-    ]
+fn container(volumes: &[Spec], rootless: bool) -> Container<'_> {
+    Container { rootfs: Path::new(ROOTFS), volumes, hostname: "unboxed", rootless }
+}
+
+/// Every call of the container: those of labs 01 to 04, and the one that this lab adds.
+fn planned() -> Result<Vec<Explanation>> {
+    let mut calls = container(&[volume()?], !geteuid().is_root()).on_paper()?;
+    calls.push(Stay.explain());
+    Ok(calls)
 }
 
 fn start(stage: &mut Stage) -> Result<Outcome> {
     make_directory(ROOTFS)?;
-    let volumes = [volume()?];
-    let container = Container {
-        rootfs: Path::new(ROOTFS),
-        volumes: &volumes,
-        hostname: "unboxed",
-        rootless: stage.rootless,
-    };
-    let child = container.plan()?.stay().start()?;
+    let child = container(&[volume()?], stage.rootless).plan()?.stay().start()?;
     let inside = |path: &str| seen_by(&child, path);
     write_file(&inside("/data/from-inside"), "written in the container\n")?;
     let (host, guest) = (format!("{DATA}/from-inside"), inside("/data/from-inside"));
     expect(inode(&host)? == inode(&guest)?, "both sides should see one inode")?;
     let table = Table::new(["who", "path", "inode", "what it reads"])
         .title("stat(2), read(2); the container's side through /proc/PID/root")
-        .row([
-            "the container",
-            "/data/from-inside",
-            &inode(&guest)?.1.to_string(),
-            &read_file(&guest)?,
-        ])
-        .row(["the host", &host, &inode(&host)?.1.to_string(), &read_file(&host)?]);
+        .row(["container", "/data/from-inside", &inode(&guest)?.1.to_string(), &read_file(&guest)?])
+        .row(["host", &host, &inode(&host)?.1.to_string(), &read_file(&host)?]);
     let mounts = mounts_of(child.pid(), "the container's mount table")?;
     stage.container = Some(child);
     Ok(Evidence::new(
-        "after the pivot the container has these mounts and no others; /data is the host's \
-         directory, and `root` is the only trace of where that is",
+        "After the pivot the container has these mounts and no others; /data is the host's \
+         directory, and `root` is the only trace of where that is.",
     )
     .table(table)
     .table(mounts)
@@ -118,39 +86,53 @@ fn add_late(stage: &mut Stage) -> Result<Outcome> {
         .row(["may it write there?", &super::outcome(written)])
         .row(["is there a mount at /late on the host?", if here { "yes" } else { "no" }]);
     Ok(Evidence::new(
-        "a volume need not be there before the pivot: the mount was made on the host, held by a \
-         descriptor, and got its place in the container",
+        "A volume need not be there before the pivot: the mount was made on the host, held by a \
+         descriptor, and got its place in the container.",
     )
     .table(table)
     .into())
 }
 
-fn commit_calls() -> Vec<Explanation> {
-    vec![Explanation::new(
-        "openat(upperdir), getdents64(..)",
-        "lab 04: whatever a container changed is in its upper directory",
-        "2 getdents64",
-    )]
+fn in_commit(name: &str) -> String {
+    format!("/tmp/commit/{name}")
+}
+
+fn overlay(marks: Marks) -> Overlay {
+    let (dir, work) = (in_commit("upper").into(), in_commit("work").into());
+    Overlay {
+        lower: vec![in_commit("lower").into()],
+        upper: Some(Upper { dir, work }),
+        options: Options::with_marks(marks),
+    }
+}
+
+fn commit_calls() -> Result<Vec<Explanation>> {
+    let marks = if geteuid().is_root() { Marks::here() } else { Marks::User };
+    let merged = in_commit("merged");
+    Ok(vec![
+        overlay(marks).step(Path::new(&merged))?.explain(),
+        BindInside::planned(Path::new(DATA), format_args!("{merged}/data")),
+        Explanation::new(
+            format!("openat(\"{}\"), getdents64(..)", in_commit("upper")),
+            "lab 04: whatever a container changed is in its upper directory",
+            "2 getdents64",
+        ),
+    ])
 }
 
 /// An overlay here, with a volume in it, so that the upper directory can be looked at: the
 /// container's own is in its mount namespace.
 fn commit(_: &mut Stage) -> Result<Outcome> {
-    let path = |name: &str| format!("/tmp/commit/{name}");
     for name in ["lower", "upper", "work", "merged"] {
-        make_directory(&path(name))?;
+        make_directory(&in_commit(name))?;
     }
-    let overlay = Overlay {
-        lower: vec![path("lower").into()],
-        upper: Some(Upper { dir: path("upper").into(), work: path("work").into() }),
-        options: Options::for_containers(),
-    };
-    overlay.mount(Path::new(&path("merged")))?;
-    let merged = path("merged");
+    let (overlay, merged) = (overlay(Marks::here()), in_commit("merged"));
+    overlay.mount(Path::new(&merged))?;
     perform(&BindInside::new(Path::new(DATA), Path::new(&merged), Path::new("/data"))?)?;
     write_file(&format!("{merged}/data/much"), "in the volume\n")?;
     write_file(&format!("{merged}/own"), "in the container\n")?;
-    let changes = diff(Path::new(&path("upper")), &[path("lower").into()], overlay.options.marks)?;
+    let upper = in_commit("upper");
+    let changes = diff(Path::new(&upper), &overlay.lower, overlay.options.marks)?;
     let mut table =
         Table::new(["kind", "path"]).title("the upper directory, as docker diff shows it");
     for change in &changes {
@@ -161,8 +143,8 @@ fn commit(_: &mut Stage) -> Result<Outcome> {
     expect(listed("/data") && listed("/own"), "the mount point and the file should be listed")?;
     expect(!listed("/data/much"), "the volume's content should not be listed")?;
     Ok(Evidence::new(
-        "the volume's files are on the host and not in the layer: a commit takes the empty mount \
-         point along, and nothing of what was in it",
+        "The volume's files are on the host and not in the layer: a commit takes the empty mount \
+         point along, and nothing of what was in it.",
     )
     .table(table)
     .into())

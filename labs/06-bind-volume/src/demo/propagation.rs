@@ -4,10 +4,10 @@ use std::{ffi::CStr, path::Path};
 
 use ground::{Error, Evidence, Explanation, Outcome, Result, Scene, Step, Table};
 use namespaces::{Child, Kind, Kinds, Spawn};
-use rootfs::{Mount, MountInfo, MsFlags, Umount};
+use rootfs::{Mkdir, Mount, MountInfo, MsFlags, Umount};
 use volumes::table;
 
-use super::{Stage, expect, make_directory, perform};
+use super::{Stage, expect, perform};
 
 /// Stands for the host's `/`, which systemd makes shared on most machines.
 const HOST: &str = "/tmp/host";
@@ -17,13 +17,9 @@ const BY_HOST: &str = "/tmp/host/by-host";
 
 pub fn scenes() -> Vec<Scene<Stage>> {
     vec![
+        Scene::new("Let a container mount something below a shared mount.", calls(None), leak),
         Scene::new(
-            "Let a container mount something below a shared mount",
-            [shared().explain(), clone_explained(), container_mount().explain()],
-            leak,
-        ),
-        Scene::new(
-            "Cut the tie, in both directions or in one",
+            "Cut the tie, in both directions or in one.",
             [tie(MsFlags::MS_PRIVATE).explain(), tie(MsFlags::MS_SLAVE).explain()],
             cure,
         ),
@@ -41,10 +37,44 @@ fn shared() -> Mount {
 fn tie(flags: MsFlags) -> Mount {
     let why = match flags {
         MsFlags::MS_PRIVATE => "no events in either direction: what container runtimes do",
-        MsFlags::MS_SLAVE => "events from the host arrive, none go back",
-        _ => "stays as it was copied: a peer",
+        _ => "events from the host arrive, none go back",
     };
     Mount::propagation(C_HOST, flags, why)
+}
+
+/// What stands for the host: a shared mount, and two directories to mount on.
+fn host() -> Vec<Box<dyn Step>> {
+    let mkdir = |path: &CStr, why: &'static str| -> Box<dyn Step> {
+        Box::new(Mkdir::new(path, 0o755, why))
+    };
+    vec![
+        mkdir(C_HOST, "it stands for the host's /"),
+        Box::new(Mount::tmpfs(C_HOST, c"size=1m")),
+        mkdir(c"/tmp/host/by-container", "for the container to mount on"),
+        mkdir(c"/tmp/host/by-host", "for the host to mount on"),
+        Box::new(shared()),
+    ]
+}
+
+/// A container that mounts something below it, with another tie to the host if wanted.
+fn container(flags: Option<MsFlags>) -> Spawn<'static> {
+    let mut spawn = Spawn::new(Kinds::of([Kind::Mount]));
+    if let Some(flags) = flags {
+        spawn = spawn.step(tie(flags));
+    }
+    spawn.step(container_mount()).stay()
+}
+
+fn host_mount() -> Mount {
+    Mount::tmpfs(c"/tmp/host/by-host", c"size=1m").why("made on the host, while the container runs")
+}
+
+/// All calls of a [`trial`].
+fn calls(flags: Option<MsFlags>) -> Vec<Explanation> {
+    let mut calls: Vec<_> = host().iter().map(|step| step.explain()).collect();
+    calls.extend(container(flags).explain());
+    calls.push(host_mount().explain());
+    calls
 }
 
 fn container_mount() -> Mount {
@@ -52,50 +82,34 @@ fn container_mount() -> Mount {
         .why("made in the container, for itself, it thinks")
 }
 
-fn clone_explained() -> Explanation {
-    let clone = Spawn::new(Kinds::of([Kind::Mount])).explain();
-    clone.into_iter().next().unwrap_or_else(|| container_mount().explain())
-}
-
 fn leak(_: &mut Stage) -> Result<Outcome> {
-    let ([from_container, from_host], peers) = trial(MsFlags::MS_SHARED)?;
+    let ([from_container, from_host], peers) = trial(None)?;
     expect(from_container && from_host, "a shared mount should share its events")?;
     let evidence = Evidence::new(
-        "a new mount namespace is a copy, and copies of a shared mount stay peers: the container's \
-         mount appeared on the host. It would have covered the host's files there",
+        "A new mount namespace is a copy, and copies of a shared mount stay peers: the container's \
+         mount appeared on the host. It would have covered the host's files there.",
     );
     Ok(evidence.table(peers).table(seen(&[("MS_SHARED", [from_container, from_host])])).into())
 }
 
 fn cure(_: &mut Stage) -> Result<Outcome> {
-    let (private, _) = trial(MsFlags::MS_PRIVATE)?;
-    let (slave, _) = trial(MsFlags::MS_SLAVE)?;
+    let (private, _) = trial(Some(MsFlags::MS_PRIVATE))?;
+    let (slave, _) = trial(Some(MsFlags::MS_SLAVE))?;
     expect(private == [false, false], "a private mount should keep its events")?;
     expect(slave == [false, true], "a slave should hear and not speak")?;
     let evidence = Evidence::new(
-        "private is a wall; a slave is a window: a disk that the host mounts later still reaches \
-         the container. Both need MS_REC, or the mounts below keep their old tie",
+        "Private is a wall; a slave is a window: a disk that the host mounts later still reaches \
+         the container. Both need MS_REC, or the mounts below keep their old tie.",
     );
     Ok(evidence.table(seen(&[("MS_PRIVATE", private), ("MS_SLAVE", slave)])).into())
 }
 
 /// One container with this tie to the host: does each see what the other mounts? Also the
 /// propagation that the kernel reports on both sides.
-fn trial(flags: MsFlags) -> Result<([bool; 2], Table)> {
-    for directory in [HOST, BY_CONTAINER, BY_HOST] {
-        make_directory(directory)?;
-    }
-    perform(&Mount::tmpfs(C_HOST, c"size=1m"))?;
-    for directory in [BY_CONTAINER, BY_HOST] {
-        make_directory(directory)?;
-    }
-    perform(&shared())?;
-    let container = Spawn::new(Kinds::of([Kind::Mount]))
-        .step(tie(flags))
-        .step(container_mount())
-        .stay()
-        .start()?;
-    perform(&Mount::tmpfs(c"/tmp/host/by-host", c"size=1m").why("made on the host"))?;
+fn trial(flags: Option<MsFlags>) -> Result<([bool; 2], Table)> {
+    host().iter().try_for_each(|step| perform(step.as_ref()))?;
+    let container = container(flags).start()?;
+    perform(&host_mount())?;
     let seen = [mounted_here(BY_CONTAINER)?, mounted_in(&container, BY_HOST)?];
     let peers = peers(&container)?;
     drop(container);
@@ -134,12 +148,9 @@ fn peers(container: &Child) -> Result<Table> {
 
 fn seen(rows: &[(&str, [bool; 2])]) -> Table {
     let word = |seen: bool| if seen { "visible" } else { "not there" };
-    let columns = [
-        "the container's tie",
-        "its mount, seen from the host",
-        "the host's mount, seen from inside",
-    ];
-    rows.iter().fold(Table::new(columns), |table, (name, [from_container, from_host])| {
+    let columns = ["the tie", "the container's, on the host", "the host's, inside"];
+    let table = Table::new(columns).title("each other's mounts, by mountinfo of both sides");
+    rows.iter().fold(table, |table, (name, [from_container, from_host])| {
         table.row([name, word(*from_container), word(*from_host)])
     })
 }

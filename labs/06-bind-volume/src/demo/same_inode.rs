@@ -17,27 +17,27 @@ const C_VOLUME: &CStr = c"/tmp/volume";
 pub fn scenes() -> Vec<Scene<Stage>> {
     vec![
         Scene::new(
-            "Show one directory in a second place",
+            "Show one directory in a second place.",
             [Bind::new(C_DATA, C_VOLUME).explain()],
             show_twice,
         ),
         Scene::new(
-            "Unmount it: what was covered is there again",
+            "Unmount it: what was covered is there again.",
             [Umount::now(C_VOLUME).explain()],
             uncover,
         ),
         Scene::new(
-            "Ask for read-only in the same call, and try to write",
+            "Ask for read-only in the same call, and try to write.",
             [ignored_read_only().explain()],
             read_only_ignored,
         ),
         Scene::new(
-            "Make it read-only in a second call, and try again",
+            "Make it read-only in a second call, and try again.",
             [RemountReadOnly::new(C_VOLUME).explain()],
             read_only_in_a_second_step,
         ),
         Scene::new(
-            "Look below: a mount inside the volume has flags of its own",
+            "Look below: a mount inside the volume has flags of its own.",
             [
                 Mount::tmpfs(c"/tmp/data/inner", c"size=1m").explain(),
                 Bind::new(C_DATA, C_VOLUME).explain(),
@@ -63,8 +63,8 @@ fn show_twice(_: &mut Stage) -> Result<Outcome> {
     let second = identity(&format!("{VOLUME}/reply"))?;
     expect(first == second, "both paths should lead to one inode")?;
     let evidence = Evidence::new(
-        "a file written through one path is there through the other: it is one file. What \
-         changed is the mount table; `root` says which directory is shown",
+        "A file written through one path is there through the other: it is one file. What \
+         changed is the mount table; `root` says which directory is shown.",
     );
     Ok(evidence.table(inodes).table(mount_line(VOLUME)?).into())
 }
@@ -79,7 +79,7 @@ fn uncover(_: &mut Stage) -> Result<Outcome> {
         .row(["while mounted", &during, &source])
         .row(["after umount2", &after, &names(DATA)?]);
     Ok(Evidence::new(
-        "nothing was copied and nothing was lost: the mount only covered the directory",
+        "Nothing was copied and nothing was lost: the mount only covered the directory.",
     )
     .table(listing)
     .into())
@@ -95,10 +95,12 @@ fn read_only_ignored(_: &mut Stage) -> Result<Outcome> {
     perform(&ignored_read_only())?;
     let written = try_to_write(&format!("{VOLUME}/reply"), "changed\n");
     expect(written.is_ok(), "the flag should have been ignored")?;
-    Ok(Evidence::new("mount(2) reported success and the volume is writable: MS_RDONLY was ignored")
-        .table(writes(&[(VOLUME, outcome(written))]))
-        .table(mount_line(VOLUME)?)
-        .into())
+    Ok(Evidence::new(
+        "mount(2) reported success and the volume is writable: MS_RDONLY was ignored.",
+    )
+    .table(writes(&[(VOLUME, outcome(written))]))
+    .table(mount_line(VOLUME)?)
+    .into())
 }
 
 fn read_only_in_a_second_step(_: &mut Stage) -> Result<Outcome> {
@@ -108,8 +110,8 @@ fn read_only_in_a_second_step(_: &mut Stage) -> Result<Outcome> {
     expect(volume == Err(Errno::EROFS), "the volume should refuse the write")?;
     expect(host.is_ok(), "the host should still write")?;
     let evidence = Evidence::new(
-        "read-only belongs to the mount and not to the files: the container is refused, the host \
-         goes on writing the same inode",
+        "Read-only belongs to the mount and not to the files: the container is refused, the host \
+         goes on writing the same inode.",
     );
     let evidence = evidence
         .table(writes(&[(VOLUME, outcome(volume)), (DATA, outcome(host))]))
@@ -142,7 +144,7 @@ fn read_only_below(_: &mut Stage) -> Result<Outcome> {
         .row(["MS_REMOUNT|MS_BIND|MS_RDONLY", &outcome(remounted)])
         .row(["mount_setattr(AT_RECURSIVE)", &outcome(recursive)]);
     Ok(Evidence::new(
-        "a remount reaches one mount; for years `-v /data:/data:ro` left the ones below open",
+        "A remount reaches one mount: for years `-v /data:/data:ro` left the ones below open.",
     )
     .table(table)
     .into())

@@ -74,7 +74,7 @@ impl Surroundings for House {
             if let Source::Volume { name, .. } = &mount.source {
                 let data = volume::ensure(&self.layout, name)?;
                 let from = bundle::inside(&snapshot.merged, &mount.destination);
-                from.map_or(Ok(()), |from| volume::fill(&data, &from))?;
+                from.map_or(Ok(()), |from| volumes::fill(&data, &from))?;
             }
         }
         bundle::write(bundle::Parts { record, layout: &self.layout, cgroup: cgroup.as_deref() })

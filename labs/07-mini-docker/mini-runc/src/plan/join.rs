@@ -9,11 +9,8 @@
 
 use cgroups::Group;
 use ground::{Errno, Error, Explanation, Result, Step};
-use namespaces::{IdMaps, Kind, Kinds, Range, Spawn, time::Offsets};
-use nix::{
-    sched::unshare,
-    unistd::{self, Gid, Uid},
-};
+use namespaces::{IdMaps, Kind, Kinds, Range, Spawn, steps::NewCgroupNamespace, time::Offsets};
+use nix::unistd::{self, Gid, Uid};
 use oci::runtime::{IdMapping, Namespace, NamespaceKind, TimeOffset};
 use setns::{JoinFile, JoinProcess, Target};
 
@@ -197,24 +194,6 @@ pub(super) fn steps(context: &Context<'_>, steps: &mut Steps) -> Result<()> {
     steps.add("mini-runc", NewSession);
     steps.add("mini-runc", NewKeyring);
     Ok(())
-}
-
-/// A cgroup namespace, made when the process is already in its group.
-#[derive(Debug)]
-struct NewCgroupNamespace;
-
-impl Step for NewCgroupNamespace {
-    fn run(&self) -> Done {
-        unshare(Kind::Cgroup.flag())
-    }
-
-    fn explain(&self) -> Explanation {
-        Explanation::new(
-            "unshare(CLONE_NEWCGROUP)",
-            "the group that we are in now becomes \"/\" of /proc/self/cgroup: so after we were moved",
-            "7 cgroup_namespaces",
-        )
-    }
 }
 
 /// Takes the ids 0 of the new user namespace.
