@@ -65,7 +65,16 @@ impl Group {
     /// processes; EAGAIN: too many groups.
     pub fn create(site: &Site, name: impl AsRef<Path>, needed: &Controllers) -> Result<Self> {
         let group = Self::plan(site, name, needed)?;
-        for part in &group.parts {
+        group.make(needed)?;
+        Ok(group)
+    }
+
+    /// Makes a group that was planned with the same controllers.
+    ///
+    /// # Errors
+    /// As [`Group::create`]; nothing is left then.
+    pub fn make(&self, needed: &Controllers) -> Result<()> {
+        for part in &self.parts {
             let mut made = part.create(needed);
             // Somebody else's last group in the same parent may have gone, and the parent with it.
             for _ in 0..RETRIES {
@@ -74,12 +83,9 @@ impl Group {
                 }
                 made = part.create(needed);
             }
-            if let Err(error) = made {
-                group.remove_directories();
-                return Err(error);
-            }
+            made.inspect_err(|_| self.remove_directories())?;
         }
-        Ok(group)
+        Ok(())
     }
 
     /// The same group on paper: nothing is made.

@@ -72,7 +72,7 @@ impl LimitCommand {
             "the child; it dies with us (PR_SET_PDEATHSIG)",
             "2 clone3",
         ));
-        calls.extend(group.directories().map(|(dir, ..)| join(dir)));
+        calls.extend(group.explain_join());
         if self.repair_proc {
             calls.extend(repair::explain());
         }
@@ -86,11 +86,6 @@ impl LimitCommand {
         told(narrator.plan(&calls))?;
         Ok(ExitCode::SUCCESS)
     }
-}
-
-fn join(dir: &Path) -> Explanation {
-    let call = format!("write(\"{}/cgroup.procs\", \"0\")", dir.display());
-    Explanation::new(call, cgroups::advice::meaning("cgroup.procs"), "7 cgroups")
 }
 
 fn rmdir(dir: &Path) -> Explanation {

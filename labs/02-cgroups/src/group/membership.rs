@@ -72,7 +72,12 @@ impl Group {
     /// # Errors
     /// EACCES, ENOENT: as [`Group::add`].
     pub fn join(&self) -> Result<Vec<Join>> {
-        self.parts.iter().map(|it| Join::new(&it.dir)).collect()
+        self.parts.iter().map(Join::new).collect()
+    }
+
+    /// The calls of [`Group::join`]'s steps, for a plan: the group need not be there.
+    pub fn explain_join(&self) -> impl Iterator<Item = Explanation> {
+        self.parts.iter().map(|it| explain(&Join::path(it)))
     }
 
     /// The directory to be born into with clone3(2)'s `CLONE_INTO_CGROUP`; `None` where the group
@@ -137,36 +142,53 @@ pub(crate) fn procs_below(dir: &Path) -> Vec<Pid> {
     pids
 }
 
-/// The step by which a process enters a group in one tree: it writes its own id, as 0, to the
-/// open `cgroup.procs`. The right to do so was checked when the file was opened.
+/// The step by which a process of one thread enters a group in one tree: it writes its own id, as
+/// 0, to the open file. The right to do so was checked when the file was opened.
+///
+/// On v1 that file is `tasks`. A whole process is moved under a lock that keeps every process of the
+/// machine from forking, and to take it the kernel waits for a grace period of RCU, some
+/// milliseconds; a thread that moves itself needs no lock (cgroup_procs_write_start in
+/// kernel/cgroup/cgroup.c, since Linux 5.5).
 #[derive(Debug)]
 pub struct Join {
-    procs: OwnedFd,
+    file: OwnedFd,
     path: PathBuf,
 }
 
 impl Join {
-    fn new(dir: &Path) -> Result<Self> {
-        let path = dir.join("cgroup.procs");
+    fn new(part: &Part) -> Result<Self> {
+        let path = Self::path(part);
         let call = format!("open(\"{}\", O_WRONLY)", path.display());
         let opened = open(&path, OFlag::O_WRONLY | OFlag::O_CLOEXEC, FileMode::empty());
-        let procs =
+        let file =
             opened.map_err(|it| advice::failed("cannot join the group", &call, &path, it))?;
-        Ok(Self { procs, path })
+        Ok(Self { file, path })
+    }
+
+    fn path(part: &Part) -> PathBuf {
+        part.dir.join(match part.version {
+            Version::V1 => "tasks",
+            Version::V2 => "cgroup.procs",
+        })
     }
 }
 
 impl Step for Join {
     fn run(&self) -> Result<(), Errno> {
-        write(self.procs.as_fd(), b"0").map(drop)
+        write(self.file.as_fd(), b"0").map(drop)
     }
 
     fn explain(&self) -> Explanation {
-        let call = format!("write(\"{}\", \"0\")", self.path.display());
-        Explanation::new(call, advice::meaning("cgroup.procs"), "7 cgroups")
+        explain(&self.path)
     }
 
     fn fix(&self, errno: Errno) -> Option<&'static str> {
         advice::advice("cgroup.procs", errno)
     }
+}
+
+fn explain(path: &Path) -> Explanation {
+    let call = format!("write(\"{}\", \"0\")", path.display());
+    let why = "0 is the writer itself: no child of the process is born outside the group";
+    Explanation::new(call, why, "7 cgroups")
 }

@@ -14,7 +14,8 @@ use crate::{
 };
 
 const TRIES: u32 = 100;
-const BETWEEN_TRIES: Duration = Duration::from_millis(20);
+const FIRST_PAUSE: Duration = Duration::from_millis(1);
+const LONGEST_PAUSE: Duration = Duration::from_millis(20);
 
 impl Group {
     /// Sends SIGKILL to every process of the group and below. A frozen group is thawed.
@@ -82,7 +83,9 @@ impl Group {
     /// EBUSY after 2 s: a process does not end, or is a zombie that its parent (we?) has not
     /// waited for.
     pub fn remove(&self) -> Result<()> {
-        if self.parts.iter().any(|it| it.dir.exists()) {
+        self.is_no_root()?;
+        // rmdir(2) itself says whether anybody is in: an empty group goes at once.
+        if !self.parts.iter().all(|it| is_gone(&it.dir)) {
             self.kill_all()?;
         }
         for part in &self.parts {
@@ -117,17 +120,26 @@ impl Group {
     }
 }
 
+fn is_gone(dir: &Path) -> bool {
+    match fs::remove_dir(dir) {
+        Ok(()) => true,
+        Err(error) => error.kind() == io::ErrorKind::NotFound,
+    }
+}
+
 fn remove_tree(dir: &Path, tries: u32) -> Result<()> {
     for child in children(dir) {
         remove_tree(&child, tries)?;
     }
+    let mut pause = FIRST_PAUSE;
     for left in (0..tries).rev() {
         match fs::remove_dir(dir) {
             Ok(()) => return Ok(()),
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
             // The dying count until they are waited for.
             Err(error) if error.raw_os_error() == Some(libc::EBUSY) && left > 0 => {
-                thread::sleep(BETWEEN_TRIES);
+                thread::sleep(pause);
+                pause = (2 * pause).min(LONGEST_PAUSE);
             }
             Err(error) => {
                 let errno = Errno::from_raw(error.raw_os_error().unwrap_or_default());
@@ -144,7 +156,7 @@ fn remove_tree(dir: &Path, tries: u32) -> Result<()> {
 /// effort: the next group would need the same again.
 fn move_up(base: &Path) {
     let supervisor = base.join(SUPERVISOR);
-    if children(base) != [supervisor.clone()] {
+    if !supervisor.is_dir() || children(base) != [supervisor.clone()] {
         return;
     }
     let control = base.join("cgroup.subtree_control");

@@ -79,7 +79,9 @@ impl Hierarchies {
     /// `v2_controllers` gives the text of `cgroup.controllers` at a v2 mount point.
     pub fn parse(mountinfo: &str, cgroup: &str, v2_controllers: impl Fn(&Path) -> String) -> Self {
         let mut mounted: Vec<Hierarchy> = Vec::new();
-        for mount in mountinfo.lines().filter_map(|line| MountInfo::from_line(line).ok()) {
+        // Most lines are about other file systems, and need not be taken apart.
+        let lines = mountinfo.lines().filter(|line| line.contains(" - cgroup"));
+        for mount in lines.filter_map(|line| MountInfo::from_line(line).ok()) {
             let Some(found) = hierarchy(&mount, cgroup, &v2_controllers) else { continue };
             let same =
                 |it: &Hierarchy| it.version == found.version && it.controllers == found.controllers;

@@ -181,7 +181,7 @@ impl Known<'_> {
     fn join_v1_groups(&self) -> Done {
         if self.v2_group()?.is_none() {
             for group in &self.groups {
-                write(&group.join("cgroup.procs"), "0")?;
+                write(&group.join("tasks"), "0")?;
             }
         }
         Ok(())

@@ -140,8 +140,7 @@ impl Place {
     /// # Errors
     /// What the kernel refuses; nothing is left then.
     pub(crate) fn make(&mut self, warn: &mut dyn FnMut(String)) -> Result<()> {
-        let site = Site::find()?;
-        self.group = Group::create(&site, &self.group.name, &self.needed)?;
+        self.group.make(&self.needed)?;
         self.made = true;
         let applied = self.group.apply(&self.limits).and_then(|()| self.apply_devices(warn));
         applied.inspect_err(|_| {
@@ -206,11 +205,7 @@ impl Place {
         let mut calls = self.group.explain(&self.needed);
         let writes = self.group.writes(&self.limits)?;
         calls.extend(writes.iter().map(|(dir, write)| write.explain(dir)));
-        for (dir, _, _) in self.group.directories() {
-            let call = format!("write(\"{}\", \"0\")", dir.join("cgroup.procs").display());
-            let why = "the child enters the group before it does anything else";
-            calls.push(Explanation::new(call, why, "7 cgroups"));
-        }
+        calls.extend(self.group.explain_join());
         Ok(calls)
     }
 }

@@ -45,6 +45,8 @@ pub(super) enum LogFormat {
 }
 
 #[derive(Debug, Subcommand)]
+// Of all commands one is meant: the options of the others are never put together.
+#[command(defer = true)]
 pub(super) enum Command {
     /// Make a container, up to the point where its program would run
     Create(Create),
