@@ -26,6 +26,7 @@ use crate::{
     plan::{Gate, Plan, StateText, Wishes, run_hooks},
     record::{Container, Record, Root},
     remarks,
+    seccomp::listener,
 };
 
 /// What is asked for.
@@ -144,6 +145,9 @@ impl Making<'_> {
         };
         let plan = Plan::new(self.bundle, self.caller, place.as_ref(), wishes, &state)?;
         let (child, record) = self.clone(plan, place.as_ref(), record, &state)?;
+        if let Some(profile) = &self.bundle.linux().seccomp {
+            listener::hand_over(profile, record.state(Status::Creating), child.pid())?;
+        }
         if let Some(path) = &options.pid_file {
             write_pid(path, child.pid())?;
         }

@@ -12,15 +12,17 @@ use std::{
 };
 
 use ground::{Error, Result};
-use namespaces::{Child, Spawn};
+use namespaces::Child;
+use nix::sys::signal::Signal;
 use oci::runtime::{Process, Status};
 use setns::Target;
 
 use crate::{
     caller::Caller,
     create::write_pid,
-    plan::{ExecWishes, begin_on, for_exec},
+    plan::{ExecWishes, Joining, begin_on},
     record::{Container, word},
+    seccomp::listener,
 };
 
 /// What is asked for.
@@ -61,11 +63,16 @@ pub(crate) fn exec(container: &Container, options: Options) -> Result<Child> {
         preserve_fds: options.preserve_fds,
     };
     let caller = Caller::look()?;
-    let (spawn, _slot) = for_exec(&bundle, &caller, &target, wishes)?;
-    let mut spawn: Spawn<'_> = spawn;
-    spawn.cgroup = group_fd.as_ref().map(AsFd::as_fd);
+    let mut joining = Joining::plan(&bundle, &caller, &target, wishes)?;
+    joining.spawn.cgroup = group_fd.as_ref().map(AsFd::as_fd);
     begin_on(bundle.process())?;
-    let child = spawn.start()?;
+    let child = joining.spawn.start()?;
+    if let Some(profile) = &bundle.linux().seccomp {
+        let told = listener::hand_over(profile, container.record.state(status), child.pid());
+        // Nobody would answer its calls.
+        told.inspect_err(|_| drop(child.kill(Signal::SIGKILL)))?;
+    }
+    joining.go()?;
     if let Some(path) = &options.pid_file {
         write_pid(path, child.pid())?;
     }

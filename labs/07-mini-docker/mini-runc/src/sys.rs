@@ -99,6 +99,17 @@ pub fn capset(sets: CapSets) -> Done {
     Errno::result(unsafe { libc::syscall(libc::SYS_capset, &header, data.as_ptr()) }).map(drop)
 }
 
+/// Makes the caller's effective set what its permitted set is (man 2 capset).
+pub fn raise_permitted() -> Done {
+    let header = CapHeader { version: CAPABILITY_VERSION_3, pid: 0 };
+    let mut data = [CapData { effective: 0, permitted: 0, inheritable: 0 }; 2];
+    // SAFETY: version 3 writes two data structs, laid out as in linux/capability.h.
+    Errno::result(unsafe { libc::syscall(libc::SYS_capget, &header, data.as_mut_ptr()) })?;
+    data.iter_mut().for_each(|word| word.effective = word.permitted);
+    // SAFETY: version 3 reads one header and two data structs.
+    Errno::result(unsafe { libc::syscall(libc::SYS_capset, &header, data.as_ptr()) }).map(drop)
+}
+
 /// Removes a capability from the bounding set for good (man 2 PR_CAPBSET_DROP).
 pub fn drop_bounding(capability: u8) -> Done {
     prctl(libc::PR_CAPBSET_DROP, capability.into())
@@ -270,6 +281,20 @@ pub fn pidfd_open(pid: Pid) -> Result<OwnedFd, Errno> {
     let fd = Errno::result(fd)? as RawFd;
     // SAFETY: the kernel has just made this descriptor for us and nobody else knows it.
     Ok(unsafe { OwnedFd::from_raw_fd(fd) })
+}
+
+/// Closes a descriptor that only this copy of the process has no use for: the child's of what its
+/// parent keeps. One that is not open is fine.
+pub fn close(number: RawFd) {
+    // SAFETY: the callers are children right before exec, in which nothing owns `number`.
+    unsafe { libc::close(number) };
+}
+
+/// A descriptor of another process as one of ours (man 2 pidfd_getfd).
+pub fn pidfd_getfd(process: BorrowedFd<'_>, number: RawFd) -> Result<OwnedFd, Errno> {
+    // SAFETY: three integers go in, a new descriptor or -1 comes out.
+    let fd = unsafe { libc::syscall(libc::SYS_pidfd_getfd, process.as_raw_fd(), number, 0) };
+    Errno::result(fd).map(|fd| own(fd as RawFd))
 }
 
 /// Takes a descriptor that a call has just made for us.

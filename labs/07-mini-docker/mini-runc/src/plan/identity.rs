@@ -1,9 +1,9 @@
 //! Identity: who the program is and what it may, in the one order that works.
 //!
-//! Each change takes away what the one before needed: limits want CAP_SYS_RESOURCE; a filter
-//! without no_new_privs wants CAP_SYS_ADMIN; the bounding set wants CAP_SETPCAP; ids want
-//! CAP_SETUID, and a change to an ordinary user empties the capability sets unless SECBIT_KEEP_CAPS
-//! is set; so the sets come last.
+//! Each change takes away what the one before needed: limits want CAP_SYS_RESOURCE; the bounding set
+//! wants CAP_SETPCAP; ids want CAP_SETUID, and a change to an ordinary user empties the capability
+//! sets unless SECBIT_KEEP_CAPS is set; a filter without no_new_privs wants CAP_SYS_ADMIN; so the
+//! sets come last.
 //!
 //! Source: runtime specification, config.md, "User", "Linux process"; capabilities(7).
 
@@ -51,9 +51,6 @@ fn become_user(
     if process.no_new_privileges {
         steps.add("mini-runc", NoNewPrivileges);
     }
-    if let Some(filter) = filter {
-        steps.add("mini-runc", filter);
-    }
     // In the working directory before the change of ids: root may enter where the user may not.
     steps.add("lab-03", Chdir::new(c_path(&process.cwd)?, "process.cwd"));
     steps.add("mini-runc", InsideRoot);
@@ -62,6 +59,12 @@ fn become_user(
         steps.add("mini-runc", OwnStreams(process.user.uid));
     }
     steps.add("mini-runc", SetUser::new(&process.user, setgroups));
+    if let Some(filter) = filter {
+        if process.user.uid != 0 {
+            steps.add("mini-runc", PowerAgain);
+        }
+        steps.add("mini-runc", filter);
+    }
     capabilities::others(sets, steps);
     steps.add("lab-03", Umask(process.user.umask.unwrap_or(0o022)));
     Ok(())
@@ -81,6 +84,27 @@ impl Step for NoNewPrivileges {
             "prctl(PR_SET_NO_NEW_PRIVS, 1)",
             "set-user-ID files no longer give anything: no way back up",
             "2 PR_SET_NO_NEW_PRIVS",
+        )
+    }
+}
+
+/// Makes all effective again that is permitted.
+///
+/// Becoming an ordinary user keeps the permitted set (SECBIT_KEEP_CAPS) and empties the effective
+/// one, and a filter without no_new_privs takes CAP_SYS_ADMIN in the latter.
+#[derive(Debug)]
+struct PowerAgain;
+
+impl Step for PowerAgain {
+    fn run(&self) -> Done {
+        crate::sys::raise_permitted()
+    }
+
+    fn explain(&self) -> Explanation {
+        Explanation::new(
+            "capset({effective=permitted})",
+            "the change to an ordinary user emptied the effective set, and the filter needs it once more",
+            "7 capabilities",
         )
     }
 }

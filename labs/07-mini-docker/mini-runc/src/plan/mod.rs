@@ -25,6 +25,7 @@ mod gate;
 mod hooks;
 mod identity;
 mod join;
+mod joining;
 mod labels;
 mod limits;
 mod list;
@@ -44,11 +45,11 @@ use std::{os::fd::OwnedFd, path::Path};
 use ground::{Errno, Error, Explanation, Result, Step};
 use namespaces::{Spawn, steps as common};
 use oci::runtime::{IdMapping, Linux, NamespaceKind, Process, Spec};
-use setns::Target;
 
 pub(crate) use capabilities::names_of;
 pub(crate) use gate::{EXEC as EXEC_FIFO, Gate, Started, open as open_gate};
 pub(crate) use hooks::{StateText, run as run_hooks};
+pub(crate) use joining::{Joining, Wishes as ExecWishes};
 pub(crate) use labels::labelled;
 pub(crate) use limits::resource;
 pub(crate) use mounts::names as mount_options;
@@ -259,62 +260,16 @@ fn before_created(
     hooks::create_container(context, state, steps)?;
     root::leave_the_old_one(context, wishes.no_pivot, steps)?;
     // Who the program is, from the most to the least privilege.
-    let (now, filter) = seccomp::steps(context)?;
-    identity::steps(context, now, steps)?;
+    let filters = seccomp::Filters::of(context)?;
+    identity::steps(context, filters.with_power, steps)?;
     let program = program::Program::new(context.process)?;
     program::look_up(&program, wishes.preserve_fds, steps);
-    Ok(Waiting { gate: wishes.gate, program, filter })
+    if let Some(filter) = filters.when_created {
+        steps.add("mini-runc", filter);
+    }
+    Ok(Waiting { gate: wishes.gate, program, filter: filters.at_start })
 }
 // ANCHOR_END: before_created
-
-/// What `exec` is asked for besides the process.
-#[derive(Debug)]
-pub(crate) struct ExecWishes<'a> {
-    /// The group to join by writing to its files; `None` where the child is born inside.
-    pub(crate) group: Option<&'a cgroups::Group>,
-    /// The socket that gets the terminal's master.
-    pub(crate) console_socket: Option<OwnedFd>,
-    /// Descriptors besides 0, 1 and 2 that the program gets.
-    pub(crate) preserve_fds: u32,
-}
-
-/// Plans a further process of a container whose first process is `target`.
-///
-/// # Errors
-/// As [`Plan::new`], for what concerns a process.
-pub(crate) fn for_exec<'a>(
-    bundle: &Bundle,
-    caller: &Caller,
-    target: &'a Target,
-    wishes: ExecWishes<'_>,
-) -> Result<(Spawn<'a>, OwnedFd)> {
-    let (slot, reserved) = Slot::reserve()?;
-    let context = Context {
-        spec: &bundle.spec,
-        bundle: &bundle.dir,
-        rootfs: &bundle.rootfs,
-        caller,
-        cgroup: None,
-        slot,
-        linux: bundle.linux(),
-        process: bundle.process(),
-    };
-    let mut spawn = join::running(&context, target, wishes.group)?;
-    let mut steps = Steps::default();
-    if context.process.terminal {
-        let size = context.process.console_size;
-        steps.add("mini-runc", terminal::for_exec(wishes.console_socket, size));
-    }
-    let (now, filter) = seccomp::steps(&context)?;
-    identity::steps(&context, now, &mut steps)?;
-    let program = program::Program::new(context.process)?;
-    program::look_up(&program, wishes.preserve_fds, &mut steps);
-    program::become_it(program, filter, &mut steps);
-    for Planned { step, .. } in steps.0 {
-        spawn.steps.push(step);
-    }
-    Ok((spawn, reserved))
-}
 
 /// Host name, domain name, loopback: what belongs to namespaces and to no file.
 fn names(context: &Context<'_>, steps: &mut Steps) -> Result<()> {

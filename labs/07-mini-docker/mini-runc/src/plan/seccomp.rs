@@ -1,7 +1,10 @@
 //! The filter step: the compiled program goes to the kernel as late as it can.
 //!
-//! With no_new_privs anybody may install a filter, so it is the very last thing before exec.
-//! Without, it takes CAP_SYS_ADMIN, and comes before the capabilities go.
+//! | process.noNewPrivileges | a listener | where | because |
+//! |---|---|---|---|
+//! | true | no | right before exec | anybody may install it: it judges only what the program does |
+//! | true | yes | before "created" | whoever creates hands the descriptor to the listener |
+//! | false | either | before the capabilities go | it takes CAP_SYS_ADMIN |
 
 use ground::{Errno, Explanation, Result, Step};
 
@@ -23,13 +26,31 @@ impl Filter {
     }
 }
 
-/// The filter for before the change of ids, and the filter for after the gate: one of them.
-///
-/// # Errors
-/// A profile without meaning.
-pub(super) fn steps(context: &Context<'_>) -> Result<(Option<Filter>, Option<Filter>)> {
-    let filter = context.linux.seccomp.as_ref().map(Filter::new).transpose()?;
-    Ok(if context.process.no_new_privileges { (None, filter) } else { (filter, None) })
+/// The filter, at the place where it belongs; one of them at most.
+#[derive(Debug, Default)]
+pub(crate) struct Filters {
+    /// Right before the capabilities go.
+    pub(crate) with_power: Option<Filter>,
+    /// The last step before the container is created.
+    pub(crate) when_created: Option<Filter>,
+    /// The last step before exec.
+    pub(crate) at_start: Option<Filter>,
+}
+
+impl Filters {
+    /// # Errors
+    /// A profile without meaning.
+    pub(super) fn of(context: &Context<'_>) -> Result<Self> {
+        let Some(profile) = &context.linux.seccomp else { return Ok(Self::default()) };
+        let no_new_privileges = context.process.no_new_privileges;
+        seccomp::listener::check(profile, no_new_privileges)?;
+        let filter = Some(Filter::new(profile)?);
+        Ok(match (no_new_privileges, seccomp::listener::is_wanted(profile)) {
+            (false, _) => Self { with_power: filter, ..Self::default() },
+            (true, true) => Self { when_created: filter, ..Self::default() },
+            (true, false) => Self { at_start: filter, ..Self::default() },
+        })
+    }
 }
 
 impl Step for Filter {

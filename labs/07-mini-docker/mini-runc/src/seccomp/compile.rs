@@ -21,6 +21,7 @@ use oci::runtime::{Seccomp, SeccompAction, SeccompArg, SeccompOperator, SeccompR
 
 use super::{
     bpf::{ARCHITECTURE, NUMBER, Place, Program, Test, argument},
+    listener,
     numbers::{Architecture, X32_BIT},
 };
 
@@ -37,8 +38,12 @@ const INSTRUCTIONS_MAX: usize = 4096;
 /// An action or an argument that means nothing, an architecture that is none, or a program that is
 /// too long for the kernel.
 pub(crate) fn compile(profile: &Seccomp) -> Result<Vec<sock_filter>> {
+    if let Some(index) = profile.syscalls.iter().position(|rule| rule.names.is_empty()) {
+        return Err(invalid(&format!("syscalls[{index}].names is empty"))
+            .fix("name at least one call, or take the rule away"));
+    }
     let architectures = architectures(profile)?;
-    let default = action(profile.default_action, profile.default_errno_ret)?;
+    let default = action(profile.default_action, profile.default_errno_ret, "defaultErrnoRet")?;
     let mut program = Program::default();
     // Calls of an architecture that the profile does not name would pass by all rules.
     let foreign = program.ret(libc::SECCOMP_RET_KILL_PROCESS);
@@ -70,18 +75,27 @@ pub(crate) fn compile(profile: &Seccomp) -> Result<Vec<sock_filter>> {
 /// # Errors
 /// A flag that is none.
 pub(crate) fn flags(profile: &Seccomp) -> Result<u64> {
-    profile.flags.iter().try_fold(0, |flags, word| {
-        Ok(flags
-            | match word.as_str() {
-                "SECCOMP_FILTER_FLAG_TSYNC" => libc::SECCOMP_FILTER_FLAG_TSYNC,
-                "SECCOMP_FILTER_FLAG_LOG" => libc::SECCOMP_FILTER_FLAG_LOG,
-                "SECCOMP_FILTER_FLAG_SPEC_ALLOW" => libc::SECCOMP_FILTER_FLAG_SPEC_ALLOW,
-                other => {
-                    return Err(invalid(&format!("the flag {other:?} is not known"))
-                        .fix("SECCOMP_FILTER_FLAG_LOG, _TSYNC and _SPEC_ALLOW are accepted"));
-                }
-            })
-    })
+    let notify = listener::is_wanted(profile);
+    let mut flags = if notify { libc::SECCOMP_FILTER_FLAG_NEW_LISTENER } else { 0 };
+    for word in &profile.flags {
+        flags |= match word.as_str() {
+            // Both want the number that the call returns; the process has one thread anyway.
+            "SECCOMP_FILTER_FLAG_TSYNC" if notify => 0,
+            "SECCOMP_FILTER_FLAG_TSYNC" => libc::SECCOMP_FILTER_FLAG_TSYNC,
+            "SECCOMP_FILTER_FLAG_LOG" => libc::SECCOMP_FILTER_FLAG_LOG,
+            "SECCOMP_FILTER_FLAG_SPEC_ALLOW" => libc::SECCOMP_FILTER_FLAG_SPEC_ALLOW,
+            // It says how a call waits for the listener, and is refused where there is none.
+            "SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV" if !notify => 0,
+            "SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV" => {
+                libc::SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV
+            }
+            other => {
+                let fix = format!("{} are accepted", super::FLAGS.join(", "));
+                return Err(invalid(&format!("the flag {other:?} is not known")).fix(fix));
+            }
+        }
+    }
+    Ok(flags)
 }
 
 fn invalid(why: &str) -> Error {
@@ -109,11 +123,15 @@ fn audits(architectures: &[Architecture]) -> Vec<u32> {
     audits
 }
 
-/// What the kernel is to do, as a word of seccomp(2).
-fn action(action: SeccompAction, errno: Option<u32>) -> Result<u32> {
-    let errno = errno.unwrap_or(DEFAULT_ERRNO);
+/// What the kernel is to do, as a word of seccomp(2). `field` says where the errno stands.
+fn action(action: SeccompAction, asked: Option<u32>, field: &str) -> Result<u32> {
+    let errno = asked.unwrap_or(DEFAULT_ERRNO);
     if errno > 4095 {
-        return Err(invalid(&format!("errnoRet {errno} is no errno")).fix("0 to 4095 are accepted"));
+        return Err(invalid(&format!("{field} {errno} is no errno")).fix("0 to 4095 are accepted"));
+    }
+    if asked.is_some() && !matches!(action, SeccompAction::Errno | SeccompAction::Trace) {
+        return Err(invalid(&format!("{field} is {errno}, and the action beside it returns none"))
+            .fix("leave it out, or use SCMP_ACT_ERRNO or SCMP_ACT_TRACE"));
     }
     Ok(match action {
         SeccompAction::Kill | SeccompAction::KillThread => libc::SECCOMP_RET_KILL_THREAD,
@@ -123,12 +141,7 @@ fn action(action: SeccompAction, errno: Option<u32>) -> Result<u32> {
         SeccompAction::Trace => libc::SECCOMP_RET_TRACE | errno,
         SeccompAction::Allow => libc::SECCOMP_RET_ALLOW,
         SeccompAction::Log => libc::SECCOMP_RET_LOG,
-        SeccompAction::Notify => {
-            return Err(invalid(
-                "SCMP_ACT_NOTIFY hands calls to another program, which is not done here",
-            )
-            .fix("use another action, or crun for this bundle"));
-        }
+        SeccompAction::Notify => libc::SECCOMP_RET_USER_NOTIF,
     })
 }
 
@@ -198,14 +211,14 @@ impl Tables<'_> {
         // A rule without conditions decides wherever it stands; libseccomp has it so as well.
         let plain = rules.iter().find(|rule| rule.args.is_empty());
         let mut otherwise = match plain {
-            Some(rule) => leaf(program, leaves, action(rule.action, rule.errno_ret)?),
+            Some(rule) => leaf(program, leaves, action(rule.action, rule.errno_ret, "errnoRet")?),
             None => default,
         };
         if plain.is_some() {
             return Ok(otherwise);
         }
         for rule in rules.iter().rev() {
-            let decided = leaf(program, leaves, action(rule.action, rule.errno_ret)?);
+            let decided = leaf(program, leaves, action(rule.action, rule.errno_ret, "errnoRet")?);
             otherwise = conditions(program, &rule.args, decided, otherwise)?;
         }
         Ok(otherwise)

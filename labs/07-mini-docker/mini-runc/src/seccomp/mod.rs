@@ -8,6 +8,7 @@
 //! |---|---|
 //! | `compile.rs` | profile -> program |
 //! | `bpf.rs` | the instructions, and jumps that are filled in later |
+//! | `listener.rs` | the program that answers calls, and how it gets to know of them |
 //! | `numbers.rs` | names -> numbers, for each architecture |
 //! | `profile.rs` | Docker's default profile |
 //!
@@ -16,6 +17,7 @@
 
 mod bpf;
 mod compile;
+pub(crate) mod listener;
 mod numbers;
 pub(crate) mod profile;
 
@@ -23,7 +25,7 @@ pub(crate) use bpf::to_bytes;
 pub(crate) use compile::{compile, flags};
 
 /// What can be done with a call, for `features`.
-pub(crate) const ACTIONS: [&str; 8] = [
+pub(crate) const ACTIONS: [&str; 9] = [
     "SCMP_ACT_KILL",
     "SCMP_ACT_KILL_PROCESS",
     "SCMP_ACT_KILL_THREAD",
@@ -32,6 +34,7 @@ pub(crate) const ACTIONS: [&str; 8] = [
     "SCMP_ACT_TRACE",
     "SCMP_ACT_ALLOW",
     "SCMP_ACT_LOG",
+    "SCMP_ACT_NOTIFY",
 ];
 
 /// How arguments can be compared.
@@ -50,5 +53,9 @@ pub(crate) const ARCHITECTURES: [&str; 4] =
     ["SCMP_ARCH_X86_64", "SCMP_ARCH_X32", "SCMP_ARCH_X86", "SCMP_ARCH_AARCH64"];
 
 /// The flags that are understood.
-pub(crate) const FLAGS: [&str; 3] =
-    ["SECCOMP_FILTER_FLAG_TSYNC", "SECCOMP_FILTER_FLAG_LOG", "SECCOMP_FILTER_FLAG_SPEC_ALLOW"];
+pub(crate) const FLAGS: [&str; 4] = [
+    "SECCOMP_FILTER_FLAG_TSYNC",
+    "SECCOMP_FILTER_FLAG_LOG",
+    "SECCOMP_FILTER_FLAG_SPEC_ALLOW",
+    "SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV",
+];

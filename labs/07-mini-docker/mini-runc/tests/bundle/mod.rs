@@ -232,10 +232,15 @@ pub fn read_all(child: &mut Child) -> String {
 
 /// Receives a descriptor from a unix socket, as an engine does.
 pub fn receive(socket: &std::os::unix::net::UnixStream) -> fs::File {
+    receive_with_text(socket).1
+}
+
+/// The same with the text that comes along.
+pub fn receive_with_text(socket: &std::os::unix::net::UnixStream) -> (String, fs::File) {
     use nix::sys::socket::{ControlMessageOwned, MsgFlags, recvmsg};
     use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
-    let mut byte = [0; 16];
-    let mut parts = [std::io::IoSliceMut::new(&mut byte)];
+    let mut text = [0; 4096];
+    let mut parts = [std::io::IoSliceMut::new(&mut text)];
     let mut room = nix::cmsg_space!([RawFd; 1]);
     let flags = MsgFlags::MSG_CMSG_CLOEXEC;
     let message = recvmsg::<()>(socket.as_raw_fd(), &mut parts, Some(&mut room), flags).unwrap();
@@ -244,5 +249,7 @@ pub fn receive(socket: &std::os::unix::net::UnixStream) -> fs::File {
     };
     #[allow(unsafe_code, reason = "a received descriptor is ours")]
     // SAFETY: the kernel made it for this message, which is read once.
-    fs::File::from(unsafe { OwnedFd::from_raw_fd(sent[0]) })
+    let file = fs::File::from(unsafe { OwnedFd::from_raw_fd(sent[0]) });
+    let length = message.bytes;
+    (String::from_utf8_lossy(&text[..length]).into_owned(), file)
 }

@@ -11,6 +11,7 @@
 #[path = "../bundle/mod.rs"]
 mod bundle;
 mod process;
+mod seccomp;
 
 use bundle::{Runtime, Stage};
 use serde_json::{Value, json};

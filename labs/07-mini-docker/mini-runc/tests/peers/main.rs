@@ -10,6 +10,7 @@
 
 #[path = "../bundle/mod.rs"]
 mod bundle;
+mod security;
 
 use bundle::{Runtime, Stage};
 use serde_json::json;

@@ -33,7 +33,7 @@ pub use resources::{
     Resources, ThrottleDevice, WeightDevice,
 };
 pub use seccomp::{Seccomp, SeccompAction, SeccompArg, SeccompOperator, SeccompRule};
-pub use state::{State, Status};
+pub use state::{ContainerProcessState, State, Status};
 pub use version::Version;
 
 use std::collections::BTreeMap;

@@ -28,6 +28,26 @@ pub struct State {
     pub annotations: BTreeMap<String, String>,
 }
 
+/// What the listener of a system call filter is sent with the filter's descriptor.
+///
+/// Source: config-linux.md, "The Container Process State".
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ContainerProcessState {
+    /// The version of the specification that this follows.
+    pub oci_version: String,
+    /// The names of the descriptors that come along, in their order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub fds: Vec<String>,
+    /// The process, seen from the runtime.
+    pub pid: i32,
+    /// What `listenerMetadata` of config.json says.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub metadata: String,
+    /// The container.
+    pub state: State,
+}
+
 /// Where a container is in its life.
 ///
 /// Source: runtime.md, "State"; `paused` is runc's, the specification allows more.
