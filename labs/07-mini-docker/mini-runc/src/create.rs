@@ -77,10 +77,17 @@ pub(crate) fn create(root: &Root, id: &str, options: Options, warn: Warn<'_>) ->
     let remarks = remarks::of_container(&bundle.spec, bundle.process(), bundle.linux(), &caller);
     remarks.into_iter().for_each(&mut *warn);
     let made = Making { id, dir: &dir, bundle: &bundle, caller: &caller }.create(options, warn);
-    made.inspect_err(|_| {
-        // The error that is reported is the first one.
-        let _ = delete::take_away(&dir);
-    })
+    // The error that is reported is the first one.
+    made.inspect_err(|_| drop(undo(root, id, &dir, warn)))
+}
+
+/// Takes away what there is already; where there was a process, hooks may have run, and those for
+/// the end belong to it (runtime.md, "Lifecycle", steps 3 to 5 lead to step 12).
+fn undo(root: &Root, id: &str, dir: &Path, warn: Warn<'_>) -> Result<()> {
+    match root.container(id) {
+        Ok(container) if container.record.pid.is_some() => delete::destroy(&container, warn),
+        _ => delete::take_away(dir),
+    }
 }
 
 /// The plan of [`create`] in words, each call with its lab; nothing is made.

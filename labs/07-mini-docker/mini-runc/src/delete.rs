@@ -18,7 +18,7 @@ use nix::{
     sys::signal::{Signal, kill},
     unistd::Pid,
 };
-use oci::runtime::Status;
+use oci::runtime::{Hook, Status};
 
 use crate::{
     Warn, cgroup,
@@ -47,15 +47,7 @@ pub(crate) fn delete(root: &Root, id: &str, force: bool, warn: Warn<'_>) -> Resu
                     "end it first: mini-runc kill {id} KILL; or mini-runc delete --force {id}"
                 )));
             }
-            let poststop = after(&container);
-            take_away(&dir)?;
-            if let Some((state, hooks)) = poststop {
-                let pid = Pid::from_raw(0);
-                if let Err(error) = run_hooks("poststop", &hooks, &state, Status::Stopped, pid) {
-                    warn(format!("{}: {}", error.what, error.why.unwrap_or_default()));
-                }
-            }
-            Ok(())
+            destroy(&container, warn)
         }
         // Its maker was killed before the record was there: nothing but the directory was made.
         Err(_) if force => take_away(&dir),
@@ -63,11 +55,29 @@ pub(crate) fn delete(root: &Root, id: &str, force: bool, warn: Warn<'_>) -> Resu
     }
 }
 
+/// Takes a container away, and then runs its poststop hooks: a failing one gets a warning, and does
+/// not keep the others from running (runtime.md, "Lifecycle", step 13).
+///
+/// # Errors
+/// As [`take_away`].
+pub(crate) fn destroy(container: &Container, warn: Warn<'_>) -> Result<()> {
+    let hooks = poststop(container);
+    take_away(&container.dir)?;
+    let state = StateText::new(container.record.state(Status::Stopped));
+    for hook in hooks {
+        let hook = std::slice::from_ref(&hook);
+        if let Err(error) = run_hooks("poststop", hook, &state, Status::Stopped, Pid::from_raw(0)) {
+            warn(format!("{}: {}", error.what, error.why.unwrap_or_default()));
+        }
+    }
+    Ok(())
+}
+
 /// The poststop hooks, read while the copy of config.json is there.
-fn after(container: &Container) -> Option<(StateText, Vec<oci::runtime::Hook>)> {
-    let text = fs::read(container.dir.join(crate::bundle::CONFIG)).ok()?;
-    let hooks = crate::bundle::spec(&text).ok()?.hooks?.poststop;
-    Some((StateText::new(container.record.state(Status::Stopped)), hooks))
+fn poststop(container: &Container) -> Vec<Hook> {
+    let text = fs::read(container.dir.join(crate::bundle::CONFIG)).ok();
+    let spec = text.and_then(|text| crate::bundle::spec(&text).ok());
+    spec.and_then(|spec| spec.hooks).map(|hooks| hooks.poststop).unwrap_or_default()
 }
 
 /// Takes away process, group and directory of whatever is in a state directory.

@@ -18,8 +18,7 @@
 //! | `seal` | why no container can overwrite this program |
 //! | [`defaults`] | what Docker gives a container unless told otherwise |
 //!
-//! Left out on purpose, for now: idmapped mounts, checkpointing, and the
-//! systemd cgroup driver.
+//! Left out on purpose, for now: idmapped mounts, checkpointing, and the systemd cgroup driver.
 
 mod bundle;
 mod caller;

@@ -24,11 +24,12 @@ use crate::{
 /// As create and start. Nothing is left then.
 pub(crate) fn detached(root: &Root, id: &str, options: Options, warn: Warn<'_>) -> Result<()> {
     let Created { container, mut child, .. } = create::create(root, id, options, warn)?;
-    start::start(&container, warn).inspect_err(|_| {
+    start::start(&container).map_err(|failure| {
         // The error that is reported is the first one.
         let _ = child.kill(Signal::SIGKILL);
         let _ = child.wait();
-        let _ = delete::take_away(&container.dir);
+        let _ = delete::destroy(&container, warn);
+        failure.into()
     })
 }
 
@@ -55,15 +56,17 @@ pub(crate) fn foreground(
         _ => None,
     };
     let Created { container, mut child, terminal } = create::create(root, id, options, warn)?;
-    let ended = start::start(&container, warn).and_then(|()| match own.filter(|_| terminal) {
-        Some(socket) => Session::accept(socket)?.until_end(&signals, &mut child),
-        None => signals.forward_until_end(&mut child),
+    let ended = start::start(&container).map_err(Error::from).and_then(|()| {
+        match own.filter(|_| terminal) {
+            Some(socket) => Session::accept(socket)?.until_end(&signals, &mut child),
+            None => signals.forward_until_end(&mut child),
+        }
     });
     if ended.is_err() {
         // Reaped by us: delete only sees a zombie, which still counts as a member of its group.
         child.kill(Signal::SIGKILL)?;
         child.wait()?;
-        delete::take_away(&container.dir)?;
+        delete::destroy(&container, warn)?;
     } else if !keep {
         delete::delete(root, id, true, warn)?;
     }

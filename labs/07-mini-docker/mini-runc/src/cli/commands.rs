@@ -22,7 +22,7 @@ pub(super) fn run(args: Args, log: &Log) -> Result<ExitCode> {
     let warn = &mut |text: String| log.warn(&text);
     match args.command {
         Command::Create(args) => create(&root, args, warn)?,
-        Command::Start(id) => start::start(&root.container(&id.id)?, warn)?,
+        Command::Start(id) => start::start_or_destroy(&root.container(&id.id)?, warn)?,
         Command::Run(args) => return foreground_or_not(&root, args, warn),
         Command::State(id) => look::state(&root, &id.id)?,
         Command::Kill(args) => signal(&root, &args)?,

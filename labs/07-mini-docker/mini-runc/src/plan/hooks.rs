@@ -18,7 +18,7 @@ use nix::{
     poll::{PollFd, PollFlags, PollTimeout, poll},
     sys::{
         memfd::{MFdFlags, memfd_create},
-        signal::{Signal, kill},
+        signal::{SigSet, SigmaskHow, Signal, kill, sigprocmask},
         wait::{WaitStatus, waitpid},
     },
     unistd::{self, Pid, Whence, getpid, lseek},
@@ -117,6 +117,13 @@ impl RunHook {
                 ))
                 .fix("write the whole path, from \"/\" on"));
         }
+        if hook.timeout == Some(0) {
+            return Err(Error::new(format!("cannot run the {moment} hook"))
+                .why(format!("config.json, hooks.{moment}: the timeout is 0"))
+                .fix(
+                    "give at least a second, or leave it out: then it may take as long as it likes",
+                ));
+        }
         let path = hook.path.clone();
         let argv = if hook.args.is_empty() { vec![path.clone()] } else { hook.args.clone() };
         let exec = Exec::of(&path, &argv, &hook.env)?;
@@ -133,7 +140,9 @@ impl RunHook {
         }
         lseek(&stdin, 0, Whence::SeekSet)?;
         let hook = sys::fork_and(|| {
-            if unistd::dup2_stdin(&stdin).is_ok() {
+            // What we block to hand it on is not the hook's business.
+            let open = sigprocmask(SigmaskHow::SIG_SETMASK, Some(&SigSet::empty()), None);
+            if open.is_ok() && unistd::dup2_stdin(&stdin).is_ok() {
                 let _ = self.exec.run();
             }
         })?;

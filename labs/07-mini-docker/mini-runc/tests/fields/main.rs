@@ -10,6 +10,7 @@
 
 #[path = "../bundle/mod.rs"]
 mod bundle;
+mod hooks;
 mod process;
 mod seccomp;
 

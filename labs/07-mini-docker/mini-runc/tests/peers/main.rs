@@ -10,6 +10,7 @@
 
 #[path = "../bundle/mod.rs"]
 mod bundle;
+mod hooks;
 mod security;
 
 use bundle::{Runtime, Stage};

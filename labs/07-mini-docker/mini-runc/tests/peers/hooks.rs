@@ -1,0 +1,104 @@
+//! Hooks: where they run, what they are told, and what it means when one fails.
+
+use std::fs;
+
+use serde_json::{Value, json};
+use testbed::needs;
+
+use crate::{
+    bundle::{Runtime, Stage},
+    covers, each,
+};
+
+const MOMENTS: [&str; 6] =
+    ["prestart", "createRuntime", "createContainer", "startContainer", "poststart", "poststop"];
+
+fn shell(script: &str) -> Value {
+    json!({"path": "/bin/sh", "args": ["sh", "-c", script], "env": ["PATH=/usr/bin:/bin", "WORD=w"]})
+}
+
+#[test]
+fn each_hook_runs_in_its_namespaces_with_the_state() {
+    needs!(Root, Program("busybox"));
+    covers!("hooks.*");
+    each(|runtime| {
+        let stage = Stage::new(runtime);
+        let out = stage.dir.path().join("out");
+        fs::create_dir(&out).unwrap();
+        let own = fs::read_link("/proc/self/ns/net").unwrap();
+        stage.configure(|config| {
+            config["process"]["args"] = json!(["true"]);
+            config["annotations"] = json!({"org.example": "x"});
+            for moment in MOMENTS {
+                // What runs behind the pivot sees the container's files only.
+                let file = if moment == "startContainer" {
+                    format!("/tmp/{moment}")
+                } else {
+                    format!("{}/{moment}", out.display())
+                };
+                let script =
+                    format!("cat > {file}; echo >> {file}; (readlink /proc/self/ns/net; echo $WORD) >> {file}");
+                config["hooks"][moment] = json!([shell(&script)]);
+            }
+        });
+        stage.run().ok();
+        let expected = [
+            ("prestart", "creating", true),
+            ("createRuntime", "creating", true),
+            ("createContainer", "creating", false),
+            ("startContainer", "created", false),
+            ("poststart", "running", true),
+            ("poststop", "stopped", true),
+        ];
+        for (moment, status, ours) in expected {
+            let inside = stage.bundle().join("rootfs/tmp").join(moment);
+            let text = fs::read_to_string(out.join(moment)).or_else(|_| fs::read_to_string(inside));
+            let text = text.unwrap();
+            let lines: Vec<_> = text.lines().collect();
+            let state: Value = serde_json::from_str(lines[0]).unwrap();
+            assert_eq!(state["id"], json!(stage.id), "{moment}");
+            assert_eq!(state["bundle"], json!(stage.bundle()), "{moment}");
+            assert_eq!(state["annotations"]["org.example"], "x", "{moment}");
+            // The peers of Debian 12 say "created" for what runs already, or for all.
+            if runtime == Runtime::MiniRunc {
+                assert_eq!(state["status"], status, "{moment}");
+            }
+            assert_eq!(lines[1] == own.to_str().unwrap(), ours, "{moment}: {text}");
+            assert_eq!(lines[2], "w", "{moment}");
+        }
+    });
+}
+
+#[test]
+fn a_hook_that_takes_too_long_is_a_hook_that_fails() {
+    needs!(Root, Program("busybox"));
+    covers!("hooks.createRuntime[].timeout");
+    each(|runtime| {
+        let stage = Stage::new(runtime);
+        stage.configure(|config| {
+            let mut hook = shell("exec sleep 1000");
+            hook["timeout"] = json!(1);
+            config["hooks"] = json!({"createRuntime": [hook]});
+        });
+        let started = std::time::Instant::now();
+        assert_ne!(stage.create().code, 0);
+        assert!(started.elapsed().as_secs() < 30);
+    });
+}
+
+#[test]
+fn a_failing_hook_ends_the_container() {
+    needs!(Root, Program("busybox"));
+    each(|runtime| {
+        // By the time of startContainer runc has said that all is well.
+        for moment in &MOMENTS[..3] {
+            let stage = Stage::new(runtime);
+            stage.configure(|config| {
+                config["hooks"] = json!({*moment: [shell("cat > /dev/null; exit 3")]});
+            });
+            let (created, started) = (stage.create().code, stage.on("start", &[]).code);
+            assert!(created != 0 || started != 0, "{moment}");
+            stage.call(&["delete", "--force", &stage.id]).ok();
+        }
+    });
+}
