@@ -73,18 +73,19 @@ pub fn enter(kinds: Kinds) -> Result<Standing> {
     Ok(standing)
 }
 
-/// Tries in a child what [`enter`] would do, so that a story that needs it can say so before it
-/// begins.
+/// Tries in a child what is to be had after [`enter`], so that a story that needs it can say so
+/// before it begins: root of a container may be refused as well.
 ///
 /// # Errors
 /// As [`enter`].
 pub fn check() -> Result<()> {
-    if geteuid().is_root() {
-        return Ok(());
-    }
-    // A kind besides, because AppArmor may grant the user namespace and then nothing in it.
-    let kinds = Kinds::of([Kind::User, Kind::Uts]);
-    Spawn::new(kinds).id_maps(maps()).stay().start().map(drop)
+    // Not the user namespace alone: AppArmor may grant that, and then nothing in it.
+    let some_kind = Kinds::of([Kind::Uts]);
+    let spawn = match geteuid().is_root() {
+        true => Spawn::new(some_kind),
+        false => Spawn::new(some_kind.with(Kind::User)).id_maps(maps()),
+    };
+    spawn.stay().start().map(drop)
 }
 
 fn unshare_explained(kinds: Kinds, why: &str) -> Explanation {

@@ -84,16 +84,32 @@ assert libc.prctl(22, 2, prog, 0, 0) == 0, ctypes.get_errno()
 os.execvp(sys.argv[3], sys.argv[3:])
 "#;
 
+#[track_caller]
+fn below_a_filter(place: Place, script: &str) -> Output {
+    let start = format!(
+        r#"cat > filter.py <<'EOF'{FILTER}EOF
+        try() {{ echo "\$ lab-01${{*:+ $*}}"; python3 filter.py $FILTER "$BIN" "$@" 2>&1; echo "[$?]"; echo; }}"#
+    );
+    place.shell(LAB, &format!("{start}\n{script}"))
+}
+
 #[test]
 fn a_seccomp_filter_is_named_with_its_cure() {
     needs!(In(Place::User), Program("python3"));
-    let script = format!(
-        r#"cat > filter.py <<'EOF'{FILTER}EOF
-        try() {{ echo "\$ lab-01${{*:+ $*}}"; python3 filter.py $FILTER "$BIN" "$@" 2>&1; echo "[$?]"; echo; }}
-        FILTER="38 1" # as Docker: a program is to believe that clone3 is too new, and unshare is refused
+    let output = below_a_filter(
+        Place::User,
+        "FILTER='38 1' # as Docker's: clone3 seems too new for the kernel, unshare is refused
         try run --user -- id -u; try
-        FILTER="1 1"
-        try run --user -- id -u"#
+        FILTER='1 1'
+        try run --user -- id -u",
     );
-    snapshot!("wall_seccomp", Place::User.shell(LAB, &script).success());
+    snapshot!("wall_seccomp", output.success());
+}
+
+#[test]
+fn root_of_a_container_is_told_before_the_story_begins() {
+    needs!(In(Place::Root), Program("python3"));
+    let output = below_a_filter(Place::Root, "FILTER='38 1'; try");
+    let said = output.success();
+    assert!(said.starts_with("$ lab-01\nerror: ") && said.ends_with("[125]\n\n"), "{output}");
 }

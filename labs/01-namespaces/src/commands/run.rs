@@ -163,6 +163,12 @@ mod tests {
     }
 
     #[test]
+    fn letters_are_those_of_unshare() {
+        assert_eq!(wanted("-pm", true).kinds, Kinds::of([Kind::Pid, Kind::Mount]));
+        assert_eq!(wanted("-uipnUCT", true).kinds, Kinds::of(Kind::ALL).without(Kind::Mount));
+    }
+
+    #[test]
     fn a_host_name_or_a_clock_asks_for_one_kind() {
         assert_eq!(wanted("--hostname box", true).kinds, Kinds::of([Kind::Uts]));
         assert_eq!(wanted("--boottime 9", true).kinds, Kinds::of([Kind::Time]));
