@@ -1,0 +1,195 @@
+//! Each system call of create, start, exec and delete fails once: what is said is clear, and nothing
+//! is left.
+//!
+//! A fault is an error that the call may return on a bad day: interrupted, out of memory, of files,
+//! of disk. The command then either succeeds all the same, or says what it could not do and why, with
+//! an exit status of its own. `delete --force` finishes in any case.
+#![cfg(target_arch = "x86_64")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "a test fails by panicking, and says how many cases it tried"
+)]
+
+mod bundle;
+mod scene;
+mod tracer;
+
+use nix::errno::Errno;
+use scene::{Moment, Said, Scene};
+use syscalls::Sysno;
+use testbed::{Host, needs};
+use tracer::{Call, Ended, Then};
+
+/// Every how many-th case is tried; 1 tries all.
+const EVERY: &str = "UNBOXED_FAULT_EVERY";
+
+/// What a call may return on a bad day; nothing for those that cannot fail, or whose failure is
+/// part of every day (a file that is not there).
+fn errors_of(name: Sysno) -> &'static [Errno] {
+    use Errno::{EAGAIN, EINTR, EIO, EMFILE, ENOMEM, ENOSPC, EPERM};
+    match name {
+        Sysno::open | Sysno::openat => &[EINTR, EMFILE, ENOMEM],
+        Sysno::openat2 => &[EINTR, EAGAIN, EMFILE],
+        Sysno::read | Sysno::pread64 | Sysno::getdents64 => &[EINTR, EIO],
+        Sysno::write | Sysno::sendmsg | Sysno::recvmsg => &[EINTR, ENOSPC],
+        Sysno::mkdir
+        | Sysno::mkdirat
+        | Sysno::mknod
+        | Sysno::mknodat
+        | Sysno::symlink
+        | Sysno::symlinkat
+        | Sysno::rename
+        | Sysno::renameat2 => &[ENOSPC, ENOMEM],
+        Sysno::unlink | Sysno::unlinkat | Sysno::rmdir | Sysno::chdir | Sysno::fchdir => &[EIO],
+        Sysno::pipe2
+        | Sysno::socketpair
+        | Sysno::socket
+        | Sysno::signalfd4
+        | Sysno::eventfd2
+        | Sysno::memfd_create
+        | Sysno::pidfd_open
+        | Sysno::dup
+        | Sysno::dup3
+        | Sysno::open_tree
+        | Sysno::fsopen
+        | Sysno::fsmount => &[EMFILE, ENOMEM],
+        Sysno::clone | Sysno::clone3 | Sysno::fork | Sysno::vfork => &[EAGAIN, ENOMEM],
+        Sysno::mmap
+        | Sysno::brk
+        | Sysno::mprotect
+        | Sysno::mremap
+        | Sysno::execve
+        | Sysno::execveat => &[ENOMEM],
+        Sysno::mount
+        | Sysno::umount2
+        | Sysno::pivot_root
+        | Sysno::mount_setattr
+        | Sysno::move_mount
+        | Sysno::fsconfig
+        | Sysno::unshare
+        | Sysno::setns => &[ENOMEM, EPERM],
+        Sysno::waitid | Sysno::wait4 | Sysno::poll | Sysno::ppoll => &[EINTR],
+        Sysno::fstat
+        | Sysno::newfstatat
+        | Sysno::statx
+        | Sysno::fstatfs
+        | Sysno::statfs
+        | Sysno::getcwd
+        | Sysno::readlink
+        | Sysno::readlinkat => &[ENOMEM],
+        Sysno::sethostname
+        | Sysno::setsid
+        | Sysno::prctl
+        | Sysno::capset
+        | Sysno::setgroups
+        | Sysno::setresuid
+        | Sysno::setresgid
+        | Sysno::seccomp
+        | Sysno::fchownat
+        | Sysno::lchown
+        | Sysno::keyctl
+        | Sysno::pidfd_send_signal
+        | Sysno::kill
+        | Sysno::prlimit64
+        | Sysno::setrlimit => &[EPERM],
+        _ => &[],
+    }
+}
+
+fn faults(moment: Moment) -> Vec<(Call, Errno)> {
+    let scene = Scene::before(moment);
+    let mut faults = Vec::new();
+    let ended = scene.trace(&mut |call| {
+        faults.extend(errors_of(call.name).iter().map(|errno| (call.clone(), *errno)));
+        Then::Go
+    });
+    assert_eq!(ended.code, 0, "{moment:?}: {}", Said::last(&scene));
+    scene.delete_force();
+    faults
+}
+
+/// How a command took a fault.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Taken {
+    /// It did what it was asked for.
+    Well,
+    /// It said what it could not do, and why.
+    Told,
+    /// A fault in the dynamic loader or before main, whose words those of the C library are.
+    NotOurs,
+    /// The call was not made in this run.
+    Never,
+}
+
+/// What is wrong with how a command took a fault; an error is judged by its words.
+fn judge(ended: Ended, said: &str) -> Result<Taken, String> {
+    if !ended.disturbed {
+        return Ok(Taken::Never);
+    }
+    if ended.code == 0 {
+        return Ok(Taken::Well);
+    }
+    let loader = said.contains("error while loading shared libraries");
+    if loader || said.contains("cannot allocate memory for thread-local data") {
+        return Ok(Taken::NotOurs);
+    }
+    if said.contains("panicked") {
+        return Err(format!("a panic, exit status {}", ended.code));
+    }
+    let told = said.starts_with("error: ") && said.contains("\n  why: ");
+    match told && !said.contains("os error") {
+        true => Ok(Taken::Told),
+        false => Err(format!("exit status {} without what and why", ended.code)),
+    }
+}
+
+fn fails(moment: Moment, fault: &(Call, Errno), before: &Host) -> Result<Taken, String> {
+    let (failing, errno) = fault;
+    let scene = Scene::before(moment);
+    let ended =
+        scene.trace(&mut |call| if call.is(failing) { Then::Fail(*errno) } else { Then::Go });
+    let said = Said::last(&scene);
+    let case = format!("{moment:?}, {failing} = {errno:?}");
+    let judged = judge(ended, &said).map_err(|why| format!("{case}: {why}\n{said}"));
+    // A create that failed has cleaned up by itself.
+    if moment == Moment::Create && judged == Ok(Taken::Told) && !cleaning(failing) {
+        scene.is_clean(&case);
+    }
+    scene.leaves_nothing(&case, before);
+    judged
+}
+
+/// Calls of the cleaning itself: what it could not take away, `delete` does.
+fn cleaning(call: &Call) -> bool {
+    matches!(call.name, Sysno::unlinkat | Sysno::unlink | Sysno::rmdir)
+}
+
+#[test]
+fn a_call_that_fails_is_told_and_leaves_nothing() {
+    needs!(Root, Program("busybox"));
+    let every = std::env::var(EVERY).ok().and_then(|it| it.parse().ok()).unwrap_or(3);
+    let (mut tried, mut all, mut wrong) = (0, 0, Vec::new());
+    for moment in Moment::ALL {
+        let before = Host::now();
+        let faults = faults(moment);
+        let taken: Vec<_> =
+            faults.iter().step_by(every).map(|fault| fails(moment, fault, &before)).collect();
+        let count = |how: Taken| taken.iter().filter(|it| **it == Ok(how)).count();
+        println!(
+            "{moment:?}: {} of {} faults: {} survived, {} told, {} before main",
+            taken.len(),
+            faults.len(),
+            count(Taken::Well),
+            count(Taken::Told),
+            count(Taken::NotOurs)
+        );
+        tried += taken.len() - count(Taken::Never);
+        all += faults.len();
+        wrong.extend(taken.into_iter().filter_map(Result::err));
+    }
+    println!("faults: {tried} cases of {all}");
+    assert!(wrong.is_empty(), "{} cases:\n{}", wrong.len(), wrong.join("\n"));
+}
