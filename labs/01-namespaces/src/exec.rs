@@ -80,6 +80,30 @@ impl Exec {
         Err(telling)
     }
 
+    /// Signals as a program expects them, whatever we do with them: nothing ignored, nothing blocked.
+    ///
+    /// # Errors
+    /// None that the kernel knows of.
+    pub fn reset_signals(&self) -> std::result::Result<(), Errno> {
+        sys::default_action(Signal::SIGPIPE);
+        sigprocmask(SigmaskHow::SIG_SETMASK, Some(&SigSet::empty()), None)
+    }
+
+    /// execve(2) and nothing else: for whoever has a filter that judges every call by now. Returns
+    /// only when no candidate could be executed, with the most telling errno.
+    pub fn execute(&self) -> Errno {
+        let mut telling = Errno::ENOENT;
+        for candidate in &self.candidates {
+            match sys::execve(candidate, &self.argv, &self.envp) {
+                Errno::ENOENT | Errno::ENOTDIR => {}
+                // Another directory of PATH may have one that can be run (man 3 execvp).
+                Errno::EACCES => telling = Errno::EACCES,
+                other => return other,
+            }
+        }
+        telling
+    }
+
     /// Prepares to become `argv[0]` with the environment that we have ourselves.
     ///
     /// # Errors
@@ -132,21 +156,10 @@ fn c_strings<S: AsRef<OsStr>>(strings: &[S]) -> Result<Vec<CString>> {
 }
 
 impl Step for Exec {
-    /// Returns only when no candidate could be executed, with the most telling errno.
+    /// Returns only when it failed.
     fn run(&self) -> std::result::Result<(), Errno> {
-        // A program starts with nothing ignored and nothing blocked, whatever we do with signals.
-        sys::default_action(Signal::SIGPIPE);
-        sigprocmask(SigmaskHow::SIG_SETMASK, Some(&SigSet::empty()), None)?;
-        let mut telling = Errno::ENOENT;
-        for candidate in &self.candidates {
-            match sys::execve(candidate, &self.argv, &self.envp) {
-                Errno::ENOENT | Errno::ENOTDIR => {}
-                // Another directory of PATH may have one that can be run (man 3 execvp).
-                Errno::EACCES => telling = Errno::EACCES,
-                other => return Err(other),
-            }
-        }
-        Err(telling)
+        self.reset_signals()?;
+        Err(self.execute())
     }
 
     fn explain(&self) -> Explanation {

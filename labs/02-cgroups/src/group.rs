@@ -107,11 +107,14 @@ impl Group {
 
     /// The group `name` where it exists; `None` if it does in no tree.
     ///
+    /// A directory that cannot be looked at counts as there: taken for gone, it would be left
+    /// behind.
+    ///
     /// # Errors
     /// `name` leads out of the place.
     pub fn open(site: &Site, name: impl AsRef<Path>) -> Result<Option<Self>> {
         let mut group = Self::plan(site, name, &Controller::ALL.into())?;
-        group.parts.retain(|it| it.dir.is_dir());
+        group.parts.retain(|it| it.dir.try_exists().unwrap_or(true));
         Ok((!group.parts.is_empty()).then_some(group))
     }
 

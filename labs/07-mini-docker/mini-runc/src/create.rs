@@ -186,7 +186,7 @@ impl Making<'_> {
         let mut spawn: Spawn<'_> = spawn;
         spawn.cgroup = group.as_ref().map(AsFd::as_fd);
         let child = spawn.start_after(|pid| {
-            let record = record.clone().with_process(pid);
+            let record = record.clone().with_process(pid)?;
             record.write(self.dir)?;
             written = Some(record);
             self.run_hooks(state, pid)
@@ -196,7 +196,7 @@ impl Making<'_> {
             Some(record) => Ok((child, record)),
             // It forked half-way: what was written down was the one in the middle.
             None => {
-                let record = record.with_process(child.pid());
+                let record = record.with_process(child.pid())?;
                 record.write(self.dir)?;
                 Ok((child, record))
             }

@@ -80,12 +80,13 @@ fn poststop(container: &Container) -> Vec<Hook> {
     spec.and_then(|spec| spec.hooks).map(|hooks| hooks.poststop).unwrap_or_default()
 }
 
-/// Takes away process, group and directory of whatever is in a state directory.
+/// Takes away process, group and directory of whatever is in a state directory. What cannot be
+/// looked at is not taken for gone: the directory is the last that knows of it, so it stays.
 ///
 /// # Errors
-/// A process that does not end, a group that cannot be removed.
+/// A process that does not end, a group that cannot be removed; what keeps us from looking.
 pub(crate) fn take_away(dir: &Path) -> Result<()> {
-    if let Ok(record) = crate::record::read(dir) {
+    if let Some(record) = crate::record::find(dir)? {
         let container = Container { dir: dir.to_owned(), record };
         end(&container)?;
         if let Some(group) = container.record.cgroup.as_deref().map_or(Ok(None), cgroup::open)? {
@@ -100,14 +101,14 @@ pub(crate) fn take_away(dir: &Path) -> Result<()> {
 
 /// Kills the first process and waits until it is no more, or a zombie that its parent will reap.
 fn end(container: &Container) -> Result<()> {
-    let Some(pid) = container.process() else { return Ok(()) };
+    let Some(pid) = container.look_for_process()? else { return Ok(()) };
     // A frozen process takes no signal on v1.
     if let Ok(Some(group)) = container.group() {
         let _ = group.thaw();
     }
     let _ = kill(pid, Signal::SIGKILL);
     let until = Instant::now() + PATIENCE;
-    while container.process().is_some() {
+    while container.look_for_process()?.is_some() {
         if Instant::now() > until {
             return Err(Error::new("the container does not end")
                 .why(format!("process {pid} is still there {} s after SIGKILL", PATIENCE.as_secs()))

@@ -97,11 +97,15 @@ impl Root {
     /// The directory of a container, whatever is in it; `None` when there is none.
     ///
     /// # Errors
-    /// A name that is none.
+    /// A name that is none, or a directory that cannot be looked at.
     pub(crate) fn dir_of(&self, id: &str) -> Result<Option<PathBuf>> {
         check_id(id)?;
         let dir = self.dir.join(id);
-        Ok(dir.is_dir().then_some(dir))
+        let there = dir.try_exists().map_err(|error| {
+            Error::new("cannot look for the container")
+                .io(format_args!("stat {}", dir.display()), &error)
+        })?;
+        Ok(there.then_some(dir))
     }
 
     /// A container by its name.
@@ -159,10 +163,14 @@ impl Record {
         }
     }
 
-    /// The same with its first process.
-    pub(crate) fn with_process(self, pid: Pid) -> Self {
-        let start_time = process_stat(pid).map(|(_, start_time)| start_time);
-        Self { pid: Some(pid.as_raw()), start_time, ..self }
+    /// The same with its first process. One that has ended already began never: its number may
+    /// be another's by the time this is read.
+    ///
+    /// # Errors
+    /// As read(2) of /proc/PID/stat.
+    pub(crate) fn with_process(self, pid: Pid) -> Result<Self> {
+        let start_time = process_stat(pid)?.map_or(0, |(_, start_time)| start_time);
+        Ok(Self { pid: Some(pid.as_raw()), start_time: Some(start_time), ..self })
     }
 
     /// Writes it to its directory; atomic.
@@ -197,18 +205,34 @@ impl Record {
 /// Reads the record of a state directory.
 ///
 /// # Errors
-/// There is none (its maker was killed), or it is not JSON.
+/// There is none (its maker was killed), or it cannot be read.
 pub(crate) fn read(dir: &Path) -> Result<Record> {
+    find(dir)?.ok_or_else(|| half(dir, format!("there is no {}", dir.join(STATE).display())))
+}
+
+/// The same; `None` where its maker was killed before there was one.
+///
+/// # Errors
+/// As open(2) and read(2); or it is not JSON, and then no record of ours.
+pub(crate) fn find(dir: &Path) -> Result<Option<Record>> {
     let path = dir.join(STATE);
-    let half = |why: String| {
-        let id = dir.file_name().unwrap_or_default().to_string_lossy();
-        Error::new("container is not complete")
-            .why(why)
-            .fix(format!("whoever made it was killed; remove it: mini-runc delete --force {id}"))
+    let text = match fs::read(&path) {
+        Ok(text) => text,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => {
+            return Err(Error::new("cannot read the container's state")
+                .io(format_args!("read {}", path.display()), &error));
+        }
     };
-    let text =
-        fs::read(&path).map_err(|error| half(format!("read {}: {error}", path.display())))?;
-    serde_json::from_slice(&text).map_err(|error| half(format!("{}: {error}", path.display())))
+    let record = serde_json::from_slice(&text);
+    record.map(Some).map_err(|error| half(dir, format!("{}: {error}", path.display())))
+}
+
+fn half(dir: &Path, why: String) -> Error {
+    let id = dir.file_name().unwrap_or_default().to_string_lossy();
+    Error::new("container is not complete")
+        .why(why)
+        .fix(format!("whoever made it was killed; remove it: mini-runc delete --force {id}"))
 }
 
 impl Container {
@@ -232,10 +256,18 @@ impl Container {
 
     /// Its first process, while that lives. A zombie does not.
     pub(crate) fn process(&self) -> Option<Pid> {
-        let pid = Pid::from_raw(self.record.pid?);
-        let (state, start_time) = process_stat(pid)?;
+        self.look_for_process().ok().flatten()
+    }
+
+    /// The same for whoever must not take a process that cannot be looked at for a dead one.
+    ///
+    /// # Errors
+    /// As read(2) of /proc/PID/stat.
+    pub(crate) fn look_for_process(&self) -> Result<Option<Pid>> {
+        let Some(pid) = self.record.pid.map(Pid::from_raw) else { return Ok(None) };
+        let Some((state, start_time)) = process_stat(pid)? else { return Ok(None) };
         let same = self.record.start_time.is_none_or(|it| it == start_time);
-        (same && !matches!(state, 'Z' | 'X')).then_some(pid)
+        Ok((same && !matches!(state, 'Z' | 'X')).then_some(pid))
     }
 
     /// What the kernel says of it now.
@@ -286,8 +318,23 @@ pub(crate) fn word(status: Status) -> &'static str {
 }
 
 /// State letter and start time of a process (man 5 proc_pid_stat); `None` when there is none.
-fn process_stat(pid: Pid) -> Option<(char, u64)> {
-    let text = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+fn process_stat(pid: Pid) -> Result<Option<(char, u64)>> {
+    let path = format!("/proc/{pid}/stat");
+    let text = match fs::read_to_string(&path) {
+        Ok(text) => text,
+        // ESRCH: it went between open and read.
+        Err(error) if error.raw_os_error() == Some(libc::ESRCH) => return Ok(None),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => {
+            return Err(Error::new("cannot see the container's process")
+                .io(format_args!("read {path}"), &error)
+                .see("5 proc_pid_stat"));
+        }
+    };
+    Ok(parse_stat(&text))
+}
+
+fn parse_stat(text: &str) -> Option<(char, u64)> {
     // The name in parentheses may itself hold spaces and parentheses.
     let (_, fields) = text.rsplit_once(") ")?;
     let mut fields = fields.split(' ');
@@ -311,8 +358,8 @@ mod tests {
 
     #[test]
     fn our_own_process_lives_and_has_a_start_time() {
-        let (state, start_time) = process_stat(Pid::this()).unwrap();
+        let (state, start_time) = process_stat(Pid::this()).unwrap().unwrap();
         assert!("RS".contains(state) && start_time > 0);
-        assert_eq!(process_stat(Pid::from_raw(i32::MAX)), None);
+        assert_eq!(process_stat(Pid::from_raw(i32::MAX)).unwrap(), None);
     }
 }

@@ -213,12 +213,9 @@ impl Place {
 /// The group of a container that exists; `None` when it is gone or there never was one.
 ///
 /// # Errors
-/// A recorded name that is none.
+/// The trees cannot be looked at: a group that was made there must not be taken for gone.
 pub(crate) fn open(name: &Path) -> Result<Option<Group>> {
-    match Site::find() {
-        Ok(site) => Group::open(&site, name),
-        Err(_) => Ok(None),
-    }
+    Group::open(&Site::find()?, name)
 }
 
 fn trees(group: &Group, site: &Site) -> Vec<Tree> {

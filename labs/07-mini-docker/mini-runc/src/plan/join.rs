@@ -10,7 +10,10 @@
 use cgroups::Group;
 use ground::{Errno, Error, Explanation, Result, Step};
 use namespaces::{IdMaps, Kind, Kinds, Range, Spawn, steps::NewCgroupNamespace, time::Offsets};
-use nix::unistd::{self, Gid, Uid};
+use nix::{
+    sys::prctl,
+    unistd::{self, Gid, Uid},
+};
 use oci::runtime::{IdMapping, Namespace, NamespaceKind, TimeOffset};
 use setns::{JoinFile, JoinProcess, Target};
 
@@ -157,6 +160,7 @@ pub(super) fn running<'a>(
     for super::Planned { step, .. } in steps.0 {
         spawn.steps.push(step);
     }
+    spawn = spawn.step(Unreachable);
     if !kinds.is_empty() {
         spawn = spawn.step(JoinProcess::new(target, kinds));
     }
@@ -196,6 +200,15 @@ pub(super) fn steps(context: &Context<'_>, steps: &mut Steps) -> Result<()> {
     Ok(())
 }
 
+/// Nobody inside gets at the process while it holds the host's files: processes of the container
+/// are not there yet, unless the PID namespace is shared. After what is written to /proc/self,
+/// which belongs to root from then on; so an ordinary user does it only where it is needed.
+pub(super) fn unreachable(context: &Context<'_>, steps: &mut Steps) {
+    if context.caller.is_root || !context.makes(NamespaceKind::Pid) {
+        steps.add("mini-runc", Unreachable);
+    }
+}
+
 /// Takes the ids 0 of the new user namespace.
 #[derive(Debug)]
 struct BecomeRoot;
@@ -212,6 +225,24 @@ impl Step for BecomeRoot {
             "setresgid(0, 0, 0); setresuid(0, 0, 0)",
             "our ids from outside may not exist inside, and nobody can make files",
             "7 user_namespaces",
+        )
+    }
+}
+
+/// From here on the container's processes see us, and our open files are not for them.
+#[derive(Debug)]
+struct Unreachable;
+
+impl Step for Unreachable {
+    fn run(&self) -> Done {
+        prctl::set_dumpable(false)
+    }
+
+    fn explain(&self) -> Explanation {
+        Explanation::new(
+            "prctl(PR_SET_DUMPABLE, 0)",
+            "until exec nobody inside may look at our memory, environment and open files, or trace us",
+            "2 PR_SET_DUMPABLE",
         )
     }
 }

@@ -249,6 +249,7 @@ fn before_created(
     files::steps(context, steps)?;
     labels::steps(context, steps)?;
     sysctl::steps(context, steps)?;
+    join::unreachable(context, steps);
     // The mount table: ties cut, the root, what is mounted in it, what is hidden of it. All before
     // the pivot, because bind sources and device nodes come from the old root.
     root::enter(context, steps)?;

@@ -45,7 +45,8 @@ pub(crate) fn look_up(program: &Program, preserve_fds: u32, steps: &mut Steps) {
 
 /// The last steps of all.
 pub(super) fn become_it(program: Program, filter: Option<Filter>, steps: &mut Steps) {
-    // As close to exec as can be: the filter judges only what the program does.
+    steps.add("lab-01", DefaultSignals(program.clone()));
+    // Nothing but exec comes after it: the filter judges only what the program does.
     if let Some(filter) = filter {
         steps.add("mini-runc", filter);
     }
@@ -93,7 +94,7 @@ struct Become(Program);
 
 impl Step for Become {
     fn run(&self) -> Done {
-        self.0.exec.run()
+        Err(self.0.exec.execute())
     }
 
     fn explain(&self) -> Explanation {
@@ -119,6 +120,24 @@ impl Step for NoBlockedSignals {
             "sigprocmask(SIG_SETMASK, [])",
             "a blocked signal stays blocked across exec: Ctrl-C would do nothing",
             "2 sigprocmask",
+        )
+    }
+}
+
+/// SIGPIPE ends a program unless it says otherwise; it does not end us.
+#[derive(Debug)]
+struct DefaultSignals(Program);
+
+impl Step for DefaultSignals {
+    fn run(&self) -> Done {
+        self.0.exec.reset_signals()
+    }
+
+    fn explain(&self) -> Explanation {
+        Explanation::new(
+            "sigaction(SIGPIPE, SIG_DFL); sigprocmask(SIG_SETMASK, [])",
+            "an ignored signal stays ignored across exec; before the filter, which may not allow it",
+            "7 signal",
         )
     }
 }

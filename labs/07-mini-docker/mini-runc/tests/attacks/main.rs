@@ -19,6 +19,7 @@ mod scene;
 mod tracer;
 
 mod exe;
+mod joining;
 
 use std::{
     fs,

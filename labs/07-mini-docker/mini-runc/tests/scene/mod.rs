@@ -7,6 +7,8 @@ use std::{
     fs::{self, File},
     path::{Path, PathBuf},
     process::Command,
+    thread,
+    time::{Duration, Instant},
 };
 
 use nix::unistd::Pid;
@@ -17,6 +19,9 @@ use crate::{
     bundle::{Runtime, Stage},
     tracer::{self, Call, Ended, Then},
 };
+
+/// Undoing goes on for a while after a command has ended.
+const GRACE: Duration = Duration::from_secs(3);
 
 /// The command that is looked at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -115,28 +120,42 @@ impl Scene {
     /// After `delete --force` there is no state, no file, no group, no process, no mount.
     #[track_caller]
     pub fn leaves_nothing(&self, case: &str, before: &Host) {
+        self.left(before).unwrap_or_else(|left| panic!("{case}: {left}"));
+    }
+
+    /// What is left although `delete --force` was called.
+    pub fn left(&self, before: &Host) -> Result<(), String> {
         let deleted = self.stage.on("delete", &["--force"]);
-        assert!(deleted.code == 0 && deleted.stderr.is_empty(), "{case}: {deleted:?}");
-        self.is_clean(case);
-        let changes = before.changes();
-        if !changes.is_empty() {
-            println!("{case}: {changes:?}");
-            before.assert_unchanged();
+        if deleted.code != 0 || !deleted.stderr.is_empty() {
+            return Err(format!("{deleted:?}"));
+        }
+        self.is_clean()?;
+        let deadline = Instant::now() + GRACE;
+        loop {
+            let changes = before.changes();
+            if changes.is_empty() {
+                return Ok(());
+            }
+            if Instant::now() > deadline {
+                return Err(format!("{changes:?}"));
+            }
+            thread::sleep(Duration::from_millis(20));
         }
     }
 
-    /// Nothing is in the state directory, and no file is where none was.
-    #[track_caller]
-    pub fn is_clean(&self, case: &str) {
+    /// Whether nothing is in the state directory, and no file where none was.
+    pub fn is_clean(&self) -> Result<(), String> {
         let state = self.stage.state_root();
         let names = fs::read_dir(&state).into_iter().flatten().flatten().map(|it| it.file_name());
         let names: Vec<_> = names.collect();
-        assert!(names.is_empty(), "{case}: {names:?} stays in {}", state.display());
+        if !names.is_empty() {
+            return Err(format!("{names:?} stays in {}", state.display()));
+        }
         let new: Vec<_> = files_in(self.stage.dir.path())
             .into_iter()
             .filter(|file| !self.files.contains(file))
             .collect();
-        assert!(new.is_empty(), "{case}: {new:?} is new");
+        if new.is_empty() { Ok(()) } else { Err(format!("{new:?} is new")) }
     }
 }
 

@@ -35,8 +35,8 @@ pub struct Call {
     pub nth: usize,
     /// As PTRACE knows the process.
     pub pid: Pid,
-    /// The first two arguments.
-    pub arguments: [u64; 2],
+    /// How many calls it has made since it became this program.
+    pub since_exec: usize,
 }
 
 impl Call {
@@ -127,6 +127,7 @@ fn wait_flags() -> WaitPidFlag {
 struct Tracee {
     number: usize,
     made: BTreeMap<Sysno, usize>,
+    since_exec: usize,
     inside: bool,
     at_return: Option<Then>,
 }
@@ -200,7 +201,10 @@ impl Tracer {
     fn at_event(&mut self, pid: Pid, event: i32) {
         const PTRACE_EVENT_STOP: i32 = 128;
         match event {
-            libc::PTRACE_EVENT_EXEC if pid == self.command => self.begun = true,
+            libc::PTRACE_EVENT_EXEC => {
+                self.begun |= pid == self.command;
+                self.tracees.entry(pid).and_modify(|it| it.since_exec = 0);
+            }
             libc::PTRACE_EVENT_CLONE | libc::PTRACE_EVENT_FORK | libc::PTRACE_EVENT_VFORK => {
                 let born = Pid::from_raw(ptrace::getevent(pid).unwrap_or_default() as i32);
                 self.know(born);
@@ -235,8 +239,9 @@ impl Tracer {
             let Some(name) = Sysno::new(registers.orig_rax as usize) else { return };
             let nth = tracee.made.entry(name).or_default();
             *nth += 1;
-            let arguments = [registers.rdi, registers.rsi];
-            let call = Call { process: tracee.number, name, nth: *nth, pid, arguments };
+            let (nth, since_exec) = (*nth, tracee.since_exec);
+            let call = Call { process: tracee.number, name, nth, pid, since_exec };
+            tracee.since_exec += 1;
             let then = decide(&call);
             tracee.at_return = Some(then).filter(|then| *then != Then::Go);
             if let Then::Fail(_) = then {
