@@ -66,6 +66,13 @@ impl Caller {
     }
 }
 
+/// Whether we are in a user namespace other than the initial one.
+pub(crate) fn in_user_namespace() -> bool {
+    // A kernel without user namespaces has no such file.
+    let map = optional("/proc/self/uid_map");
+    !map.is_empty() && !maps_everything(&map)
+}
+
 fn read(path: &str) -> Result<String> {
     fs::read_to_string(path).map_err(|error| {
         Error::new("cannot see who we are")

@@ -69,8 +69,11 @@ impl Place {
             // Device rules are what every engine writes, and an ordinary user can enforce none: nor
             // can they make a node that would need it.
             Err(error) if limits == Limits::default() => {
-                let why = error.why.unwrap_or_default();
-                warn(format!("the container gets no cgroup of its own: {why}"));
+                // An engine that has made a user namespace for us knows what it gave us.
+                if !caller.in_user_namespace {
+                    let why = error.why.unwrap_or_default();
+                    warn(format!("the container gets no cgroup of its own: {why}"));
+                }
                 return Ok(None);
             }
             Err(error) => return Err(error),

@@ -4,9 +4,13 @@ use std::{ffi::OsString, path::PathBuf};
 
 use clap::{Parser, Subcommand, ValueEnum};
 
+/// As runc says it: `mini-runc version 1.2.3`. dockerd and podman cut it at the word "version" and
+/// show what follows.
+const VERSION: &str = concat!("version ", env!("CARGO_PKG_VERSION"), "\nspec: 1.3.0");
+
 /// The low-level container runtime: a bundle directory in, a process out
 #[derive(Debug, Parser)]
-#[command(name = "mini-runc", version, max_term_width = 100, args_override_self = true)]
+#[command(name = "mini-runc", version = VERSION, max_term_width = 100, args_override_self = true)]
 pub(super) struct Args {
     #[command(flatten)]
     pub(super) global: Global,

@@ -11,6 +11,7 @@ use super::{
     report::Log,
 };
 use crate::{
+    caller,
     create::{self, Console},
     delete, kill,
     record::Root,
@@ -38,9 +39,11 @@ pub(super) fn run(args: Args, log: &Log) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Where the state is kept: it must not survive a restart of the machine, so below /run.
+/// Where the state is kept: it must not survive a restart of the machine, so below /run. An ordinary
+/// user's podman runs us as root of a user namespace, where /run is still the machine's.
 fn default_root() -> PathBuf {
-    match std::env::var_os("XDG_RUNTIME_DIR").filter(|_| !geteuid().is_root()) {
+    let own_run = geteuid().is_root() && !caller::in_user_namespace();
+    match std::env::var_os("XDG_RUNTIME_DIR").filter(|_| !own_run) {
         Some(dir) => PathBuf::from(dir).join("mini-runc"),
         None => PathBuf::from("/run/mini-runc"),
     }
