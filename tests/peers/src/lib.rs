@@ -1,7 +1,9 @@
-//! mini-docker beside the programs it stands for: the same image through all of their hands.
+//! mini-docker and mini-runc beside the programs they stand for: the same image through all of their
+//! hands, and the same engines over mini-runc as over runc and crun.
 //!
 //! A peer passes a check before the check judges us. Everything a test makes is in one temporary
-//! directory; peers that write to `/run` or `/var/lib` get a mount namespace with their own.
+//! directory; peers that write to `/run` or `/var/lib` get a mount namespace with their own, and an
+//! engine a whole [`stage`].
 #![allow(
     clippy::panic,
     clippy::expect_used,
@@ -11,6 +13,9 @@
 
 pub mod debian;
 pub mod docker_registry;
+pub mod groups;
+pub mod session;
+pub mod stage;
 
 use std::{
     path::{Path, PathBuf},
@@ -92,8 +97,16 @@ impl Engine {
     /// # Panics
     /// When it is not there: `cargo build -p lab-07`.
     pub fn program() -> PathBuf {
+        Self::program_named("mini-docker")
+    }
+
+    /// A program of lab 07, which Cargo has built beside the tests.
+    ///
+    /// # Panics
+    /// When it is not there.
+    pub fn program_named(name: &str) -> PathBuf {
         let tests = std::env::current_exe().expect("this program has a path");
-        let program = tests.ancestors().nth(2).expect("target/debug").join("mini-docker");
+        let program = tests.ancestors().nth(2).expect("target/debug").join(name);
         assert!(program.exists(), "{} is not built", program.display());
         program
     }

@@ -1,0 +1,141 @@
+//! A stage: a machine of its own for an engine, made of namespaces, on which one step follows another.
+//!
+//! ```text
+//! us --- unshare(1) --- bash, PID 1: stage/furnish.sh     mount, PID, network, IPC, UTS, cgroup namespaces
+//!   steps  --NUL-->       | eval                          tmpfs on /run /var/lib /tmp .., overlay on /etc
+//!   <--NUL-- words        +- dockerd, containerd, conmon, shims, containers
+//! ```
+//!
+//! When we go, however we go, the pipe of the steps ends, PID 1 with it, and the kernel takes
+//! everything else: processes, mounts, links and rules. Control groups remain, and [`Groups`] has
+//! them.
+
+use std::{
+    io::{Read, Write},
+    path::{Path, PathBuf},
+    process::{Child, ChildStdin, Command, Stdio},
+    sync::mpsc::{Receiver, RecvTimeoutError, channel},
+    thread,
+    time::Duration,
+};
+
+use crate::groups::Groups;
+
+/// A step may take this long.
+const PATIENCE: Duration = Duration::from_secs(90);
+
+/// What a stage is for.
+#[derive(Debug, Clone)]
+pub struct Scene {
+    /// The script in `stage/` that prepares the engine.
+    pub engine: &'static str,
+    /// The low-level runtime that it uses.
+    pub runtime: PathBuf,
+    /// Whether a cgroup v2 beside v1 is out of sight: Debian's crun refuses a machine that is both.
+    pub hide_v2: bool,
+}
+
+/// A furnished stage.
+#[derive(Debug)]
+pub struct Stage {
+    steps: Option<ChildStdin>,
+    words: Receiver<String>,
+    unshare: Child,
+    // Last: it goes when all processes have gone.
+    _groups: Groups,
+}
+
+impl Stage {
+    /// Furnishes a stage and starts the engine.
+    ///
+    /// # Panics
+    /// When something of it fails, with what was said.
+    pub fn new(scene: &Scene) -> Self {
+        let mut unshare = command(scene).spawn().expect("sh and unshare");
+        let groups = Groups::around(unshare.id());
+        let steps = unshare.stdin.take();
+        let words = words(unshare.stdout.take().expect("a pipe"));
+        let mut stage = Self { steps, words, unshare, _groups: groups };
+        stage.send("\n");
+        let (said, _) = stage.step("true");
+        assert_eq!(said, "", "the stage is furnished in silence");
+        stage
+    }
+
+    /// Runs one command of bash; returns what it said, standard error included, and its exit status.
+    ///
+    /// # Panics
+    /// When it takes longer than 90 s, or ends the stage.
+    #[track_caller]
+    pub fn step(&mut self, command: &str) -> (String, i32) {
+        self.send(&format!("{command}\0"));
+        let word = || match self.words.recv_timeout(PATIENCE) {
+            Ok(word) => word,
+            Err(RecvTimeoutError::Timeout) => panic!("no end of: {command}"),
+            Err(RecvTimeoutError::Disconnected) => panic!("the stage ended before: {command}"),
+        };
+        let said = word();
+        let status = word().parse().unwrap_or_else(|_| panic!("{said}"));
+        (said, status)
+    }
+
+    fn send(&mut self, text: &str) {
+        // When nobody reads any more, the missing answer tells.
+        let _ = self.steps.as_mut().map(|steps| steps.write_all(text.as_bytes()));
+    }
+
+    /// The last lines of the engine's log.
+    #[track_caller]
+    pub fn log(&mut self) -> String {
+        self.step("tail -n 30 /run/log").0
+    }
+}
+
+impl Drop for Stage {
+    fn drop(&mut self) {
+        // After the last step PID 1 ends, and unshare(1) waits until its PID namespace is empty.
+        drop(self.steps.take());
+        for _ in 0..100 {
+            if let Ok(Some(_)) = self.unshare.try_wait() {
+                return;
+            }
+            thread::sleep(Duration::from_millis(50));
+        }
+        let _ = self.unshare.kill();
+        let _ = self.unshare.wait();
+    }
+}
+
+fn command(scene: &Scene) -> Command {
+    // It waits until we have put it into its control groups.
+    const ENTER: &str = "read -r _; exec unshare --mount --propagation private --net --ipc --uts \
+        --cgroup --pid --fork --kill-child --mount-proc bash \"$0\"";
+    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut command = Command::new("sh");
+    command.args(["-euc", ENTER]).arg(here.join("stage/furnish.sh")).env_clear();
+    command.env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin").env("LC_ALL", "C.UTF-8").env("TZ", "UTC");
+    command.env(testbed::MARK, testbed::own_mark()).env("RUNTIME", &scene.runtime);
+    command.env("ENGINE", here.join("stage").join(scene.engine).with_extension("sh"));
+    command.env("SESSIONS", here.join("sessions"));
+    command.env("HIDE_V2", if scene.hide_v2 { "yes" } else { "" });
+    command.stdin(Stdio::piped()).stdout(Stdio::piped());
+    command
+}
+
+/// What comes, cut at each NUL.
+fn words(mut pipe: impl Read + Send + 'static) -> Receiver<String> {
+    let (send, receive) = channel();
+    thread::spawn(move || {
+        let (mut word, mut buffer) = (Vec::new(), [0; 4096]);
+        while let Ok(length @ 1..) = pipe.read(&mut buffer) {
+            for &byte in &buffer[..length] {
+                match byte {
+                    0 if send.send(String::from_utf8_lossy(&word).into_owned()).is_err() => return,
+                    0 => word.clear(),
+                    byte => word.push(byte),
+                }
+            }
+        }
+    });
+    receive
+}

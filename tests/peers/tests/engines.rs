@@ -1,0 +1,53 @@
+//! Real engines over mini-runc: each session is played to a peer first, and both must say the same.
+
+use peers::session::{Peer, play};
+use testbed::{Host, needs};
+
+#[test]
+fn podman_does_not_notice() {
+    needs!(Root, Program("podman"), Program("crun"), Program("busybox"), CgroupV1("memory"));
+    let before = Host::now();
+    play("podman", "podman", Peer::Crun);
+    before.assert_unchanged();
+}
+
+#[test]
+fn podmans_pods_do_not_notice() {
+    needs!(Root, Program("podman"), Program("crun"), Program("busybox"), CgroupV1("memory"));
+    let before = Host::now();
+    play("pod", "podman", Peer::Crun);
+    before.assert_unchanged();
+}
+
+#[test]
+fn containerd_does_not_notice() {
+    needs!(Root, Program("containerd"), Program("runc"), Program("busybox"), CgroupV1("memory"));
+    let before = Host::now();
+    play("containerd", "containerd", Peer::Runc);
+    before.assert_unchanged();
+}
+
+#[test]
+fn docker_does_not_notice() {
+    needs!(Root, Program("dockerd"), Program("runc"), Program("busybox"), CgroupV1("memory"));
+    let before = Host::now();
+    play("docker", "docker", Peer::Runc);
+    before.assert_unchanged();
+}
+
+#[test]
+fn a_swarm_of_one_does_not_notice() {
+    needs!(Root, Program("dockerd"), Program("runc"), Program("busybox"), CgroupV1("memory"));
+    let before = Host::now();
+    play("swarm", "docker", Peer::Runc);
+    before.assert_unchanged();
+}
+
+#[test]
+fn an_ordinary_users_podman_does_not_notice() {
+    needs!(Root, Program("podman"), Program("crun"), Program("busybox"), CgroupV1("memory"));
+    needs!(NewUidMap, Program("slirp4netns"));
+    let before = Host::now();
+    play("rootless", "rootless", Peer::Crun);
+    before.assert_unchanged();
+}
