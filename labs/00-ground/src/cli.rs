@@ -56,7 +56,7 @@ pub fn parse<A: Parser>() -> A {
 fn hinted(mut error: clap::Error) -> clap::Error {
     let usage = error.get(ContextKind::Usage).map(ToString::to_string).unwrap_or_default();
     let unknown = match error.get(ContextKind::InvalidArg) {
-        Some(ContextValue::String(unknown)) if usage.contains("-- <COMMAND>") => unknown,
+        Some(ContextValue::String(unknown)) if usage.contains("-- <") => unknown,
         _ => return error,
     };
     if error.kind() == ErrorKind::UnknownArgument && !unknown.starts_with('-') {
@@ -135,4 +135,31 @@ pub fn run(flags: Flags, main: impl FnOnce(&mut Narrator<'_>) -> Result<ExitCode
         let _ = stdout.flush();
         ExitCode::from(error.exit_code)
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug, Parser)]
+    struct Limit {
+        #[arg(long)]
+        _memory: bool,
+        #[arg(last = true)]
+        _cmd: Vec<String>,
+    }
+
+    #[track_caller]
+    fn check(line: &str, hinted_at: bool) {
+        let words = ["limit"].into_iter().chain(line.split(' '));
+        let said = hinted(Limit::try_parse_from(words).unwrap_err()).to_string();
+        assert_eq!(said.contains("a command comes after two dashes: '-- "), hinted_at, "{said}");
+    }
+
+    #[test]
+    fn a_command_without_its_dashes_is_told_of_them() {
+        check("ls -l", true);
+        check("--memory ls", true);
+        check("--memroy -- ls", false);
+    }
 }

@@ -46,7 +46,7 @@ enum Command {
 }
 
 fn main() -> ExitCode {
-    let args = Args::parse();
+    let args: Args = ground::cli::parse();
     ground::cli::run(args.flags, |narrator| run(args.command, args.flags, narrator))
 }
 

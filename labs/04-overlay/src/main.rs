@@ -106,7 +106,7 @@ fn marks() -> Marks {
 }
 
 fn main() -> ExitCode {
-    let args = Args::parse();
+    let args: Args = ground::cli::parse();
     cli::run(args.flags, |narrator| run(&args, narrator))
 }
 
