@@ -5,10 +5,12 @@
 //! maps their own id, and that only after setgroups(2) is denied for good; ranges of subordinate
 //! ids (subuid(5)) are written by newuidmap(1), which is set-user-ID root (man 7 user_namespaces).
 
-use std::{fs, process::Command};
+use std::{fs, os::fd::OwnedFd, process::Command};
 
 use ground::{Error, Explanation, Result};
 use nix::unistd::{Pid, User, getegid, geteuid};
+
+use crate::{Kind, Kinds, Spawn};
 
 /// `count` consecutive ids: `inside` is `outside` in the parent namespace, and so on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -76,6 +78,22 @@ impl IdMaps {
             });
         }
         calls
+    }
+
+    /// A user namespace with these maps in which nobody lives: mount_setattr(2) takes one to say how
+    /// the ids of a mount are shown. It is gone when it is closed.
+    ///
+    /// # Errors
+    /// As [`crate::Spawn::start`].
+    pub fn namespace(&self) -> Result<OwnedFd> {
+        let spawn = Spawn::new(Kinds::of([Kind::User])).id_maps(self.clone()).stay();
+        let maker = spawn.start()?;
+        let path = format!("/proc/{}/ns/user", maker.pid());
+        let file = fs::File::open(&path).map_err(|error| {
+            Error::new("cannot hold the user namespace").io(format_args!("open {path}"), &error)
+        })?;
+        // The maker is killed when it is dropped here; the open file keeps what it made.
+        Ok(file.into())
     }
 
     /// Writes the maps of the user namespace that `pid` has just been made in.

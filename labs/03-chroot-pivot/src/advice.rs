@@ -40,6 +40,18 @@ pub(crate) fn mount(flags: MsFlags, fstype: Option<&CStr>, errno: Errno) -> Opti
     special.or_else(|| any_mount(errno))
 }
 
+/// Advice for attaching a tree: a new file system of this type, or with `None` what was mounted
+/// before.
+pub fn mounted(fstype: Option<&CStr>, errno: Errno) -> Option<&'static str> {
+    let flags = if fstype.is_some() { MsFlags::empty() } else { MsFlags::MS_BIND };
+    mount(flags, fstype, errno)
+}
+
+/// Advice for changing a mount.
+pub fn change(errno: Errno) -> Option<&'static str> {
+    mount(MsFlags::MS_REMOUNT, None, errno)
+}
+
 fn any_mount(errno: Errno) -> Option<&'static str> {
     Some(match errno {
         Errno::ENOENT => TARGET,

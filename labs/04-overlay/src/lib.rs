@@ -21,7 +21,6 @@ pub mod layers;
 mod merged;
 mod mount;
 mod options;
-mod sys;
 pub mod whiteout;
 
 pub use alone::diff_alone;

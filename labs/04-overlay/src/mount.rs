@@ -8,10 +8,7 @@
 
 use std::{
     ffi::{CStr, CString, OsString},
-    os::{
-        fd::AsFd,
-        unix::ffi::{OsStrExt, OsStringExt},
-    },
+    os::unix::ffi::{OsStrExt, OsStringExt},
     path::{Path, PathBuf},
 };
 
@@ -21,15 +18,12 @@ use nix::{
     sys::stat::Mode,
     unistd::{SysconfVar, chdir, fchdir, sysconf},
 };
-use rootfs::{Mount, MsFlags, c_path};
+use rootfs::{FileSystem, Mount, MsFlags, c_path};
 
-use crate::{Options, advice, sys};
+use crate::{Options, advice};
 
 /// The most lower layers that the kernel takes (OVL_MAX_STACK in fs/overlayfs).
 pub const MAX_LOWER: usize = 500;
-
-/// The most bytes that fsconfig(2) takes as a value.
-const MAX_VALUE: usize = 255;
 
 /// An overlay file system, not mounted yet.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -123,22 +117,22 @@ impl Overlay {
 
     /// One fsconfig(2) a layer, the topmost first.
     fn one_by_one(&self, target: &Path) -> Result<MountOverlay> {
-        let mut parameters = Vec::new();
+        let mut file_system = FileSystem::new(c"overlay");
         for path in &self.lower {
-            parameters.push(parameter(c"lowerdir+", path)?);
+            file_system = with_path(file_system, c"lowerdir+", path)?;
         }
         if let Some(Upper { dir, work }) = &self.upper {
             // Unlike `lowerdir+`, these two are unescaped by the kernel here as well.
             for (key, path) in [(c"upperdir", dir), (c"workdir", work)] {
                 let escaped = OsString::from_vec(escaped(&absolute(path)?));
-                parameters.push(parameter(key, Path::new(&escaped))?);
+                file_system = with_path(file_system, key, Path::new(&escaped))?;
             }
         }
         for (key, value) in self.options.parameters() {
-            parameters.push((c_path(key)?, value.map(c_path).transpose()?));
+            file_system = file_system.parameter(c_path(key)?, value.map(c_path).transpose()?);
         }
         let target = c_path(target)?;
-        Ok(MountOverlay::OneByOne { target, parameters, layers: self.lower.len() })
+        Ok(MountOverlay::OneByOne { target, file_system, layers: self.lower.len() })
     }
 
     fn why(&self) -> &'static str {
@@ -170,8 +164,8 @@ pub enum MountOverlay {
     OneByOne {
         /// Where it is mounted.
         target: CString,
-        /// Keys and their values; flags have none.
-        parameters: Vec<(CString, Option<CString>)>,
+        /// The file system, with a parameter a layer.
+        file_system: FileSystem,
         /// How many of them are lower layers.
         layers: usize,
     },
@@ -188,14 +182,10 @@ impl Step for MountOverlay {
                 fchdir(here)?;
                 mounted
             }
-            Self::OneByOne { target, parameters, .. } => {
-                let context = sys::fsopen(c"overlay")?;
-                for (key, value) in parameters {
-                    sys::fsconfig(context.as_fd(), key, value.as_deref())?;
-                }
-                sys::fsconfig_create(context.as_fd())?;
-                let mount = sys::fsmount(context.as_fd())?;
-                sys::move_mount(mount.as_fd(), target)
+            Self::OneByOne { target, file_system, .. } => {
+                let place = OFlag::O_PATH | OFlag::O_CLOEXEC;
+                let target = open(target.as_c_str(), place, Mode::empty())?;
+                file_system.mount()?.attach(target)
             }
         }
     }
@@ -271,19 +261,20 @@ fn page_size() -> usize {
     size.and_then(|size| usize::try_from(size).ok()).unwrap_or(4096)
 }
 
-fn parameter(key: &CStr, path: &Path) -> Result<(CString, Option<CString>)> {
+fn with_path(file_system: FileSystem, key: &CStr, path: &Path) -> Result<FileSystem> {
+    const MAX: usize = FileSystem::VALUE_MAX;
     let path = absolute(path)?;
-    if path.as_os_str().len() > MAX_VALUE {
+    if path.as_os_str().len() > MAX {
         return Err(Error::new("the stack of layers is too long for the kernel")
             .why(format!(
-                "mount(2) takes {} bytes of options, and fsconfig(2) {MAX_VALUE} bytes a layer: {}",
+                "mount(2) takes {} bytes of options, and fsconfig(2) {MAX} bytes a layer: {}",
                 page_size() - 1,
                 path.display()
             ))
             .see("2 fsconfig")
             .fix("keep the layers in one directory, under short names"));
     }
-    Ok((key.to_owned(), Some(c_path(path)?)))
+    Ok(file_system.parameter(key, Some(c_path(path)?)))
 }
 
 fn absolute(path: &Path) -> Result<PathBuf> {

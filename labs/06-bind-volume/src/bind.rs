@@ -11,9 +11,7 @@ use nix::{
     mount::{MsFlags, mount},
     sys::statvfs::{FsFlags, statvfs},
 };
-use rootfs::Mount;
-
-use crate::sys;
+use rootfs::{Change, Mount, Reach};
 
 /// `mount(source, target, NULL, MS_BIND|MS_REC, NULL)`: the volume.
 ///
@@ -121,8 +119,8 @@ impl SetReadOnly {
     }
 
     /// The call itself, or the remount where it does not exist.
-    pub(crate) fn at(target: &CStr) -> Result<(), Errno> {
-        match sys::set_read_only(target) {
+    fn at(target: &CStr) -> Result<(), Errno> {
+        match Change::set(libc::MOUNT_ATTR_RDONLY, Reach::All).make_at(target) {
             Err(Errno::ENOSYS) => RemountReadOnly::at(target),
             other => other,
         }

@@ -23,7 +23,7 @@ use namespaces::{
 };
 use overlay::{Marks, Options, Overlay, Upper};
 use rootfs::{Chdir, DEFAULT_PATH, Mkdir, Mount, c_path, dev};
-use volumes::{BindInside, Source, Spec, volume};
+use volumes::{Source, Spec, volume, volume_explained};
 
 /// A container to be made.
 #[derive(Debug)]
@@ -62,10 +62,10 @@ impl Container<'_> {
     /// A rootfs or a volume that is not there, or a volume that has no path.
     pub fn plan(&self) -> Result<Spawn<'static>> {
         let scratch = Scratch::over(self.existing_rootfs()?);
-        let mut volumes = Vec::new();
+        let mut volumes: Vec<Box<dyn Step>> = Vec::new();
         for spec in self.volumes {
             let (source, root) = (host_path(spec)?, &scratch.merged);
-            volumes.extend(volume(source, root, &spec.target, spec.access)?);
+            volumes.push(Box::new(volume(source, root, &spec.target, spec.access)?));
         }
         let mut spawn = self.isolated(&scratch)?;
         spawn.steps.extend(volumes);
@@ -102,7 +102,7 @@ impl Container<'_> {
         let mut calls = self.isolated(&scratch)?.explain();
         for spec in self.volumes {
             let target = scratch.merged.join(spec.target.strip_prefix("/").unwrap_or(&spec.target));
-            calls.push(BindInside::planned(host_path(spec)?, target.display()));
+            calls.push(volume_explained(host_path(spec)?, target.display(), spec.access));
         }
         calls.extend(self.rooted(&scratch)?.iter().map(|step| step.explain()));
         Ok(calls)

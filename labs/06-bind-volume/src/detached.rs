@@ -1,24 +1,27 @@
-//! A mount that is nowhere yet: how a running container gets a volume.
+//! A volume for a container that runs: a copy of a mount, carried inside by its descriptor.
 //!
 //! mount(2) names its source by a path, and a container that has pivoted has no path to the host's
 //! directories left. open_tree(2) separates the two halves: the copy of the mount is made on the
-//! host and held by a descriptor, the descriptor is carried through setns(2) into the container's
-//! mount namespace, and move_mount(2) attaches it there. Both since Linux 5.2.
+//! host and held by a descriptor ([`rootfs::Tree`]), the descriptor is carried through setns(2) into
+//! the container's mount namespace, and move_mount(2) attaches it there. Both since Linux 5.2.
 
 use std::{
     ffi::{CStr, CString},
-    os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd},
+    os::fd::{AsFd, AsRawFd, BorrowedFd},
 };
 
 use ground::{Errno, Error, Explanation, Result, Step};
-
-use crate::{FdPath, SetReadOnly, sys};
+use nix::{
+    fcntl::{OFlag, open},
+    sys::stat::Mode,
+};
+use rootfs::{Change, Reach, Tree};
 
 /// A mount tree attached nowhere. It is gone when it is dropped, unless it was attached.
 #[derive(Debug)]
 pub struct Detached {
     source: CString,
-    tree: OwnedFd,
+    tree: Tree,
 }
 
 impl Detached {
@@ -28,7 +31,7 @@ impl Detached {
     /// EPERM without CAP_SYS_ADMIN over our own mount namespace; ENOENT without a source; ENOSYS
     /// before Linux 5.2.
     pub fn open(source: &CStr) -> Result<Self> {
-        let tree = sys::open_tree_clone(source).map_err(|errno| {
+        let tree = Tree::copy(source, Reach::All).map_err(|errno| {
             let Explanation { call, man, .. } = Self::explain(source);
             let error = Error::new("cannot take the directory along").call(&call, errno).see(man);
             match errno {
@@ -55,9 +58,10 @@ impl Detached {
     /// The same tree, read-only before anybody can see it.
     ///
     /// # Errors
-    /// EINVAL or ENOSYS before Linux 5.12.
+    /// ENOSYS before Linux 5.12: what is nowhere could not be changed then.
     pub fn read_only(self) -> Result<Self> {
-        SetReadOnly::at(FdPath::of(&self.tree).as_c_str()).map_err(|errno| {
+        let read_only = Change::set(libc::MOUNT_ATTR_RDONLY, Reach::All);
+        self.tree.change(&read_only).map_err(|errno| {
             let Explanation { call, man, .. } = Self::read_only_explained();
             let error = Error::new("cannot make the volume read-only").call(&call, errno).see(man);
             error.fix("use Linux 5.12 or newer, or add the volume without :ro")
@@ -68,8 +72,7 @@ impl Detached {
     /// The call that [`Detached::read_only`] makes.
     pub fn read_only_explained() -> Explanation {
         Explanation::new(
-            "mount_setattr(AT_FDCWD, \"/proc/self/fd/tree\", AT_RECURSIVE, \
-             {attr_set=MOUNT_ATTR_RDONLY})",
+            "mount_setattr(tree, \"\", AT_EMPTY_PATH|AT_RECURSIVE, {attr_set=MOUNT_ATTR_RDONLY})",
             "before it is attached, so that there is no moment in which it could be written",
             "2 mount_setattr",
         )
@@ -112,7 +115,9 @@ impl Attach {
 
 impl Step for Attach {
     fn run(&self) -> std::result::Result<(), Errno> {
-        sys::move_mount(self.detached.as_fd(), &self.target)
+        let place = OFlag::O_PATH | OFlag::O_CLOEXEC;
+        let target = open(self.target.as_c_str(), place, Mode::empty())?;
+        self.detached.tree.attach(target)
     }
 
     fn explain(&self) -> Explanation {

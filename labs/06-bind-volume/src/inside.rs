@@ -4,62 +4,84 @@
 //! `mount(.., "ROOTFS/data", ..)` follows it on the *host* (CVE-2021-30465 and its kin). openat2(2)
 //! with RESOLVE_IN_ROOT walks the path as the container would, links and `..` included, and cannot
 //! leave. What it returns is used through the descriptor and not looked up again, so that nobody
-//! can exchange it in between: the mount goes to `/proc/self/fd/N`.
+//! can exchange it in between.
+//!
+//! Nothing here allocates, because the child between clone(2) and execve(2) walks these paths.
 
 use std::{
     ffi::{CStr, CString},
-    os::fd::{AsRawFd, OwnedFd, RawFd},
+    fmt,
+    os::fd::{AsFd, BorrowedFd, OwnedFd},
     os::unix::ffi::OsStrExt,
-    path::{Component, Path},
+    path::Path,
 };
 
 use ground::{Errno, Error, Result};
 use nix::{
-    fcntl::{OFlag, OpenHow, ResolveFlag, open, openat2},
-    sys::stat::{Mode, mkdirat},
+    fcntl::{AT_FDCWD, OFlag, OpenHow, ResolveFlag, open, openat2},
+    sys::stat::Mode,
 };
 
-/// A path below a root, prepared so that a child can walk it without allocating.
+use crate::make;
+
+/// A path below a root.
 #[derive(Debug, Clone)]
 pub struct Inside {
-    root: CString,
+    root: Root,
     path: CString,
-    /// Every beginning of the path, shortest first, and the name it ends with.
-    beginnings: Vec<(CString, CString)>,
+    /// Whether the last name may be a link.
+    link: bool,
 }
 
-/// What a mount point is made as where there is none: it has to be of its source's kind.
+/// The directory that counts as `/`.
+#[derive(Debug, Clone)]
+enum Root {
+    /// The working directory, when the path is walked.
+    Here,
+    /// A directory of ours.
+    At(CString),
+}
+
+/// What has to be at a path, and is made when it is missing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Shape {
-    /// For a directory.
+pub enum Wanted {
+    /// It must be there already.
+    Existing,
+    /// A directory, with those above it.
     Directory,
-    /// For anything else.
+    /// A file, empty if it is made, with the directories above it.
     File,
+}
+
+impl Wanted {
+    /// A mount point has to be of its source's kind.
+    pub fn like(source: &std::fs::Metadata) -> Self {
+        if source.is_dir() { Self::Directory } else { Self::File }
+    }
 }
 
 impl Inside {
     /// `path`, as a process would say it whose root is `root`.
     ///
     /// # Errors
-    /// A NUL byte in one of them.
+    /// A NUL byte in one of them, or a path longer than the kernel takes.
     pub fn new(root: &Path, path: &Path) -> Result<Self> {
-        let mut beginnings = Vec::new();
-        let mut walked = Vec::from(b".");
-        for part in path.components() {
-            let name = match part {
-                Component::Normal(name) => name.as_bytes(),
-                Component::ParentDir => b"..",
-                Component::RootDir | Component::CurDir | Component::Prefix(_) => continue,
-            };
-            walked.push(b'/');
-            walked.extend(name);
-            beginnings.push((c_string(walked.clone())?, c_string(name)?));
-        }
-        Ok(Self {
-            root: c_string(root.as_os_str().as_bytes())?,
-            path: c_string(walked)?,
-            beginnings,
-        })
+        let root = Root::At(c_string(root.as_os_str().as_bytes())?);
+        Ok(Self { root, path: relative(path.as_os_str().as_bytes())?, link: true })
+    }
+
+    /// `path`, as a process would say it whose root is what will be the working directory when the
+    /// path is walked.
+    ///
+    /// # Errors
+    /// A NUL byte, or a path longer than the kernel takes.
+    pub fn here(path: &str) -> Result<Self> {
+        Ok(Self { root: Root::Here, path: relative(path.as_bytes())?, link: true })
+    }
+
+    /// The same where the last name must be a directory and no link to one.
+    pub fn no_link(self) -> Self {
+        Self { link: false, ..self }
     }
 
     /// Opens what is there, without reading it (O_PATH).
@@ -67,100 +89,95 @@ impl Inside {
     /// # Errors
     /// As openat2(2); ENOENT when it is not there inside.
     pub fn open(&self) -> std::result::Result<OwnedFd, Errno> {
-        self.resolve(&self.open_root()?, &self.path)
+        self.open_as(OFlag::O_PATH)
     }
 
-    // ANCHOR: create
-    /// Opens what is there, after making the directories that are missing on the way and, as its
-    /// `shape` has it, the last name. Idempotent.
+    /// Opens what is there with these flags.
     ///
     /// # Errors
-    /// As openat2(2) and mkdirat(2); ENOTDIR when a file is in the way.
-    pub fn create(&self, shape: Shape) -> std::result::Result<OwnedFd, Errno> {
+    /// As openat2(2).
+    pub fn open_as(&self, flags: OFlag) -> std::result::Result<OwnedFd, Errno> {
         let root = self.open_root()?;
-        let mut parent = self.resolve(&root, c".")?;
-        for (index, (beginning, name)) in self.beginnings.iter().enumerate() {
-            let last = index + 1 == self.beginnings.len();
-            parent = match self.resolve(&root, beginning) {
-                Err(Errno::ENOENT) => {
-                    let shape = if last { shape } else { Shape::Directory };
-                    make(&parent, name, shape)?;
-                    self.resolve(&root, beginning)?
-                }
-                found => found?,
-            };
-        }
-        Ok(parent)
+        resolve(as_root(&root), &self.path, flags | self.last())
     }
-    // ANCHOR_END: create
 
-    fn open_root(&self) -> std::result::Result<OwnedFd, Errno> {
+    /// Opens what is there, after making what is missing. Idempotent.
+    ///
+    /// # Errors
+    /// As openat2(2) and mkdirat(2); ENOTDIR when a file is in the way, or a link where none may be.
+    pub fn make(&self, wanted: Wanted) -> std::result::Result<OwnedFd, Errno> {
+        let root = self.open_root()?;
+        let (root, place) = (as_root(&root), OFlag::O_PATH | self.last());
+        match resolve(root, &self.path, place) {
+            Err(Errno::ENOENT) if wanted != Wanted::Existing => {
+                make::along(root, &self.path, wanted, self.link)?;
+                resolve(root, &self.path, place)
+            }
+            opened => opened,
+        }
+    }
+
+    fn last(&self) -> OFlag {
+        if self.link { OFlag::empty() } else { OFlag::O_NOFOLLOW | OFlag::O_DIRECTORY }
+    }
+
+    /// The working directory needs no descriptor.
+    fn open_root(&self) -> std::result::Result<Option<OwnedFd>, Errno> {
+        let Root::At(path) = &self.root else { return Ok(None) };
         let flags = OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
-        open(self.root.as_c_str(), flags, Mode::empty())
-    }
-
-    fn resolve(&self, root: &OwnedFd, path: &CStr) -> std::result::Result<OwnedFd, Errno> {
-        let how = OpenHow::new()
-            .flags(OFlag::O_PATH | OFlag::O_CLOEXEC)
-            .resolve(ResolveFlag::RESOLVE_IN_ROOT | ResolveFlag::RESOLVE_NO_MAGICLINKS);
-        openat2(root, path, how)
+        open(path.as_c_str(), flags, Mode::empty()).map(Some)
     }
 }
 
-impl std::fmt::Display for Inside {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let path = self.path.to_string_lossy();
-        write!(f, "{}{}", self.root.to_string_lossy(), path.trim_start_matches('.'))
-    }
+fn as_root(root: &Option<OwnedFd>) -> BorrowedFd<'_> {
+    root.as_ref().map_or(AT_FDCWD, AsFd::as_fd)
 }
 
-fn make(parent: &OwnedFd, name: &CStr, shape: Shape) -> std::result::Result<(), Errno> {
-    let made = match shape {
-        Shape::Directory => mkdirat(parent, name, Mode::from_bits_truncate(0o755)),
-        Shape::File => {
-            let flags = OFlag::O_CREAT | OFlag::O_EXCL | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
-            nix::fcntl::openat(parent, name, flags, Mode::from_bits_truncate(0o644)).map(drop)
+/// openat2(2) from `root`, which counts as "/".
+pub(crate) fn resolve(
+    root: BorrowedFd<'_>,
+    path: &CStr,
+    flags: OFlag,
+) -> std::result::Result<OwnedFd, Errno> {
+    let how = OpenHow::new()
+        .flags(flags | OFlag::O_CLOEXEC)
+        .resolve(ResolveFlag::RESOLVE_IN_ROOT | ResolveFlag::RESOLVE_NO_MAGICLINKS);
+    loop {
+        match openat2(root, path, how) {
+            // A rename somewhere made the kernel lose its way with `..`: it asks to try again.
+            Err(Errno::EAGAIN) => {}
+            opened => return opened,
         }
-    };
-    match made {
-        // A dangling link lands here too: the second look at the name says ENOENT.
-        Err(Errno::EEXIST) => Ok(()),
-        other => other,
     }
 }
 
-/// The path by which mount(2) reaches an open file, written without allocating.
-#[derive(Debug, Clone, Copy)]
-pub struct FdPath([u8; 32]);
-
-impl FdPath {
-    /// `/proc/self/fd/N`. Good for as long as the descriptor is open, and where `/proc` is mounted.
-    pub fn of(fd: &OwnedFd) -> Self {
-        const PREFIX: &[u8] = b"/proc/self/fd/";
-        let mut path = [0; 32];
-        let (prefix, digits) = path.split_at_mut(PREFIX.len());
-        prefix.copy_from_slice(PREFIX);
-        write_decimal(fd.as_raw_fd(), digits);
-        Self(path)
-    }
-
-    /// As mount(2) takes it.
-    pub fn as_c_str(&self) -> &CStr {
-        // There is always a NUL: the prefix and ten digits leave room.
-        CStr::from_bytes_until_nul(&self.0).unwrap_or(c"")
+/// As the container says it, below the name that the root goes by.
+impl fmt::Display for Inside {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.root {
+            Root::Here => f.write_str("rootfs/")?,
+            Root::At(root) => write!(f, "{}/", root.to_string_lossy())?,
+        }
+        match self.path.to_string_lossy() {
+            root if root == "." => Ok(()),
+            path => f.write_str(&path),
+        }
     }
 }
 
-fn write_decimal(number: RawFd, digits: &mut [u8]) {
-    let length = number.checked_ilog10().unwrap_or(0) as usize + 1;
-    let mut rest = number;
-    for digit in digits.iter_mut().take(length).rev() {
-        *digit = b'0' + (rest % 10) as u8;
-        rest /= 10;
+/// Without a slash in front: openat2(2) then begins at its directory in any case.
+fn relative(path: &[u8]) -> Result<CString> {
+    let start = path.iter().position(|byte| *byte != b'/').unwrap_or(path.len());
+    let path = &path[start..];
+    if path.len() >= libc::PATH_MAX as usize {
+        return Err(Error::new("cannot use the path")
+            .why(format!("it has {} bytes; the kernel takes 4095", path.len()))
+            .see("7 path_resolution"));
     }
+    c_string(if path.is_empty() { b"." } else { path })
 }
 
-fn c_string(bytes: impl Into<Vec<u8>>) -> Result<CString> {
+fn c_string(bytes: &[u8]) -> Result<CString> {
     CString::new(bytes).map_err(|_| {
         Error::new("cannot use the path").why("it contains a NUL byte, which ends a name")
     })
@@ -173,17 +190,21 @@ mod tests {
     use super::*;
 
     /// A directory of this test alone, gone with the value.
-    struct Root(std::path::PathBuf);
+    struct Directory(std::path::PathBuf);
 
-    impl Root {
+    impl Directory {
         fn new(name: &str) -> Self {
             let root = std::env::temp_dir().join(format!("lab-06-{}-{name}", std::process::id()));
             fs::create_dir_all(&root).unwrap();
             Self(root)
         }
+
+        fn inside(&self, path: &str) -> Inside {
+            Inside::new(&self.0, Path::new(path)).unwrap()
+        }
     }
 
-    impl Drop for Root {
+    impl Drop for Directory {
         fn drop(&mut self) {
             let _ = fs::remove_dir_all(&self.0);
         }
@@ -191,36 +212,65 @@ mod tests {
 
     #[test]
     fn what_is_missing_is_made_inside() {
-        let root = Root::new("made");
-        let inside = Inside::new(&root.0, Path::new("/a/b/c")).unwrap();
+        let root = Directory::new("made");
+        let inside = root.inside("/a/b/c");
         assert_eq!(inside.open().unwrap_err(), Errno::ENOENT);
-        inside.create(Shape::File).unwrap();
-        inside.create(Shape::File).unwrap();
+        assert_eq!(inside.make(Wanted::Existing).unwrap_err(), Errno::ENOENT);
+        inside.make(Wanted::File).unwrap();
+        inside.make(Wanted::File).unwrap();
         assert!(root.0.join("a/b/c").is_file());
     }
 
     #[test]
     fn a_link_to_the_host_leads_inside() {
-        let root = Root::new("link");
+        let root = Directory::new("link");
         symlink("/etc", root.0.join("data")).unwrap();
         symlink("../../..", root.0.join("up")).unwrap();
         for path in ["/data/x", "/up/etc/x", "/../../etc/x"] {
-            Inside::new(&root.0, Path::new(path)).unwrap().create(Shape::Directory).ok();
+            root.inside(path).make(Wanted::Directory).unwrap();
         }
         assert!(!Path::new("/etc/x").exists());
-        // /data leads to /etc inside, which is there since /up/etc/x was made.
-        let inside = Inside::new(&root.0, Path::new("/data/y")).unwrap();
-        inside.create(Shape::Directory).unwrap();
+        assert!(root.0.join("etc/x").is_dir());
+        root.inside("/data/y").make(Wanted::Directory).unwrap();
         assert!(root.0.join("etc/y").is_dir());
     }
 
     #[test]
-    fn a_descriptor_has_a_path() {
-        for number in [0, 7, 10, 19_999, i32::MAX] {
-            let mut digits = [0; 18];
-            write_decimal(number, &mut digits);
-            let text = CStr::from_bytes_until_nul(&digits).unwrap();
-            assert_eq!(text.to_str().unwrap(), number.to_string());
+    fn what_a_dangling_link_points_at_is_made() {
+        let root = Directory::new("dangling");
+        fs::create_dir(root.0.join("etc")).unwrap();
+        symlink("../run/resolv.conf", root.0.join("etc/resolv.conf")).unwrap();
+        root.inside("/etc/resolv.conf").make(Wanted::File).unwrap();
+        assert!(root.0.join("run/resolv.conf").is_file());
+        symlink("circle", root.0.join("circle")).unwrap();
+        assert_eq!(root.inside("/circle").make(Wanted::File).unwrap_err(), Errno::ELOOP);
+    }
+
+    #[test]
+    fn a_link_can_be_refused_as_the_last_name() {
+        let root = Directory::new("last");
+        fs::create_dir(root.0.join("real")).unwrap();
+        symlink("real", root.0.join("link")).unwrap();
+        symlink("nowhere", root.0.join("dangling")).unwrap();
+        for path in ["/link", "/dangling"] {
+            let refused = root.inside(path).no_link().make(Wanted::Directory).unwrap_err();
+            assert_eq!(refused, Errno::ENOTDIR, "{path}");
         }
+        assert!(!root.0.join("nowhere").exists());
+        root.inside("/link/new").no_link().make(Wanted::Directory).unwrap();
+        assert!(root.0.join("real/new").is_dir());
+    }
+
+    #[test]
+    fn a_path_longer_than_path_max_is_refused() {
+        assert!(Inside::here(&"a".repeat(4095)).is_ok());
+        assert!(Inside::here(&"a".repeat(4096)).is_err());
+        assert!(Inside::here("a\0b").is_err());
+    }
+
+    #[test]
+    fn a_path_is_shown_as_the_container_sees_it() {
+        assert_eq!(Inside::here("/dev/pts").unwrap().to_string(), "rootfs/dev/pts");
+        assert_eq!(Inside::here("/").unwrap().to_string(), "rootfs/");
     }
 }

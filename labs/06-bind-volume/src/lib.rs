@@ -10,23 +10,34 @@
 //! | [`Spec`] | `SRC:DST[:ro]`, parsed once, at the door |
 //! | [`Bind`], [`SetReadOnly`] | a directory in two places; read-only is a second call |
 //! | [`Inside`] | a path below a root that strangers have written |
-//! | [`volume`] | the steps of a volume: its mount point inside, the bind, and read-only |
+//! | [`MountInside`] | any mount at such a path: made, changed and attached by descriptor |
+//! | [`volume`] | a volume, which is one of those |
+//! | [`MaskInside`], [`ReadOnlyInside`] | what is hidden, and what can no longer be written |
+//! | [`NodeInside`], [`LinkInside`], [`DirectoryInside`] | files at such paths |
 //! | [`fill()`] | a new volume begins with what the image has at its place |
-//! | [`Detached`] | a mount that is nowhere yet: how a running container gets one |
+//! | [`Detached`] | a copy of a mount: how a running container gets a volume |
 //! | [`table`] | what the kernel says is mounted, and with whom it is shared |
 
 mod bind;
+mod copy_up;
+mod cover;
 mod detached;
 mod fill;
+mod inode_inside;
 mod inside;
+mod make;
+mod mount_inside;
 mod spec;
 mod sys;
 pub mod table;
 mod volume;
 
 pub use bind::{Bind, RemountReadOnly, SetReadOnly};
+pub use cover::{Cover, MaskInside, ReadOnlyInside};
 pub use detached::{Attach, Detached};
 pub use fill::{fill, fill_explained};
-pub use inside::{FdPath, Inside, Shape};
+pub use inode_inside::{DirectoryInside, LinkInside, NodeInside};
+pub use inside::{Inside, Wanted};
+pub use mount_inside::{ChangeInside, Judge, MountInside, Taken, What};
 pub use spec::{Access, Source, Spec};
-pub use volume::{BindInside, ReadOnlyInside, volume};
+pub use volume::{volume, volume_explained};

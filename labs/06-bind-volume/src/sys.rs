@@ -1,55 +1,51 @@
-//! The system calls that nix does not wrap. All `unsafe` of this lab is in this file.
-#![allow(unsafe_code, reason = "system calls without a wrapper, each with its reason")]
+//! The system calls that nix wraps with an allocation, or not at all. All `unsafe` of this lab is in
+//! this file.
+#![allow(unsafe_code, reason = "a child before exec must not allocate")]
 
 use std::{
     ffi::CStr,
-    mem,
-    os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd},
+    os::fd::{AsRawFd, BorrowedFd},
 };
 
-use nix::errno::Errno;
+use nix::{errno::Errno, sys::time::TimeSpec};
 
-/// Sets MOUNT_ATTR_RDONLY on the mount at `target` and all below it (man 2 mount_setattr).
-pub fn set_read_only(target: &CStr) -> Result<(), Errno> {
-    // SAFETY: mount_attr is a struct of integers, for which all bits zero means "change nothing".
-    let mut attr: libc::mount_attr = unsafe { mem::zeroed() };
-    attr.attr_set = libc::MOUNT_ATTR_RDONLY;
-    // SAFETY: `target` ends with NUL, `attr` outlives the call and its true size is passed.
-    let set = unsafe {
-        libc::syscall(
-            libc::SYS_mount_setattr,
-            libc::AT_FDCWD,
-            target.as_ptr(),
-            libc::AT_RECURSIVE,
-            &attr,
-            size_of_val(&attr),
-        )
-    };
+/// Reads the link `name` in the directory `parent` into `buffer`; its length comes back (man 2
+/// readlink). nix's way allocates, which a child before exec must not.
+pub fn readlinkat(parent: BorrowedFd<'_>, name: &CStr, buffer: &mut [u8]) -> Result<usize, Errno> {
+    let (to, room) = (buffer.as_mut_ptr().cast(), buffer.len());
+    // SAFETY: `name` ends with NUL, and at most `room` bytes are written to `buffer`.
+    let length = unsafe { libc::readlinkat(parent.as_raw_fd(), name.as_ptr(), to, room) };
+    Errno::result(length).map(|length| length as usize)
+}
+
+/// Reads the next names of a directory into `buffer`; how many bytes they take comes back, 0 at the
+/// end (man 2 getdents64). nix's and std's ways allocate.
+pub fn getdents64(directory: BorrowedFd<'_>, buffer: &mut [u8]) -> Result<usize, Errno> {
+    let (fd, to, room) = (directory.as_raw_fd(), buffer.as_mut_ptr(), buffer.len());
+    // SAFETY: at most `room` bytes are written to `buffer`.
+    let length = unsafe { libc::syscall(libc::SYS_getdents64, fd, to, room) };
+    Errno::result(length).map(|length| length as usize)
+}
+
+/// The first name of what [`getdents64`] has read, and what follows it.
+pub fn first_name(entries: &[u8]) -> Option<(&CStr, &[u8])> {
+    // struct linux_dirent64: inode and offset of 8 bytes each, the length of 2, the type, the name.
+    const LENGTH: usize = 16;
+    const NAME: usize = 19;
+    let length = u16::from_ne_bytes([*entries.get(LENGTH)?, *entries.get(LENGTH + 1)?]);
+    let (entry, rest) = entries.split_at_checked(length.into())?;
+    Some((CStr::from_bytes_until_nul(entry.get(NAME..)?).ok()?, rest))
+}
+
+/// Sets the times of a name in a directory, of the link itself if it is one (man 2 utimensat).
+pub fn utimensat(
+    parent: BorrowedFd<'_>,
+    name: &CStr,
+    [accessed, modified]: [TimeSpec; 2],
+) -> Result<(), Errno> {
+    let times = [*accessed.as_ref(), *modified.as_ref()];
+    let (fd, nofollow) = (parent.as_raw_fd(), libc::AT_SYMLINK_NOFOLLOW);
+    // SAFETY: `name` ends with NUL; two timespecs are read, which outlive the call.
+    let set = unsafe { libc::utimensat(fd, name.as_ptr(), times.as_ptr(), nofollow) };
     Errno::result(set).map(drop)
-}
-
-/// A copy of the mount tree at `path` that is attached nowhere (man 2 open_tree).
-pub fn open_tree_clone(path: &CStr) -> Result<OwnedFd, Errno> {
-    let flags = libc::OPEN_TREE_CLONE | libc::OPEN_TREE_CLOEXEC | libc::AT_RECURSIVE as u32;
-    // SAFETY: `path` ends with NUL; a new descriptor or -1 comes back.
-    let fd = unsafe { libc::syscall(libc::SYS_open_tree, libc::AT_FDCWD, path.as_ptr(), flags) };
-    let fd = Errno::result(fd)? as RawFd;
-    // SAFETY: the kernel has just made this descriptor for us and nobody else knows it.
-    Ok(unsafe { OwnedFd::from_raw_fd(fd) })
-}
-
-/// Attaches the detached tree `mount` at `target` (man 2 move_mount).
-pub fn move_mount(mount: BorrowedFd<'_>, target: &CStr) -> Result<(), Errno> {
-    // SAFETY: both paths end with NUL; the empty one means the descriptor itself.
-    let moved = unsafe {
-        libc::syscall(
-            libc::SYS_move_mount,
-            mount.as_raw_fd(),
-            c"".as_ptr(),
-            libc::AT_FDCWD,
-            target.as_ptr(),
-            libc::MOVE_MOUNT_F_EMPTY_PATH,
-        )
-    };
-    Errno::result(moved).map(drop)
 }

@@ -8,7 +8,7 @@ use nix::unistd::{Pid, geteuid};
 use overlay::{Marks, Options, Overlay, Upper, diff};
 use rootfs::{MountInfo, Umount};
 use setns::Target;
-use volumes::{Access, Attach, BindInside, Detached, Spec, table};
+use volumes::{Access, Attach, Detached, Spec, table, volume_explained};
 
 use super::{DATA, Stage, expect, make_directory, perform, read_file, try_to_write, write_file};
 use crate::{add, container::Container};
@@ -111,7 +111,7 @@ fn commit_calls() -> Result<Vec<Explanation>> {
     let merged = in_commit("merged");
     Ok(vec![
         overlay(marks).step(Path::new(&merged))?.explain(),
-        BindInside::planned(Path::new(DATA), format_args!("{merged}/data")),
+        volume_explained(Path::new(DATA), format_args!("{merged}/data"), Access::ReadWrite),
         Explanation::new(
             format!("openat(\"{}\"), getdents64(..)", in_commit("upper")),
             "lab 04: whatever a container changed is in its upper directory",
@@ -128,7 +128,8 @@ fn commit(_: &mut Stage) -> Result<Outcome> {
     }
     let (overlay, merged) = (overlay(Marks::here()), in_commit("merged"));
     overlay.mount(Path::new(&merged))?;
-    perform(&BindInside::new(Path::new(DATA), Path::new(&merged), Path::new("/data"))?)?;
+    let (root, target) = (Path::new(&merged), Path::new("/data"));
+    perform(&volumes::volume(Path::new(DATA), root, target, Access::ReadWrite)?)?;
     write_file(&format!("{merged}/data/much"), "in the volume\n")?;
     write_file(&format!("{merged}/own"), "in the container\n")?;
     let upper = in_commit("upper");

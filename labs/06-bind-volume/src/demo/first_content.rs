@@ -4,7 +4,7 @@ use std::{os::unix::fs::MetadataExt, path::Path};
 
 use ground::{Error, Evidence, Outcome, Result, Scene, Table};
 use rootfs::Umount;
-use volumes::{BindInside, fill, fill_explained};
+use volumes::{Access, fill, fill_explained, volume, volume_explained};
 
 use super::{Stage, expect, make_directory, names, perform, write_file};
 
@@ -17,7 +17,7 @@ const USED: &str = "/tmp/volumes/used";
 /// Claim V07.
 pub fn scenes() -> Vec<Scene<Stage>> {
     let mut calls = fill_explained(Path::new(NEW), Path::new(IN_IMAGE)).to_vec();
-    calls.push(BindInside::planned(Path::new(NEW), IN_IMAGE));
+    calls.push(volume_explained(Path::new(NEW), IN_IMAGE, Access::ReadWrite));
     let what = "Mount a new volume and a used one where the image has files of its own.";
     vec![Scene::new(what, calls, begin)]
 }
@@ -49,9 +49,10 @@ fn begin(_: &mut Stage) -> Result<Outcome> {
 }
 
 /// Fills the volume as an engine does, mounts it on the image and lists what is there then.
-fn mounted(volume: &str) -> Result<String> {
-    fill(Path::new(volume), Path::new(IN_IMAGE))?;
-    perform(&BindInside::new(Path::new(volume), Path::new(IMAGE), Path::new("/data"))?)?;
+fn mounted(source: &str) -> Result<String> {
+    let source = Path::new(source);
+    fill(source, Path::new(IN_IMAGE))?;
+    perform(&volume(source, Path::new(IMAGE), Path::new("/data"), Access::ReadWrite)?)?;
     let seen = names(IN_IMAGE);
     perform(&Umount::now(c"/tmp/image/data"))?;
     seen

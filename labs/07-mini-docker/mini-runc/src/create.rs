@@ -182,8 +182,7 @@ impl Making<'_> {
         let mut written = None;
         // What the steps hold open closes at the end of this function: a fifo that we kept would
         // hide that the child let go of it.
-        let (spawn, _slot) = plan.into_parts();
-        let mut spawn: Spawn<'_> = spawn;
+        let mut spawn: Spawn<'_> = plan.into_spawn();
         spawn.cgroup = group.as_ref().map(AsFd::as_fd);
         let child = spawn.start_after(|pid| {
             let record = record.clone().with_process(pid)?;

@@ -19,15 +19,6 @@ use nix::{errno::Errno, unistd::Pid};
 
 type Done = Result<(), Errno>;
 
-/// Makes `number` a copy of `fd` that does not survive exec (man 2 dup).
-///
-/// Used with a number that this process has reserved, so that a path like `/proc/self/fd/9` can be
-/// prepared before it is known what 9 will be.
-pub fn dup_over(fd: BorrowedFd<'_>, number: RawFd) -> Done {
-    // SAFETY: two integers and a flag go in. The callers own `number` (see `plan::target::Slot`).
-    Errno::result(unsafe { libc::dup3(fd.as_raw_fd(), number, libc::O_CLOEXEC) }).map(drop)
-}
-
 /// Marks every descriptor from `first` on as not surviving exec (man 2 close_range).
 pub fn cloexec_from(first: u32) -> Done {
     let flags = libc::CLOSE_RANGE_CLOEXEC;
@@ -40,15 +31,6 @@ pub fn cloexec_from(first: u32) -> Done {
 pub fn cloexec(fd: RawFd) {
     // SAFETY: F_SETFD takes an integer and changes a flag only.
     unsafe { libc::fcntl(fd, libc::F_SETFD, libc::FD_CLOEXEC) };
-}
-
-/// Reads the link `name` in the directory `parent` into `buffer`; its length comes back (man 2
-/// readlink). nix's way allocates, which a child before exec must not.
-pub fn readlinkat(parent: BorrowedFd<'_>, name: &CStr, buffer: &mut [u8]) -> Result<usize, Errno> {
-    let (to, room) = (buffer.as_mut_ptr().cast(), buffer.len());
-    // SAFETY: `name` ends with NUL, and at most `room` bytes are written to `buffer`.
-    let length = unsafe { libc::readlinkat(parent.as_raw_fd(), name.as_ptr(), to, room) };
-    Errno::result(length).map(|length| length as usize)
 }
 
 /// Sets the NIS domain name of the UTS namespace (man 2 setdomainname).
@@ -155,27 +137,6 @@ pub fn new_session_keyring() -> Done {
 pub fn personality(domain: u64) -> Done {
     // SAFETY: one integer goes in.
     Errno::result(unsafe { libc::personality(domain) }).map(drop)
-}
-
-/// Sets mount attributes of the mount that `mount` is the root of, and of all below it (man 2
-/// mount_setattr).
-pub fn mount_setattr_recursive(mount: BorrowedFd<'_>, set: u64, clear: u64) -> Done {
-    let attributes =
-        libc::mount_attr { attr_set: set, attr_clr: clear, propagation: 0, userns_fd: 0 };
-    let flags = libc::AT_EMPTY_PATH | libc::AT_RECURSIVE;
-    // SAFETY: the path is empty and ends with NUL; the struct outlives the call and its true size
-    // is passed.
-    let set = unsafe {
-        libc::syscall(
-            libc::SYS_mount_setattr,
-            mount.as_raw_fd(),
-            c"".as_ptr(),
-            flags,
-            &attributes,
-            size_of::<libc::mount_attr>(),
-        )
-    };
-    Errno::result(set).map(drop)
 }
 
 /// Unlocks a new pseudo-terminal and opens its other side, without a path (man 2 ioctl_tty).

@@ -1,115 +1,123 @@
 //! The cgroup mount: the container's view of its own group at /sys/fs/cgroup.
 //!
-//! v2 is one mount. v1 is a tmpfs with a directory per hierarchy: a fresh mount of each where the
-//! container has a cgroup namespace, else the container's own group, bound. Where we have no group
-//! (an ordinary user without delegation) the host's tree is shown, read-only.
+//! v2 is one mount, seen from the root of the cgroup namespace. v1 is a tmpfs with a directory per
+//! hierarchy: a fresh mount of each where the container has a cgroup namespace, else the
+//! container's own group, bound. Where we have no group (an ordinary user without delegation) the
+//! host's tree is shown, read-only.
 //!
 //! Source: runtime specification, config.md, "Mounts"; runc's mountCgroupV1, mountCgroupV2.
 
+use std::path::Path;
+
 use ground::Result;
 use oci::runtime::{self, NamespaceKind};
-use rootfs::{Mount, MsFlags, Symlink, c_path};
+use rootfs::{Change, ChangeLater, FileSystem, Reach, c_path};
+use volumes::{Inside, LinkInside, MountInside, Wanted, What};
 
-use super::{
-    Context, Steps,
-    mounts::Options,
-    target::{At, Target, Wanted},
-};
+use super::{Context, Steps, mount_options::Options};
 use crate::cgroup::Tree;
 
+const WHY: &str = "control groups, seen from the root of the cgroup namespace";
+
+/// What comes back makes the tmpfs of v1 read-only, when all is in its place.
+///
 /// # Errors
-/// An option that is not honoured, a path with a NUL byte.
+/// A path with a NUL byte.
 pub(super) fn steps(
     context: &Context<'_>,
     mount: &runtime::Mount,
     steps: &mut Steps,
-) -> Result<()> {
-    let flags = Options::parse(&mount.options)?.flags;
-    let own_namespace = context.makes(NamespaceKind::Cgroup);
-    let at = &mount.destination;
+) -> Result<Option<ChangeLater>> {
+    let options = Options::parse(&mount.options);
+    let view = View { context, at: &mount.destination, options: &options };
     let Some(place) = context.cgroup else {
-        bind(context, "/sys/fs/cgroup", at, flags | MsFlags::MS_RDONLY, steps)?;
-        return Ok(());
+        let read_only = options.top.set | libc::MOUNT_ATTR_RDONLY;
+        let top = Change { set: read_only, reach: Reach::One, ..Change::default() };
+        steps.add("lab-02", view.shown(Path::new("/sys/fs/cgroup"), view.at)?.changed(top));
+        return Ok(None);
     };
     match place.trees() {
         [Tree { names: None, directory, .. }] => {
-            if own_namespace {
-                filesystem(context, c"cgroup2", at, flags, "", steps)
+            // A user namespace mounts cgroup2 only together with a cgroup namespace of its own.
+            let fresh = view.own_namespace() || !context.in_user_namespace();
+            let made = if fresh {
+                view.fresh("cgroup2", view.at, None)?
             } else {
-                bind(context, &directory.to_string_lossy(), at, flags, steps)
-            }
+                view.own(directory, view.at)?
+            };
+            steps.add("lab-02", made);
+            Ok(None)
         }
-        trees => v1(context, trees, at, flags, steps),
+        trees => view.v1(trees, steps),
     }
 }
 
-fn v1(
-    context: &Context<'_>,
-    trees: &[Tree],
-    at: &str,
-    flags: MsFlags,
-    steps: &mut Steps,
-) -> Result<()> {
-    let writable = flags - MsFlags::MS_RDONLY;
-    filesystem(context, c"tmpfs", at, writable, "mode=755", steps)?;
-    for tree in trees {
-        let below = format!("{at}/{}", tree.name());
-        match &tree.names {
-            Some(names) if context.makes(NamespaceKind::Cgroup) => {
-                filesystem(context, c"cgroup", &below, flags, names, steps)?;
-            }
-            None if context.makes(NamespaceKind::Cgroup) => {
-                filesystem(context, c"cgroup2", &below, flags, "", steps)?;
-            }
-            _ => bind(context, &tree.directory.to_string_lossy(), &below, flags, steps)?,
-        }
-        // `cpu` and `cpuacct` are names for the mount `cpu,cpuacct`.
-        for alias in tree.name().split(',').filter(|alias| *alias != tree.name()) {
-            let link = c_path(format!("{}/{alias}", context.slot.path()))?;
-            let step = Symlink::new(c_path(tree.name())?, link, "each controller by its own name");
-            let target = Target::new(at)?;
-            steps.add("lab-02", At { target, wanted: Wanted::Existing, slot: context.slot, step });
-        }
+struct View<'a> {
+    context: &'a Context<'a>,
+    at: &'a str,
+    options: &'a Options,
+}
+
+impl View<'_> {
+    fn own_namespace(&self) -> bool {
+        self.context.makes(NamespaceKind::Cgroup)
     }
-    if flags.contains(MsFlags::MS_RDONLY) {
-        remount(context, at, flags, steps)?;
+
+    fn v1(&self, trees: &[Tree], steps: &mut Steps) -> Result<Option<ChangeLater>> {
+        let writable = self.options.top.set & !libc::MOUNT_ATTR_RDONLY;
+        let tmpfs = FileSystem::new(c"tmpfs")
+            .parameter(c"source", Some(c"tmpfs".to_owned()))
+            .parameter(c"mode", Some(c"755".to_owned()))
+            .attributes(writable);
+        let tmpfs = self.made(What::FileSystem(tmpfs), self.at)?.why("a directory a hierarchy");
+        let late = self.options.read_only().then(|| {
+            let read_only = Change::set(libc::MOUNT_ATTR_RDONLY, Reach::One);
+            tmpfs.later(read_only, "every hierarchy is in its place")
+        });
+        steps.add("lab-02", tmpfs);
+        for tree in trees {
+            let below = format!("{}/{}", self.at, tree.name());
+            let made = match &tree.names {
+                Some(names) if self.own_namespace() => self.fresh("cgroup", &below, Some(names))?,
+                None if self.own_namespace() => self.fresh("cgroup2", &below, None)?,
+                _ => self.own(&tree.directory, &below)?,
+            };
+            steps.add("lab-02", made);
+            // `cpu` and `cpuacct` are names for the mount `cpu,cpuacct`.
+            for alias in tree.name().split(',').filter(|alias| *alias != tree.name()) {
+                let link = format!("{}/{alias}", self.at);
+                let why = "each controller by its own name";
+                steps.add("lab-02", LinkInside::here(&link, tree.name(), why)?);
+            }
+        }
+        Ok(late)
     }
-    Ok(())
-}
 
-fn filesystem(
-    context: &Context<'_>,
-    kind: &std::ffi::CStr,
-    at: &str,
-    flags: MsFlags,
-    data: &str,
-    steps: &mut Steps,
-) -> Result<()> {
-    let to = c_path(context.slot.path())?;
-    let step = Mount::filesystem(kind, kind, to, flags, c_path(data)?)
-        .why("control groups, seen from the root of the cgroup namespace");
-    let target = Target::new(at)?;
-    steps.add("lab-02", At { target, wanted: Wanted::Directory, slot: context.slot, step });
-    Ok(())
-}
+    /// A mount of the hierarchy; `names` are the controllers of a v1 one.
+    fn fresh(&self, kind: &str, at: &str, names: Option<&str>) -> Result<MountInside> {
+        let mut made = FileSystem::new(c_path(kind)?)
+            .parameter(c"source", Some(c_path(kind)?))
+            .attributes(self.options.top.set);
+        for name in names.iter().flat_map(|names| names.split(',')) {
+            made = match name.split_once('=') {
+                Some((key, value)) => made.parameter(c_path(key)?, Some(c_path(value)?)),
+                None => made.parameter(c_path(name)?, None),
+            };
+        }
+        self.made(What::FileSystem(made), at)
+    }
 
-fn bind(
-    context: &Context<'_>,
-    from: &str,
-    at: &str,
-    flags: MsFlags,
-    steps: &mut Steps,
-) -> Result<()> {
-    let step = Mount::rbind(c_path(from)?, c_path(context.slot.path())?)
-        .why("the container's own group, without those above it");
-    let target = Target::new(at)?;
-    steps.add("lab-02", At { target, wanted: Wanted::Directory, slot: context.slot, step });
-    remount(context, at, flags, steps)
-}
+    fn own(&self, directory: &Path, at: &str) -> Result<MountInside> {
+        Ok(self.shown(directory, at)?.changed(self.options.top))
+    }
 
-fn remount(context: &Context<'_>, at: &str, flags: MsFlags, steps: &mut Steps) -> Result<()> {
-    let step = Mount::remount(c_path(context.slot.path())?, flags | MsFlags::MS_BIND);
-    let target = Target::new(at)?;
-    steps.add("lab-02", At { target, wanted: Wanted::Existing, slot: context.slot, step });
-    Ok(())
+    fn shown(&self, directory: &Path, at: &str) -> Result<MountInside> {
+        let why = "the container's own group, without those above it";
+        Ok(self.made(What::Bind(c_path(directory)?, Reach::All), at)?.why(why))
+    }
+
+    fn made(&self, what: What, at: &str) -> Result<MountInside> {
+        let made = MountInside::new(what, Inside::here(at)?, Wanted::Directory).why(WHY);
+        Ok(self.options.propagation.iter().fold(made, |made, change| made.then(*change)))
+    }
 }

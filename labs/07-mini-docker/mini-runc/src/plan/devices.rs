@@ -1,4 +1,4 @@
-//! Devices: the six that every container has, those that config.json adds, and four links.
+//! Devices: the nodes that every container has, those that config.json adds, and four links.
 //!
 //! The host's /dev would hand its disks over. Whether a process may *open* a node is another
 //! question, which the devices controller answers.
@@ -6,36 +6,41 @@
 //! Source: runtime specification, config-linux.md, "Default Devices", "Devices"; runtime-linux.md,
 //! "Dev symbolic links".
 
-use ground::{Errno, Error, Explanation, Result, Step};
-use oci::runtime::Device;
-use rootfs::{Mknod, Mount, NodeKind, Symlink, Umask, c_path, dev};
+use std::{fs, os::unix::fs::MetadataExt, path::Path};
 
-use super::{
-    Context, Steps,
-    files::Chown,
-    target::{At, Target, Wanted},
-};
+use ground::{Error, Result};
+use oci::runtime::Device;
+use rootfs::{NodeKind, Reach, c_path, dev};
+use volumes::{Inside, LinkInside, MountInside, NodeInside, Wanted, What};
+
+use super::{Context, Steps};
 
 /// Where nodes are made: not when /dev is the host's own, bound.
 ///
 /// # Errors
 /// A device of an unknown type or without numbers.
 pub(super) fn steps(context: &Context<'_>, steps: &mut Steps) -> Result<()> {
+    for (index, device) in context.linux.devices.iter().enumerate() {
+        check(device).map_err(|error| at_index(error, index))?;
+    }
     if dev_is_bound(context) {
         return Ok(());
     }
-    steps.add("lab-03", Umask(0));
     for device in devices(context) {
         node(context, &device, steps)?;
     }
-    steps.add("lab-03", Umask(0o022));
     for (name, target) in dev::LINKS {
-        let link = c_path(format!("{}/{name}", context.slot.path()))?;
-        let step = Symlink::new(c_path(target)?, link, "programs expect this name");
-        let target = Target::new("/dev")?;
-        steps.add("lab-03", At { target, wanted: Wanted::Directory, slot: context.slot, step });
+        let link = LinkInside::here(&format!("/dev/{name}"), target, "programs expect this name")?;
+        steps.add("lab-06", link);
     }
     Ok(())
+}
+
+/// Says which entry of config.json an error is about.
+fn at_index(error: Error, index: usize) -> Error {
+    let why = error.why.as_deref().unwrap_or_default();
+    let why = format!("config.json, linux.devices[{index}]: {why}");
+    error.why(why)
 }
 
 fn dev_is_bound(context: &Context<'_>) -> bool {
@@ -59,31 +64,57 @@ fn devices(context: &Context<'_>) -> Vec<Device> {
         gid: None,
     });
     let is_asked = |device: &Device| asked.iter().any(|it| it.path == device.path);
-    defaults.filter(|device| !is_asked(device)).chain(asked.iter().cloned()).collect()
+    // /dev/ptmx is a link into the container's own devpts, whoever asks for the host's.
+    let asked = asked.iter().filter(|it| it.path != "/dev/ptmx");
+    defaults.filter(|device| !is_asked(device)).chain(asked.cloned()).collect()
+}
+
+/// The specification's sentence: type, path, and numbers unless it is a fifo.
+fn check(device: &Device) -> Result<()> {
+    kind_of(device)?;
+    number(device)?;
+    if device.path.starts_with('/') { Ok(()) } else { Err(invalid(device, "absolute path")) }
 }
 
 fn node(context: &Context<'_>, device: &Device, steps: &mut Steps) -> Result<()> {
-    let slot = context.slot;
-    if context.in_user_namespace() {
-        let step = Mount::bind(c_path(&device.path)?, c_path(slot.path())?)
-            .why("mknod is refused in a user namespace: the host's node is shown instead");
-        let target = Target::new(&device.path)?;
-        steps.add("lab-06", At { target, wanted: Wanted::File, slot, step });
+    let (kind, number) = (kind_of(device)?, number(device)?);
+    if context.in_user_namespace() && kind != NodeKind::Fifo {
+        steps.add("lab-06", bound(context, device, (kind, number))?);
         return Ok(());
     }
-    let (parent, name) = device.path.rsplit_once('/').ok_or_else(|| invalid(device, "path"))?;
-    let path = c_path(format!("{}/{name}", slot.path()))?;
-    let at = |target| (target, Wanted::Directory);
-    let (target, wanted) = at(Target::new(parent)?);
     let mode = device.file_mode.unwrap_or(0o666) & 0o7777;
-    let step = ThereAlready(Mknod::new(path.clone(), kind_of(device)?, mode, number(device)?));
-    steps.add("lab-03", At { target: target.clone(), wanted, slot, step });
-    if let (uid, gid) = (device.uid.unwrap_or(0), device.gid.unwrap_or(0))
-        && (uid, gid) != (0, 0)
-    {
-        steps.add("lab-03", At { target, wanted, slot, step: Chown::new(path, uid, gid) });
-    }
+    let made = NodeInside::here(&device.path, kind, mode, number)?;
+    steps.add("lab-06", made.owner(device.uid.unwrap_or(0), device.gid.unwrap_or(0)));
     Ok(())
+}
+
+/// The host's node, which must be the one that is meant.
+fn bound(
+    context: &Context<'_>,
+    device: &Device,
+    wanted: (NodeKind, (u32, u32)),
+) -> Result<MountInside> {
+    let host = Path::new(&device.path);
+    if !context.told && !is_device(host, wanted) {
+        return Err(Error::new(format!("cannot show the device {:?}", device.path))
+            .why("a user namespace makes no nodes, and the machine has no such device at this path")
+            .see("7 user_namespaces")
+            .fix("make it on the host first (mknod), or leave it out of linux.devices"));
+    }
+    let what = What::Bind(c_path(host)?, Reach::One);
+    Ok(MountInside::new(what, Inside::here(&device.path)?, Wanted::File)
+        .why("mknod is refused in a user namespace: the host's node is shown instead"))
+}
+
+fn is_device(path: &Path, (kind, (major, minor)): (NodeKind, (u32, u32))) -> bool {
+    use std::os::unix::fs::FileTypeExt;
+    let Ok(metadata) = fs::metadata(path) else { return false };
+    let is_kind = match kind {
+        NodeKind::Block => metadata.file_type().is_block_device(),
+        _ => metadata.file_type().is_char_device(),
+    };
+    let number = nix::sys::stat::makedev(major.into(), minor.into());
+    is_kind && metadata.rdev() == number
 }
 
 fn kind_of(device: &Device) -> Result<NodeKind> {
@@ -105,27 +136,6 @@ fn number(device: &Device) -> Result<(u32, u32)> {
 
 fn invalid(device: &Device, missing: &str) -> Error {
     Error::new(format!("cannot make the device {:?}", device.path))
-        .why(format!("its entry in linux.devices of config.json lacks a valid {missing}"))
+        .why(format!("the entry lacks a valid {missing}"))
         .see("2 mknod")
-}
-
-/// A node that the image brought along stays.
-#[derive(Debug)]
-struct ThereAlready(Mknod);
-
-impl Step for ThereAlready {
-    fn run(&self) -> std::result::Result<(), Errno> {
-        match self.0.run() {
-            Err(Errno::EEXIST) => Ok(()),
-            made => made,
-        }
-    }
-
-    fn explain(&self) -> Explanation {
-        self.0.explain()
-    }
-
-    fn fix(&self, errno: Errno) -> Option<&'static str> {
-        self.0.fix(errno)
-    }
 }

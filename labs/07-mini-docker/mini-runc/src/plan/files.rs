@@ -1,16 +1,12 @@
 //! Files: settings that a process makes by writing to its own /proc, and small steps on files.
 
-use std::{ffi::CString, os::fd::AsFd};
+use std::ffi::CString;
 
 use ground::{Errno, Error, Explanation, Result, Step};
-use nix::{
-    fcntl::{AT_FDCWD, AtFlags, OFlag, open},
-    sys::stat::Mode,
-    unistd::{self, Gid, Uid, fchownat},
-};
+use nix::unistd;
 use rootfs::c_path;
 
-use super::{Context, Steps};
+use super::{Context, Steps, proc_file::ProcFile};
 use crate::sys;
 
 type Done = std::result::Result<(), Errno>;
@@ -41,26 +37,25 @@ fn oom_score(wanted: i32, lowest: Option<i32>) -> String {
 /// `write(open(path), text)`.
 #[derive(Debug)]
 pub(super) struct WriteFile {
-    path: CString,
+    file: ProcFile,
     text: String,
     why: &'static str,
 }
 
 impl WriteFile {
     pub(super) fn new(path: &str, text: String, why: &'static str) -> Result<Self> {
-        Ok(Self { path: c_path(path)?, text, why })
+        Ok(Self { file: ProcFile::new(path)?, text, why })
     }
 }
 
 impl Step for WriteFile {
     fn run(&self) -> Done {
-        let flags = OFlag::O_WRONLY | OFlag::O_CLOEXEC;
-        let file = open(self.path.as_c_str(), flags, Mode::empty())?;
-        unistd::write(&file, self.text.as_bytes()).map(drop)
+        unistd::write(self.file.open()?, self.text.as_bytes()).map(drop)
     }
 
     fn explain(&self) -> Explanation {
-        let call = format!("write({:?}, {:?})", self.path.to_string_lossy(), self.text);
+        let call =
+            format!("write(\"/proc/{}\", {:?})", self.file.below().to_string_lossy(), self.text);
         Explanation::new(call, self.why, "5 proc")
     }
 
@@ -72,37 +67,13 @@ impl Step for WriteFile {
                  read-only here"
             }
             Errno::EINVAL => "the kernel does not take this value for it",
+            Errno::EXDEV => {
+                "something is mounted over it, so a write would go elsewhere: start this where \
+                 /proc is whole"
+            }
             Errno::EROFS => "/proc/sys is read-only here, as in a container: start this outside",
             _ => return None,
         })
-    }
-}
-
-/// Owner and group of a path below a slot, the link itself and not what it points at.
-#[derive(Debug)]
-pub(super) struct Chown {
-    path: CString,
-    uid: u32,
-    gid: u32,
-}
-
-impl Chown {
-    pub(super) fn new(path: CString, uid: u32, gid: u32) -> Self {
-        Self { path, uid, gid }
-    }
-}
-
-impl Step for Chown {
-    fn run(&self) -> Done {
-        let (uid, gid) = (Uid::from_raw(self.uid), Gid::from_raw(self.gid));
-        let nofollow = AtFlags::AT_SYMLINK_NOFOLLOW;
-        fchownat(AT_FDCWD.as_fd(), self.path.as_c_str(), Some(uid), Some(gid), nofollow)
-    }
-
-    fn explain(&self) -> Explanation {
-        let path = self.path.to_string_lossy();
-        let call = format!("lchown({path:?}, {}, {})", self.uid, self.gid);
-        Explanation::new(call, "config.json names an owner", "2 chown")
     }
 }
 

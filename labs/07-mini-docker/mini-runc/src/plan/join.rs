@@ -61,7 +61,7 @@ fn id_maps(context: &Context<'_>) -> Result<Option<IdMaps>> {
     Ok(Some(IdMaps { uids: ranges(uids), gids: ranges(gids) }))
 }
 
-fn range(mapping: &IdMapping) -> Range {
+pub(super) fn range(mapping: &IdMapping) -> Range {
     Range { inside: mapping.container_id, outside: mapping.host_id, count: mapping.size }
 }
 
@@ -95,7 +95,7 @@ pub(super) fn spawn(context: &Context<'_>) -> Result<Spawn<'static>> {
     }
 }
 
-fn joined<'a>(context: &'a Context<'_>, kind: NamespaceKind) -> Option<&'a str> {
+pub(super) fn joined<'a>(context: &'a Context<'_>, kind: NamespaceKind) -> Option<&'a str> {
     let mut namespaces = context.linux.namespaces.iter();
     namespaces.find(|it| it.kind == kind).and_then(|it| it.path.as_deref())
 }

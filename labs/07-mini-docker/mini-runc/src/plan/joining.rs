@@ -18,7 +18,7 @@ use namespaces::Spawn;
 use nix::{fcntl::OFlag, unistd};
 use setns::Target;
 
-use super::{Context, Planned, Steps, identity, join, program, seccomp, target::Slot, terminal};
+use super::{Context, Planned, Steps, identity, join, program, seccomp, terminal};
 use crate::{bundle::Bundle, caller::Caller, seccomp::listener, sys};
 
 /// What `exec` is asked for besides the process.
@@ -39,7 +39,6 @@ pub(crate) struct Joining<'a> {
     pub(crate) spawn: Spawn<'a>,
     /// The end of the pipe at which it waits for its listener.
     go: Option<OwnedFd>,
-    _slot: OwnedFd,
 }
 
 impl<'a> Joining<'a> {
@@ -53,14 +52,13 @@ impl<'a> Joining<'a> {
         target: &'a Target,
         wishes: Wishes<'_>,
     ) -> Result<Self> {
-        let (slot, reserved) = Slot::reserve()?;
         let context = Context {
             spec: &bundle.spec,
             bundle: &bundle.dir,
             rootfs: &bundle.rootfs,
             caller,
             cgroup: None,
-            slot,
+            told: false,
             linux: bundle.linux(),
             process: bundle.process(),
         };
@@ -74,7 +72,7 @@ impl<'a> Joining<'a> {
         for Planned { step, .. } in steps.0 {
             spawn.steps.push(step);
         }
-        Ok(Self { spawn, go: go.map(|(go, _)| go), _slot: reserved })
+        Ok(Self { spawn, go: go.map(|(go, _)| go) })
     }
 
     /// Lets the program begin, once its listener knows it.
@@ -97,7 +95,7 @@ fn become_the_program(
 ) -> Result<Option<(OwnedFd, usize)>> {
     if context.process.terminal {
         let size = context.process.console_size;
-        steps.add("mini-runc", terminal::for_exec(wishes.console_socket, size));
+        steps.add("mini-runc", terminal::for_exec(wishes.console_socket, size)?);
     }
     let filters = seccomp::Filters::of(context)?;
     identity::steps(context, filters.with_power, steps)?;

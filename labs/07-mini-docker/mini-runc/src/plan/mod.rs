@@ -30,14 +30,17 @@ mod labels;
 mod limits;
 mod list;
 mod memory_policy;
+mod mount_options;
 mod mounts;
+mod over_proc;
 mod paths;
+mod proc_file;
 mod program;
 mod root;
 mod scheduling;
 mod seccomp;
+mod sources;
 mod sysctl;
-pub(crate) mod target;
 mod terminal;
 
 use std::{os::fd::OwnedFd, path::Path};
@@ -52,14 +55,10 @@ pub(crate) use hooks::{StateText, run as run_hooks};
 pub(crate) use joining::{Joining, Wishes as ExecWishes};
 pub(crate) use labels::labelled;
 pub(crate) use limits::resource;
-pub(crate) use mounts::names as mount_options;
+pub(crate) use mount_options::names as mount_options;
 pub(crate) use scheduling::begin_on;
-use target::Slot;
 
 use crate::{bundle::Bundle, caller::Caller, cgroup::Place};
-
-/// How the new root is called in explanations.
-pub(crate) const ROOTFS: &str = "rootfs";
 
 /// A step, and the lab that teaches it.
 #[derive(Debug)]
@@ -90,7 +89,8 @@ pub(crate) struct Context<'a> {
     pub(crate) rootfs: &'a Path,
     pub(crate) caller: &'a Caller,
     pub(crate) cgroup: Option<&'a Place>,
-    pub(crate) slot: Slot,
+    /// Whether the plan is only told: nothing may be made or taken for it.
+    pub(crate) told: bool,
     linux: &'a Linux,
     process: &'a Process,
 }
@@ -105,6 +105,16 @@ impl Context<'_> {
     /// the caller's: no device nodes then, and some file systems come with conditions.
     pub(crate) fn in_user_namespace(&self) -> bool {
         self.caller.in_user_namespace || self.has(NamespaceKind::User)
+    }
+
+    /// Whether the child may not reach what we may: it is root of another user namespace than ours.
+    fn takes_sources(&self) -> bool {
+        self.has(NamespaceKind::User) && self.caller.is_root && !self.caller.in_user_namespace
+    }
+
+    /// Whether mounts of the host go on telling those of the container, and the other way round.
+    fn shares_mounts(&self) -> bool {
+        self.linux.rootfs_propagation.as_deref().is_some_and(|it| it.ends_with("shared"))
     }
 
     fn has(&self, kind: NamespaceKind) -> bool {
@@ -154,7 +164,6 @@ pub(crate) struct Plan {
     labs: Vec<&'static str>,
     /// The step at which the container is created.
     ready_before: usize,
-    slot: OwnedFd,
 }
 
 impl Plan {
@@ -169,14 +178,13 @@ impl Plan {
         wishes: Wishes,
         state: &StateText,
     ) -> Result<Self> {
-        let (slot, reserved) = Slot::reserve()?;
         let context = Context {
             spec: &bundle.spec,
             bundle: &bundle.dir,
             rootfs: &bundle.rootfs,
             caller,
             cgroup,
-            slot,
+            told: wishes.gate.is_none(),
             linux: bundle.linux(),
             process: bundle.process(),
         };
@@ -187,27 +195,22 @@ impl Plan {
         let Waiting { gate, program, filter } = gate;
         let report = gate::wait(gate, &mut steps);
         gate::after_start(&context, state, report, program, filter, &mut steps)?;
-        Ok(Self::assemble(spawn, steps, ready_before, reserved))
+        Ok(Self::assemble(spawn, steps, ready_before))
     }
 
-    fn assemble(
-        mut spawn: Spawn<'static>,
-        steps: Steps,
-        ready_before: usize,
-        reserved: OwnedFd,
-    ) -> Self {
+    fn assemble(mut spawn: Spawn<'static>, steps: Steps, ready_before: usize) -> Self {
         let mut labs = vec!["lab-01"; spawn.steps.len()];
         for Planned { lab, step } in steps.0 {
             labs.push(lab);
             spawn.steps.push(step);
         }
         spawn.ready_before = Some(ready_before);
-        Self { spawn, labs, ready_before, slot: reserved }
+        Self { spawn, labs, ready_before }
     }
 
-    /// The process, and the descriptor that its steps count on.
-    pub(crate) fn into_parts(self) -> (Spawn<'static>, OwnedFd) {
-        (self.spawn, self.slot)
+    /// The process.
+    pub(crate) fn into_spawn(self) -> Spawn<'static> {
+        self.spawn
     }
 
     /// The plan in words, each call with the lab that teaches it.
@@ -252,12 +255,13 @@ fn before_created(
     join::unreachable(context, steps);
     // The mount table: ties cut, the root, what is mounted in it, what is hidden of it. All before
     // the pivot, because bind sources and device nodes come from the old root.
-    root::enter(context, steps)?;
-    mounts::steps(context, steps)?;
+    let read_only = root::enter(context, steps)?;
+    let late = mounts::steps(context, steps)?;
     devices::steps(context, steps)?;
     terminal::steps(context, wishes.console_socket, steps)?;
     paths::steps(context, steps)?;
     root::working_directory(context, steps)?;
+    root::finish(late.into_iter().chain(read_only), steps);
     hooks::create_container(context, state, steps)?;
     root::leave_the_old_one(context, wishes.no_pivot, steps)?;
     // Who the program is, from the most to the least privilege.

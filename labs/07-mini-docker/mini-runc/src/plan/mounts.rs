@@ -1,176 +1,44 @@
-//! Mounts: every entry of `mounts` becomes one to three calls of mount(2).
+//! Mounts: every entry of `mounts` becomes one step, which makes a mount, changes it, and attaches
+//! it at a path inside.
 //!
-//! The words of `options` are those of mount(8): some are flags of the call, some are flags of a
-//! second call (a bind ignores all flags at first), some set propagation, some hold for a whole
-//! tree (mount_setattr(2)), and what is left is for the file system to read.
+//! What a path leads to is decided by the kernel, inside, and held by a descriptor (lab 06); what
+//! must never be covered is refused here in words, and by the step when a link leads there.
 //!
-//! Source: runtime specification, config.md, "Mounts" and "Linux mount options"; mount(2).
+//! Source: runtime specification, config.md, "Mounts"; mount(8), mount_setattr(2); runc's
+//! checkProcMount.
 
-use std::{fs, path::Path};
+use std::{ffi::CString, fs, path::PathBuf};
 
-use ground::{Errno, Error, Explanation, Result, Step};
-use oci::runtime;
-use rootfs::{Mount, MsFlags, c_path};
+use ground::{Error, Result};
+use oci::runtime::{self, NamespaceKind};
+use rootfs::{Change, ChangeLater, FileSystem, Reach, c_path};
+use volumes::{ChangeInside, Inside, MountInside, Wanted, What};
 
-use super::{
-    Context, Steps,
-    target::{At, Target, Wanted},
-};
-use crate::sys;
-
-/// All words that are understood, sorted, for `features`.
-pub(crate) fn names() -> Vec<&'static str> {
-    let flags = FLAGS.iter().map(|(name, ..)| *name);
-    let propagation = PROPAGATION.iter().map(|(name, _)| *name);
-    let recursive = RECURSIVE.iter().map(|(name, ..)| *name);
-    let mut names: Vec<_> =
-        flags.chain(propagation).chain(recursive).chain(["bind", "rbind", "defaults"]).collect();
-    names.sort_unstable();
-    names
-}
-
-/// The options of one mount, sorted by who reads them.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) struct Options {
-    pub(super) flags: MsFlags,
-    /// Whether a flag was named, so that a bind needs its second call.
-    pub(super) named: bool,
-    pub(super) propagation: Vec<MsFlags>,
-    /// Recursive attributes to set and to clear (MOUNT_ATTR_*).
-    pub(super) recursive: (u64, u64),
-    /// What the file system reads.
-    pub(super) data: Vec<String>,
-}
-
-/// Words that set a flag of mount(2), and words that clear one.
-const FLAGS: [(&str, MsFlags, bool); 25] = [
-    ("ro", MsFlags::MS_RDONLY, true),
-    ("rw", MsFlags::MS_RDONLY, false),
-    ("nosuid", MsFlags::MS_NOSUID, true),
-    ("suid", MsFlags::MS_NOSUID, false),
-    ("nodev", MsFlags::MS_NODEV, true),
-    ("dev", MsFlags::MS_NODEV, false),
-    ("noexec", MsFlags::MS_NOEXEC, true),
-    ("exec", MsFlags::MS_NOEXEC, false),
-    ("sync", MsFlags::MS_SYNCHRONOUS, true),
-    ("async", MsFlags::MS_SYNCHRONOUS, false),
-    ("dirsync", MsFlags::MS_DIRSYNC, true),
-    ("remount", MsFlags::MS_REMOUNT, true),
-    ("mand", MsFlags::MS_MANDLOCK, true),
-    ("nomand", MsFlags::MS_MANDLOCK, false),
-    ("noatime", MsFlags::MS_NOATIME, true),
-    ("atime", MsFlags::MS_NOATIME, false),
-    ("nodiratime", MsFlags::MS_NODIRATIME, true),
-    ("diratime", MsFlags::MS_NODIRATIME, false),
-    ("relatime", MsFlags::MS_RELATIME, true),
-    ("norelatime", MsFlags::MS_RELATIME, false),
-    ("strictatime", MsFlags::MS_STRICTATIME, true),
-    ("nostrictatime", MsFlags::MS_STRICTATIME, false),
-    ("silent", MsFlags::MS_SILENT, true),
-    ("loud", MsFlags::MS_SILENT, false),
-    ("iversion", MsFlags::MS_I_VERSION, true),
-];
-
-const REC: MsFlags = MsFlags::MS_REC;
-
-/// Words that choose how later mounts spread (man 7 mount_namespaces).
-const PROPAGATION: [(&str, MsFlags); 8] = [
-    ("private", MsFlags::MS_PRIVATE),
-    ("rprivate", MsFlags::MS_PRIVATE.union(REC)),
-    ("slave", MsFlags::MS_SLAVE),
-    ("rslave", MsFlags::MS_SLAVE.union(REC)),
-    ("shared", MsFlags::MS_SHARED),
-    ("rshared", MsFlags::MS_SHARED.union(REC)),
-    ("unbindable", MsFlags::MS_UNBINDABLE),
-    ("runbindable", MsFlags::MS_UNBINDABLE.union(REC)),
-];
-
-/// Words that hold for all mounts below as well: attribute, and whether it is set.
-const RECURSIVE: [(&str, u64, bool); 12] = [
-    ("rro", libc::MOUNT_ATTR_RDONLY, true),
-    ("rrw", libc::MOUNT_ATTR_RDONLY, false),
-    ("rnosuid", libc::MOUNT_ATTR_NOSUID, true),
-    ("rsuid", libc::MOUNT_ATTR_NOSUID, false),
-    ("rnodev", libc::MOUNT_ATTR_NODEV, true),
-    ("rdev", libc::MOUNT_ATTR_NODEV, false),
-    ("rnoexec", libc::MOUNT_ATTR_NOEXEC, true),
-    ("rexec", libc::MOUNT_ATTR_NOEXEC, false),
-    ("rnodiratime", libc::MOUNT_ATTR_NODIRATIME, true),
-    ("rdiratime", libc::MOUNT_ATTR_NODIRATIME, false),
-    ("rnosymfollow", libc::MOUNT_ATTR_NOSYMFOLLOW, true),
-    ("rsymfollow", libc::MOUNT_ATTR_NOSYMFOLLOW, false),
-];
-
-/// Words that we know and do not do yet.
-const NOT_YET: [&str; 3] = ["tmpcopyup", "idmap", "ridmap"];
-
-impl Options {
-    /// Sorts the words.
-    ///
-    /// # Errors
-    /// A word that means something which is not done here.
-    pub(super) fn parse<S: AsRef<str>>(words: &[S]) -> Result<Self> {
-        let mut options = Self {
-            flags: MsFlags::empty(),
-            named: false,
-            propagation: Vec::new(),
-            recursive: (0, 0),
-            data: Vec::new(),
-        };
-        for word in words.iter().map(AsRef::as_ref) {
-            options.add(word)?;
-        }
-        Ok(options)
-    }
-
-    fn add(&mut self, word: &str) -> Result<()> {
-        if NOT_YET.contains(&word) {
-            return Err(Error::new(format!("cannot honour the mount option {word:?}"))
-                .why("this runtime does not do it")
-                .fix("leave the option out, or use runc or crun for this bundle"));
-        }
-        if let Some((_, flag, set)) = FLAGS.iter().find(|(name, ..)| *name == word) {
-            self.flags.set(*flag, *set);
-            self.named = true;
-        } else if let Some((_, flags)) = PROPAGATION.iter().find(|(name, _)| *name == word) {
-            self.propagation.push(*flags);
-        } else if let Some((_, attribute, set)) = RECURSIVE.iter().find(|(name, ..)| *name == word)
-        {
-            let (to_set, to_clear) = &mut self.recursive;
-            *(if *set { to_set } else { to_clear }) |= attribute;
-        } else {
-            match word {
-                "bind" => self.flags |= MsFlags::MS_BIND,
-                "rbind" => self.flags |= MsFlags::MS_BIND | REC,
-                "defaults" | "" => {}
-                data => self.data.push(data.to_owned()),
-            }
-        }
-        Ok(())
-    }
-
-    fn is_bind(&self) -> bool {
-        self.flags.contains(MsFlags::MS_BIND)
-    }
-
-    fn is_recursive(&self) -> bool {
-        self.recursive != (0, 0)
-    }
-}
+use super::{Context, Steps, mount_options::Options, over_proc, sources::Sources};
 
 /// The steps of all entries, in the order of the file: a later mount may lie below an earlier one.
+/// What comes back is done when everything is in its place: a tmpfs that is to be read-only gets
+/// its mount points first.
 ///
 /// # Errors
-/// A bind source that does not exist, or an option that is not honoured.
-pub(super) fn steps(context: &Context<'_>, steps: &mut Steps) -> Result<()> {
+/// A bind source that does not exist, an option that is not honoured, a place that must not be
+/// covered.
+pub(super) fn steps(context: &Context<'_>, steps: &mut Steps) -> Result<Vec<ChangeLater>> {
+    let mut entries = Entries { context, sources: Sources::default(), late: Vec::new() };
     for (index, mount) in context.spec.mounts.iter().enumerate() {
         let planned = match mount.kind.as_deref() {
-            Some("cgroup" | "cgroup2") => super::cgroup_mounts::steps(context, mount, steps),
-            _ => one(context, mount, steps),
+            Some("cgroup" | "cgroup2") if !is_bind(mount) => {
+                super::cgroup_mounts::steps(context, mount, steps).map(|it| entries.late.extend(it))
+            }
+            _ => entries.one(mount, steps),
         };
         planned.map_err(|error| at_index(error, index, mount))?;
     }
-    Ok(())
+    Ok(entries.late)
+}
+
+fn is_bind(mount: &runtime::Mount) -> bool {
+    mount.options.iter().any(|it| it == "bind" || it == "rbind")
 }
 
 /// Says which entry of config.json an error is about.
@@ -180,15 +48,180 @@ fn at_index(error: Error, index: usize, mount: &runtime::Mount) -> Error {
     error.why(why)
 }
 
-fn one(context: &Context<'_>, mount: &runtime::Mount, steps: &mut Steps) -> Result<()> {
-    if !mount.uid_mappings.is_empty() || !mount.gid_mappings.is_empty() {
-        return Err(Error::new("cannot mount with mapped ids")
-            .why("idmapped mounts (mount_setattr(2), MOUNT_ATTR_IDMAP) are not done here")
-            .fix("leave uidMappings and gidMappings of the mount out, or use crun"));
+struct Entries<'a> {
+    context: &'a Context<'a>,
+    sources: Sources,
+    late: Vec<ChangeLater>,
+}
+
+impl Entries<'_> {
+    fn one(&mut self, mount: &runtime::Mount, steps: &mut Steps) -> Result<()> {
+        let instead = in_user_namespace(self.context, mount);
+        let mount = instead.as_ref().unwrap_or(mount);
+        let mut options = Options::parse(&mount.options);
+        if mount.kind.as_deref() == Some("bind") && options.bind.is_none() {
+            options.bind = Some(Reach::One);
+        }
+        if options.remount {
+            return remount(mount, &options, steps);
+        }
+        let target = Inside::here(&mount.destination)?;
+        let (lab, made) = match options.bind {
+            Some(reach) => ("lab-06", self.bind(mount, &options, reach, target)?),
+            None => ("lab-03", self.file_system(mount, &options, target)?),
+        };
+        let made = made.changed(options.whole.change());
+        let made = options.propagation.iter().fold(made, |made, change| made.then(*change));
+        steps.add(lab, made);
+        Ok(())
     }
-    let instead = in_user_namespace(context, mount);
-    let mount = instead.as_ref().unwrap_or(mount);
-    place(context, mount, Options::parse(&mount.options)?, steps)
+
+    fn bind(
+        &mut self,
+        mount: &runtime::Mount,
+        options: &Options,
+        reach: Reach,
+        target: Inside,
+    ) -> Result<MountInside> {
+        if !options.data.is_empty() {
+            return Err(Error::new(
+                "bind mounts cannot have any filesystem-specific options applied",
+            )
+            .why(format!(
+                "{:?} is for a file system to read, and a bind makes none",
+                options.data.join(",")
+            ))
+            .see("8 mount")
+            .fix("leave the option out"));
+        }
+        let source = bind_source(self.context, mount)?;
+        let wanted = if source.is_file { Wanted::File } else { Wanted::Directory };
+        let judge = over_proc::judge_of_bind(&mount.destination)?;
+        let what = self.sources.what(self.context, mount, options, (&source.path, reach))?;
+        let made = MountInside::new(what, target, wanted).changed(options.top);
+        Ok(match judge {
+            Some(judge) => made.judged_by(judge),
+            None => made,
+        })
+    }
+
+    fn file_system(
+        &mut self,
+        mount: &runtime::Mount,
+        options: &Options,
+        target: Inside,
+    ) -> Result<MountInside> {
+        self.sources.refuse_for_file_systems(mount, options)?;
+        let kind = mount.kind.as_deref().unwrap_or("none");
+        let judge = over_proc::judge_of_file_system(&mount.destination, kind)?;
+        let whole = matches!(kind, "proc" | "sysfs");
+        let target = if whole { target.no_link() } else { target };
+        let read_only_later = options.read_only() && needs_mount_points(kind, &mount.destination);
+        let file_system = file_system(mount, options, kind, read_only_later)?;
+        let has_mode = options.data.iter().any(|it| it.starts_with("mode="));
+        let what = match kind {
+            "tmpfs" if options.copy_up => What::CopyUp(file_system),
+            "tmpfs" if !has_mode => What::LikeTheTarget(file_system),
+            _ => What::FileSystem(file_system),
+        };
+        let made = MountInside::new(what, target, Wanted::Directory).why(why(kind));
+        let made = if let Some(judge) = judge { made.judged_by(judge) } else { made };
+        if read_only_later {
+            let read_only = Change::set(libc::MOUNT_ATTR_RDONLY, Reach::One);
+            self.late
+                .push(made.later(read_only, "everything that is mounted in it is in its place"));
+        }
+        Ok(made)
+    }
+}
+
+/// Whether later steps make something in it.
+fn needs_mount_points(kind: &str, destination: &str) -> bool {
+    kind == "tmpfs" || destination.trim_end_matches('/') == "/dev"
+}
+
+/// The file system with its parameters.
+///
+/// # Errors
+/// An option that is longer than the kernel takes, or a NUL byte.
+fn file_system(
+    mount: &runtime::Mount,
+    options: &Options,
+    kind: &str,
+    read_only_later: bool,
+) -> Result<FileSystem> {
+    let mut attributes = options.top.set;
+    let mut made = FileSystem::new(c_path(kind)?);
+    if let Some(source) = mount.source.as_deref().filter(|it| !it.is_empty()) {
+        made = made.parameter(c"source", Some(value(source)?));
+    }
+    if read_only_later {
+        attributes &= !libc::MOUNT_ATTR_RDONLY;
+    } else if options.read_only() {
+        // Of the file system too: a disk is not even opened for writing then.
+        made = made.parameter(c"ro", None);
+    }
+    for flag in &options.superblock {
+        made = made.parameter(c_path(flag)?, None);
+    }
+    for word in options.data.iter().flat_map(|it| words(it)) {
+        made = match word.split_once('=') {
+            Some(("lowerdir", layers)) if kind == "overlay" && is_long(layers) => {
+                layered(made, layers)?
+            }
+            // The quotes are for mount(2), which would take a comma for the end of the value.
+            Some((key, text)) => made.parameter(c_path(key)?, Some(value(text.trim_matches('"'))?)),
+            None => made.parameter(c_path(word)?, None),
+        };
+    }
+    Ok(made.attributes(attributes))
+}
+
+/// The parts of an option between commas, but not those between quotes.
+fn words(option: &str) -> impl Iterator<Item = &str> {
+    let mut quoted = false;
+    option.split(move |letter| {
+        quoted ^= letter == '"';
+        letter == ',' && !quoted
+    })
+}
+
+fn is_long(text: &str) -> bool {
+    text.len() > FileSystem::VALUE_MAX
+}
+
+/// A stack of layers that is too long for one value, a layer at a time (Linux 6.7).
+fn layered(made: FileSystem, layers: &str) -> Result<FileSystem> {
+    layers
+        .split(':')
+        .try_fold(made, |made, layer| Ok(made.parameter(c"lowerdir+", Some(value(layer)?))))
+}
+
+fn value(text: &str) -> Result<CString> {
+    if is_long(text) {
+        return Err(Error::new("cannot use the mount option")
+            .why(format!(
+                "it has {} bytes; fsconfig(2) takes {}",
+                text.len(),
+                FileSystem::VALUE_MAX
+            ))
+            .see("2 fsconfig"));
+    }
+    c_path(text)
+}
+
+/// The mount that is there is changed, and not the file system that it shares with others.
+fn remount(mount: &runtime::Mount, options: &Options, steps: &mut Steps) -> Result<()> {
+    if !options.data.is_empty() || !options.superblock.is_empty() {
+        return Err(Error::new("cannot change a file system by \"remount\"")
+            .why("other mounts may show it too, and only flags of the mount are changed here")
+            .see("2 mount_setattr")
+            .fix("keep ro, nosuid, nodev, noexec and the like, and leave the other options out"));
+    }
+    let target = Inside::here(&mount.destination)?;
+    steps.add("lab-06", ChangeInside::new(target.clone(), options.top));
+    steps.add("lab-06", ChangeInside::new(target, options.whole.change()));
+    Ok(())
 }
 
 /// What is mounted instead where a user namespace may not mount what was asked for.
@@ -196,9 +229,7 @@ fn in_user_namespace(context: &Context<'_>, mount: &runtime::Mount) -> Option<ru
     let mut instead = mount.clone();
     match mount.kind.as_deref()? {
         // A new sysfs shows a network namespace, and must belong to the same user namespace.
-        "sysfs"
-            if context.in_user_namespace() && !context.makes(runtime::NamespaceKind::Network) =>
-        {
+        "sysfs" if context.in_user_namespace() && !context.makes(NamespaceKind::Network) => {
             instead.kind = Some("bind".to_owned());
             instead.source = Some("/sys".to_owned());
             instead.options =
@@ -217,46 +248,6 @@ fn in_user_namespace(context: &Context<'_>, mount: &runtime::Mount) -> Option<ru
     Some(instead)
 }
 
-fn place(
-    context: &Context<'_>,
-    mount: &runtime::Mount,
-    options: Options,
-    steps: &mut Steps,
-) -> Result<()> {
-    let target = Target::new(&mount.destination)?;
-    let slot = context.slot;
-    let to = c_path(slot.path())?;
-    let bind = options.is_bind() || mount.kind.as_deref() == Some("bind");
-    let at = |wanted, step| At { target: target.clone(), wanted, slot, step };
-    if bind {
-        let source = bind_source(context, mount)?;
-        let wanted = if source.is_file { Wanted::File } else { Wanted::Directory };
-        let path = c_path(&source.path)?;
-        let tree = options.flags.contains(REC);
-        let step =
-            if tree { Mount::rbind(path, to.clone()) } else { Mount::bind(path, to.clone()) };
-        steps.add("lab-06", at(wanted, step));
-        if options.named {
-            let flags = (options.flags - REC) | MsFlags::MS_BIND | source.locked;
-            steps.add("lab-06", at(Wanted::Existing, Mount::remount(to.clone(), flags)));
-        }
-    } else {
-        let kind = mount.kind.as_deref().unwrap_or("none");
-        let source = c_path(mount.source.as_deref().unwrap_or(kind))?;
-        let data = c_path(options.data.join(","))?;
-        let step = Mount::filesystem(c_path(kind)?, source, to.clone(), options.flags, data);
-        steps.add("lab-03", at(Wanted::Directory, step.why(why(kind))));
-    }
-    for flags in &options.propagation {
-        let why = "how mounts made later under it spread";
-        steps.add("lab-06", at(Wanted::Existing, Mount::propagation(to.clone(), *flags, why)));
-    }
-    if options.is_recursive() {
-        steps.add("lab-06", SetAttributes { target, recursive: options.recursive });
-    }
-    Ok(())
-}
-
 fn why(kind: &str) -> &'static str {
     match kind {
         "proc" => "/proc shows the PID namespace of the process that mounts it",
@@ -269,11 +260,8 @@ fn why(kind: &str) -> &'static str {
 }
 
 struct BindSource {
-    path: std::path::PathBuf,
+    path: PathBuf,
     is_file: bool,
-    /// Flags that the source is mounted with. In a user namespace they cannot be taken away, and
-    /// a remount that leaves one out is refused.
-    locked: MsFlags,
 }
 
 /// Relative sources are meant from the bundle.
@@ -287,97 +275,5 @@ fn bind_source(context: &Context<'_>, mount: &runtime::Mount) -> Result<BindSour
             .see("2 mount")
             .fix(format!("make it first: mkdir -p {}", path.display()))
     })?;
-    let locked = if context.in_user_namespace() { flags_of(&path) } else { MsFlags::empty() };
-    Ok(BindSource { path, is_file: !metadata.is_dir(), locked })
-}
-
-pub(super) fn flags_of(path: &Path) -> MsFlags {
-    use nix::sys::statvfs::{FsFlags, statvfs};
-    let pairs = [
-        (FsFlags::ST_RDONLY, MsFlags::MS_RDONLY),
-        (FsFlags::ST_NOSUID, MsFlags::MS_NOSUID),
-        (FsFlags::ST_NODEV, MsFlags::MS_NODEV),
-        (FsFlags::ST_NOEXEC, MsFlags::MS_NOEXEC),
-        (FsFlags::ST_NOATIME, MsFlags::MS_NOATIME),
-        (FsFlags::ST_NODIRATIME, MsFlags::MS_NODIRATIME),
-        (FsFlags::ST_RELATIME, MsFlags::MS_RELATIME),
-    ];
-    let flags = statvfs(path).map_or(FsFlags::empty(), |stat| stat.flags());
-    let set = pairs.into_iter().filter(|(seen, _)| flags.contains(*seen));
-    set.fold(MsFlags::empty(), |all, (_, flag)| all | flag)
-}
-
-/// mount_setattr(2) on a mount and all below it.
-#[derive(Debug)]
-struct SetAttributes {
-    target: Target,
-    recursive: (u64, u64),
-}
-
-impl Step for SetAttributes {
-    fn run(&self) -> std::result::Result<(), Errno> {
-        let mount = self.target.open(Wanted::Existing)?;
-        let (set, clear) = self.recursive;
-        sys::mount_setattr_recursive(std::os::fd::AsFd::as_fd(&mount), set, clear)
-    }
-
-    fn explain(&self) -> Explanation {
-        let (set, clear) = self.recursive;
-        let names = |bits: u64, wanted: bool| {
-            let of = RECURSIVE.iter().filter(|(_, bit, sets)| *sets == wanted && bits & bit != 0);
-            of.map(|(name, ..)| *name).collect::<Vec<_>>()
-        };
-        let words = [names(set, true), names(clear, false)].concat().join(",");
-        let path = format!("{}{}", super::ROOTFS, self.target.inside());
-        Explanation::new(
-            format!("mount_setattr({path:?}, AT_RECURSIVE, {words})"),
-            "mount(2) changes one mount; this changes those below it as well",
-            "2 mount_setattr",
-        )
-    }
-
-    fn fix(&self, errno: Errno) -> Option<&'static str> {
-        match errno {
-            Errno::ENOSYS => Some("needs Linux 5.12: use ro, nosuid, .. instead of rro, rnosuid"),
-            Errno::EPERM => Some("in a user namespace flags can be added and not taken away"),
-            _ => None,
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[track_caller]
-    fn check(words: &[&str], flags: MsFlags, data: &[&str]) {
-        let options = Options::parse(words).unwrap();
-        assert_eq!(options.flags, flags);
-        assert_eq!(options.data, data);
-    }
-
-    #[test]
-    fn words_are_flags_or_for_the_file_system() {
-        check(
-            &["nosuid", "strictatime", "mode=755", "size=65536k"],
-            MsFlags::MS_NOSUID | MsFlags::MS_STRICTATIME,
-            &["mode=755", "size=65536k"],
-        );
-        check(&["rbind"], MsFlags::MS_BIND | MsFlags::MS_REC, &[]);
-        check(&["ro", "rw"], MsFlags::empty(), &[]);
-        check(&["defaults"], MsFlags::empty(), &[]);
-    }
-
-    #[test]
-    fn propagation_and_recursive_words_are_calls_of_their_own() {
-        let options = Options::parse(&["rslave", "rro"]).unwrap();
-        assert_eq!(options.propagation, [MsFlags::MS_SLAVE | MsFlags::MS_REC]);
-        assert_eq!(options.recursive, (libc::MOUNT_ATTR_RDONLY, 0));
-        assert!(!options.named);
-    }
-
-    #[test]
-    fn a_word_that_is_not_honoured_is_refused() {
-        assert!(Options::parse(&["tmpcopyup"]).is_err());
-    }
+    Ok(BindSource { path, is_file: !metadata.is_dir() })
 }

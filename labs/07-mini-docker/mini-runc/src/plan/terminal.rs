@@ -6,21 +6,22 @@
 //!
 //! Source: runc's docs/terminals.md; pty(7), unix(7) SCM_RIGHTS.
 
-use std::{
-    ffi::CStr,
-    os::fd::{AsFd, OwnedFd},
-};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use ground::{Errno, Error, Explanation, Result, Step};
-use nix::{fcntl::OFlag, unistd};
-use oci::runtime::ConsoleSize;
-use rootfs::{Mount, c_path};
-
-use super::{
-    Context, Steps,
-    target::{At, Target, Wanted, open_in_root},
+use nix::{
+    fcntl::OFlag,
+    sys::statfs::{DEVPTS_SUPER_MAGIC, fstatfs},
+    unistd,
 };
+use oci::runtime::ConsoleSize;
+use volumes::{Inside, MountInside, Wanted, What};
+
+use super::{Context, Steps};
 use crate::sys;
+
+/// Where a devpts makes a new pair.
+const PTMX: &str = "/dev/pts/ptmx";
 
 /// # Errors
 /// A terminal without a socket for it, or a socket without a terminal.
@@ -38,17 +39,28 @@ pub(super) fn steps(
         };
     }
     let size = context.process.console_size;
-    steps.add("mini-runc", OpenTerminal { socket, size, path: c"dev/pts/ptmx" });
-    let step = Mount::bind(c"/proc/self/fd/0", c_path(context.slot.path())?)
-        .why("programs that write to the console reach this terminal");
-    let target = Target::new("/dev/console")?;
-    steps.add("lab-06", At { target, wanted: Wanted::File, slot: context.slot, step });
+    steps.add("mini-runc", OpenTerminal { socket, size, path: Inside::here(PTMX)? });
+    let what = What::Open(sys::stream(0), "descriptor 0");
+    let console = MountInside::new(what, Inside::here("/dev/console")?, Wanted::File);
+    let why = "programs that write to the console reach this terminal";
+    steps.add("lab-06", console.judged_by(is_terminal).why(why));
     Ok(())
 }
 
 /// A terminal for `exec`, whose root is the container's already.
-pub(crate) fn for_exec(socket: Option<OwnedFd>, size: Option<ConsoleSize>) -> impl Step {
-    OpenTerminal { socket, size, path: c"dev/pts/ptmx" }
+///
+/// # Errors
+/// None; the path is a valid one.
+pub(crate) fn for_exec(socket: Option<OwnedFd>, size: Option<ConsoleSize>) -> Result<impl Step> {
+    Ok(OpenTerminal { socket, size, path: Inside::here(PTMX)? })
+}
+
+/// ENODEV for what is in no devpts: a file that an image has put there would get what is typed.
+fn is_terminal(file: BorrowedFd<'_>, _: BorrowedFd<'_>) -> std::result::Result<(), Errno> {
+    match fstatfs(file)?.filesystem_type() {
+        DEVPTS_SUPER_MAGIC => Ok(()),
+        _ => Err(Errno::ENODEV),
+    }
 }
 
 /// Opens the pair, sends the master away, becomes the slave's session.
@@ -56,13 +68,14 @@ pub(crate) fn for_exec(socket: Option<OwnedFd>, size: Option<ConsoleSize>) -> im
 struct OpenTerminal {
     socket: Option<OwnedFd>,
     size: Option<ConsoleSize>,
-    path: &'static CStr,
+    path: Inside,
 }
 
 impl Step for OpenTerminal {
     fn run(&self) -> std::result::Result<(), Errno> {
         let flags = OFlag::O_RDWR | OFlag::O_NOCTTY | OFlag::O_CLOEXEC;
-        let master = open_in_root(self.path, flags)?;
+        let master = self.path.open_as(flags)?;
+        is_terminal(master.as_fd(), master.as_fd())?;
         let slave = sys::open_terminal_of(master.as_fd())?;
         if let Some(ConsoleSize { height, width }) = self.size {
             sys::set_terminal_size(slave.as_fd(), height, width)?;
@@ -86,7 +99,9 @@ impl Step for OpenTerminal {
 
     fn fix(&self, errno: Errno) -> Option<&'static str> {
         match errno {
-            Errno::ENOENT => Some("a terminal needs a devpts: mount one on /dev/pts"),
+            Errno::ENOENT | Errno::ENODEV => {
+                Some("a terminal needs a devpts: mount one on /dev/pts")
+            }
             Errno::EPIPE | Errno::ECONNREFUSED => {
                 Some("nobody listens at --console-socket any more")
             }
