@@ -48,6 +48,8 @@ pub enum Role {
     Connect { port: u16 },
     /// It joins a PID namespace and makes a child
     JoinPid { pid: i32 },
+    /// It joins a mount and a user namespace, and has so many threads then
+    JoinAs { pid: i32, threads: usize },
     /// It makes an idle container
     Make,
 }

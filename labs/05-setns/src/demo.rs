@@ -7,6 +7,7 @@ mod network;
 mod pid;
 mod rest;
 mod stage;
+mod threads;
 mod ways;
 mod witness;
 
@@ -36,6 +37,7 @@ pub fn play(narrator: &mut Narrator<'_>) -> Result<ExitCode> {
         network::wrong_kind()?,
         pid::scene(&standing_in),
         ways::scene(&standing_in)?,
+        threads::scene(&standing_in),
         rest::scene(&standing_in)?,
         lifetime::scene(&standing_in),
         cost::scene(),

@@ -5,6 +5,8 @@ use std::{
     net::{TcpListener, TcpStream},
     os::unix::fs::chroot,
     process::ExitCode,
+    thread,
+    time::Duration,
 };
 
 use caps::{CapSet, Capability};
@@ -36,6 +38,9 @@ pub fn argv(role: Role) -> Vec<String> {
         Role::Look => vec!["look".to_owned()],
         Role::Connect { port } => vec!["connect".to_owned(), port.to_string()],
         Role::JoinPid { pid } => vec!["join-pid".to_owned(), pid.to_string()],
+        Role::JoinAs { pid, threads } => {
+            vec!["join-as".to_owned(), pid.to_string(), threads.to_string()]
+        }
         Role::Make => vec!["make".to_owned()],
     };
     ["/proc/self/exe", "witness"].map(str::to_owned).into_iter().chain(role).collect()
@@ -70,6 +75,7 @@ pub fn testify(role: Role) -> Result<ExitCode> {
         }
         Role::Connect { port } => add("answer", connect(port)),
         Role::JoinPid { pid } => join_pid(Pid::from_raw(pid), &mut add)?,
+        Role::JoinAs { pid, threads } => join_as(Pid::from_raw(pid), threads, &mut add)?,
         Role::Make => {
             let _idle = super::cost::make(&mut facts)?;
             return tell(&facts, &mut io::stdout()).map(|()| ExitCode::SUCCESS);
@@ -132,6 +138,21 @@ fn join_pid(pid: Pid, add: &mut impl FnMut(&str, String)) -> Result<()> {
     let inside = numbers.split_whitespace().last().unwrap_or_default();
     add("child.pid", Id::of(child.pid(), Kind::Pid)?.to_string());
     add("child.inside", inside.to_owned());
+    Ok(())
+}
+
+fn join_as(pid: Pid, threads: usize, add: &mut impl FnMut(&str, String)) -> Result<()> {
+    let target = Target::open(pid)?;
+    for _ in 1..threads {
+        thread::spawn(|| thread::sleep(Duration::MAX));
+    }
+    add("threads", super::status_of(getpid(), "Threads")?);
+    // The user namespace last: it takes the power over what lies outside.
+    for kind in [Kind::Mount, Kind::User] {
+        let joined = JoinProcess::new(&target, Kinds::of([kind])).run();
+        let said = joined.map_or_else(|errno| format!("{errno:?}"), |()| "joined".to_owned());
+        add(kind.name(), said);
+    }
     Ok(())
 }
 

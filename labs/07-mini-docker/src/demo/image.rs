@@ -50,21 +50,13 @@ fn make(stage: &mut Stage) -> Result<Outcome> {
     let manifest =
         store.put_bytes(MediaType::OciManifest, &json(serde_json::to_vec(&manifest))?)?;
     store.add_image(&manifest)?;
-    let table = Table::new(["what", "media type", "digest", "size"])
-        .title("blobs/sha256")
-        .row([
-            "layer",
-            layer.blob.media_type.as_str(),
-            &short(&layer.blob.digest),
-            &size(layer.blob.size),
-        ])
-        .row(["config", config.media_type.as_str(), &short(&config.digest), &size(config.size)])
-        .row([
-            "manifest",
-            manifest.media_type.as_str(),
-            &short(&manifest.digest),
-            &size(manifest.size),
-        ]);
+    let documents = [("layer", &layer.blob), ("config", &config), ("manifest", &manifest)];
+    let empty = Table::new(["what", "media type: application/", "digest", "size"]);
+    let table = documents.into_iter().fold(empty.title("blobs/sha256"), |table, (what, it)| {
+        let media_type = it.media_type.as_str();
+        let media_type = media_type.strip_prefix("application/").unwrap_or(media_type);
+        table.row([what, media_type, &short(&it.digest), &size(it.size)])
+    });
     let follows = format!(
         "The manifest names config and layer by digest, the config says how to run it. Its digest is \
          the image ID. Unpacked, the layer has another digest: {}.",

@@ -123,11 +123,11 @@ fn start(stage: &mut Stage) -> Result<Outcome> {
     expect(inside == 1, "the program is PID 1 of its own PID namespace")?;
     let merged = stage.engine.layout().container(&record.id).merged();
     let mut table =
-        Table::new(["process", "PID here", "PID inside", "mount namespace", "sees the overlay"]);
+        Table::new(["process", "PID here", "PID inside", "mnt namespace", "sees the overlay"]);
     for (name, pid, inside) in [
-        ("this demonstration", Pid::this().as_raw(), "-".to_owned()),
-        ("the monitor", monitor, "-".to_owned()),
-        ("the container", pid, inside.to_string()),
+        ("we", Pid::this().as_raw(), "-".to_owned()),
+        ("monitor", monitor, "-".to_owned()),
+        ("container", pid, inside.to_string()),
     ] {
         let namespace = Id::of(Pid::from_raw(pid), Kind::Mount)?;
         let sees = sees_overlay(pid, &merged)?;
@@ -172,7 +172,7 @@ fn sees_overlay(pid: i32, merged: &Path) -> Result<&'static str> {
         .filter_map(|line| line.split(' ').nth(4))
         .collect();
     Ok(match points {
-        points if points.contains(&merged.as_str()) => "at containers/ID/merged",
+        points if points.contains(&merged.as_str()) => "at ID/merged",
         points if pid != Pid::this().as_raw() && points.contains(&"/") => "as its root",
         _ => "no",
     })
@@ -221,7 +221,7 @@ fn enter(stage: &mut Stage) -> Result<Outcome> {
     let output = stage.command(&["exec", NAME, "sh", "-c", &script])?;
     let inside = String::from_utf8_lossy(&output.stdout).into_owned();
     let pid = Pid::from_raw(running(&record)?);
-    let mut table = Table::new(["kind", "of PID 1", "of the new program", "of this demonstration"]);
+    let mut table = Table::new(["kind", "of PID 1", "of the new program", "of us"]);
     let mut same = 0;
     for (kind, inside) in KINDS.into_iter().zip(inside.lines()) {
         let first = Id::of(pid, kind)?.to_string();
