@@ -8,7 +8,7 @@ const BIN: &str = env!("CARGO_BIN_EXE_mini-docker");
 /// namespace of its own.
 const FILTERS: [(&str, &str); 2] = [
     (r"127\.0\.0\.1:\d+", "127.0.0.1:[PORT]"),
-    (r"(│ the (?:monitor|container) +│ )\d+( +)", "$1[PID]$2"),
+    (r"(│ (?:monitor|container) +│ )\d+( +)", "$1[PID]$2"),
 ];
 
 #[track_caller]
