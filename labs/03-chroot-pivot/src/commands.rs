@@ -178,8 +178,8 @@ pub fn escape(narrator: &mut Narrator<'_>, dir: &Path, after_pivot: bool) -> Res
     }
     let now = Place::at("/")?;
     let verdict = match now {
-        now if now == outside => "out: \"/\" is the host's root again, device and inode say so",
-        now if now == inside => "still inside: above the root mount there is nothing to climb to",
+        now if now == outside => "Out: \"/\" is the host's root again, device and inode say so.",
+        now if now == inside => "Still inside: above the root mount there is nothing to climb to.",
         _ => return Err(Error::new("the break-out ended somewhere unknown").why(now.to_string())),
     };
     told(narrator.evidence(1, &Evidence::new(verdict).table(table)))

@@ -6,7 +6,7 @@ mod demo;
 
 use std::{ffi::OsString, path::PathBuf, process::ExitCode};
 
-use clap::{Parser, Subcommand};
+use clap::{Parser, Subcommand, builder::NonEmptyStringValueParser};
 use ground::{Narrator, Result, cli};
 
 /// chroot, pivot_root and a root file system made from the host's own programs.
@@ -28,7 +28,13 @@ enum Command {
         /// The directory: made here, empty, or built by this command before
         dir: PathBuf,
         /// Programs, as `bash,ls`; `/path/to/tool`; `sh=busybox` for a link to a program
-        #[arg(long = "with", value_name = "PROGRAM,..", value_delimiter = ',', required = true)]
+        #[arg(
+            long = "with",
+            value_name = "PROGRAM,..",
+            value_delimiter = ',',
+            value_parser = NonEmptyStringValueParser::new(),
+            required = true
+        )]
         programs: Vec<String>,
     },
     /// Run a command with a directory as its "/", by chroot(2)

@@ -175,6 +175,7 @@ fn bad_input_is_told_and_nothing_is_left() {
         bend cut; truncate -s 100 cut
         try rootfs new --with nowhere
         try rootfs new --with ./nowhere
+        try rootfs new --with sh,,ls
         try rootfs new --with sh,./text
         try rootfs new --with ./alien
         try rootfs new --with ./lost

@@ -58,5 +58,7 @@ fn names(directory: &Path) -> Result<Vec<std::ffi::OsString>> {
 }
 
 fn unread(path: &Path, error: &io::Error) -> Error {
-    Error::new("cannot read a layer").io(format_args!("open {}", path.display()), error)
+    Error::new("cannot read a layer")
+        .io(format_args!("open {}", path.display()), error)
+        .fix("name the directory that was given as --upper")
 }

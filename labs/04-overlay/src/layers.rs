@@ -49,7 +49,9 @@ impl Stack {
     /// A path that cannot be opened, or that is not on an overlay of this mount namespace.
     pub fn containing(path: &Path) -> Result<Self> {
         let unseen = |error: &std::io::Error| {
-            Error::new("cannot see the layers").io(format_args!("open {}", path.display()), error)
+            Error::new("cannot see the layers")
+                .io(format_args!("open {}", path.display()), error)
+                .fix("name the mount point of an overlay, or anything on it")
         };
         let named = OpenOptions::new().read(true).custom_flags(libc::O_PATH).open(path);
         let file = named.map_err(|error| unseen(&error))?;

@@ -53,7 +53,9 @@ fn errors() {
         try mount --lower $(seq -s: 501) M -- true
         try diff missing
         try diff C
+        try diff file
         try layers A
+        try layers missing
         mkdir -p W/work/incompat/volatile
         try mount --lower A:B --upper C --work W M -- true"#;
     snapshot!("errors", all(place, script));

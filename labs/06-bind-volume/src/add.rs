@@ -19,6 +19,7 @@ use crate::{container::host_path, run::cannot_tell};
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// A process of the container
+    #[arg(value_parser = clap::value_parser!(i32).range(1..))]
     pid: i32,
     /// What to show in it, and where; `:ro` for read-only
     #[arg(value_name = "SRC:DST[:ro]")]

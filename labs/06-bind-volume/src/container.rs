@@ -131,6 +131,14 @@ impl Container<'_> {
                 .io(format_args!("realpath {}", self.rootfs.display()), &error)
                 .fix("make one: lab-03 rootfs DIR --with sh,ls,cat")
         })?;
+        if !rootfs.is_dir() {
+            return Err(Error::new(format!(
+                "cannot use {} as the root file system",
+                rootfs.display()
+            ))
+            .why("it is not a directory")
+            .fix("make one: lab-03 rootfs DIR --with sh,ls,cat"));
+        }
         if rootfs == Path::new("/") {
             return Err(Error::new("cannot use / as the root file system")
                 .why("it is our own root, which no mount can cover: the container would change it")

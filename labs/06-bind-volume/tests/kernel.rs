@@ -163,7 +163,9 @@ fn bad_input_is_answered_in_words() {
         \"$BIN\" run -v data:/data rootfs -- sh
         \"$BIN\" run -v /data rootfs -- sh
         \"$BIN\" run -v /etc:/etc rootfs -- ./nowhere
+        \"$BIN\" run data/greeting -- sh
         \"$BIN\" add 1 data:/data
+        \"$BIN\" add 0 /etc:/data
         \"$BIN\" run -v /nowhere:/data rootfs -- sh
         \"$BIN\" run -v /etc:data rootfs -- sh
         \"$BIN\" run -v /etc:/data:rx rootfs -- sh
@@ -177,8 +179,12 @@ fn bad_input_is_answered_in_words() {
         true
     ",
     );
-    let filters = [(r"/\S*/rootfs", "[ROOTFS]"), (r"process \d+ is in", "process [PID] is in")];
-    snapshot!("bad_input", output.text(), [filters[0], filters[1]]);
+    let filters = [
+        (r"/\S*/rootfs", "[ROOTFS]"),
+        (r"/\S*/greeting", "[GREETING]"),
+        (r"process \d+ is in", "process [PID] is in"),
+    ];
+    snapshot!("bad_input", output.text(), [filters[0], filters[1], filters[2]]);
 }
 
 #[test]

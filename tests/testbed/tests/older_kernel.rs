@@ -1,6 +1,12 @@
 //! The demonstrations on a kernel that is older: Debian 12's, where newer calls and options do not
 //! exist yet. Each tells its story to the end, and says in words what cannot be shown there.
 
+#![allow(
+    clippy::panic,
+    clippy::expect_used,
+    reason = "a test fails by panicking, and its functions are not all marked as tests"
+)]
+
 use std::{
     path::{Path, PathBuf},
     process::Command,
