@@ -141,7 +141,7 @@ fn a_terminal_that_hangs_up_ends_the_command() {
             echo 'trap "echo heard > $HOME/heard; exit" HUP; echo ready; while :; do sleep 0.05; done' > $HOME/inside
             start $BIN run --pid --map-root -- sh $HOME/inside
             kill -KILL $S; wait $S 2>/dev/null
-            for i in $(seq 200); do [ -e /proc/$P ] || break; sleep 0.02; done
+            for i in $(seq 1000); do [ -e /proc/$P ] || break; sleep 0.02; done
             ls /proc/$P 2>/dev/null; cat $HOME/heard"#;
         check(place, &format!("{ON_A_TERMINAL}\n{script}"), "heard");
     }
@@ -153,7 +153,7 @@ fn a_stopped_command_stops_us_and_both_go_on() {
     for place in HERE {
         needs!(In(place));
         let script = r#"
-            state() { for i in $(seq 200); do
+            state() { for i in $(seq 1000); do
                 s=$(cut -d' ' -f3 /proc/$1/stat); case $s in $2) echo $2; return;; esac; sleep 0.02; done; echo $s; }
             echo 'echo ready; while ! [ -e $HOME/enough ]; do sleep 0.05; done; exit 3' > $HOME/inside
             start $BIN run --pid --map-root -- sh $HOME/inside
@@ -229,7 +229,7 @@ fn json_has_whole_commands_and_text_the_beginning() {
     needs!(In(Place::User));
     let script = r#"
         $BIN run --uts --pid --map-root -- sh -c 'sleep 60; true' a-long-word-that-no-table-shows & S=$!
-        sleep 0.3
+        until $BIN ls -t uts --json | grep -q '"sh -c sleep'; do sleep 0.05; done
         $BIN ls -t uts --json > $HOME/json; $BIN ls -t uts > $HOME/text
         kill -9 $S; wait $S 2>/dev/null
         grep -c '"sh -c sleep 60; true a-long-word-that-no-table-shows"' $HOME/json
@@ -244,7 +244,8 @@ fn the_tree_puts_a_child_below_its_parent() {
         // Inside, the PID namespace around is out of reach: the tree begins with our own.
         let script = r#"
             cat > $HOME/inside <<'EOF'
-            $BIN run --pid --mount --user --map-root -- sleep 60 & sleep 0.3
+            $BIN run --pid --mount --user --map-root -- sleep 60 &
+            until $BIN tree --json | grep -q '"sleep 60"'; do sleep 0.05; done
             readlink /proc/self/ns/pid; $BIN tree; $BIN tree --json
 EOF
             $BIN run --user --map-root --pid --mount -- sh $HOME/inside"#;
