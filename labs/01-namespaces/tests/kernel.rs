@@ -229,7 +229,7 @@ fn json_has_whole_commands_and_text_the_beginning() {
     needs!(In(Place::User));
     let script = r#"
         $BIN run --uts --pid --map-root -- sh -c 'sleep 60; true' a-long-word-that-no-table-shows & S=$!
-        until $BIN ls -t uts --json | grep -q '"sh -c sleep'; do sleep 0.05; done
+        until $BIN ls -t uts --json | grep -q ',"sh -c sleep'; do sleep 0.05; done
         $BIN ls -t uts --json > $HOME/json; $BIN ls -t uts > $HOME/text
         kill -9 $S; wait $S 2>/dev/null
         grep -c '"sh -c sleep 60; true a-long-word-that-no-table-shows"' $HOME/json
