@@ -41,6 +41,22 @@ pub(crate) fn connect(path: &Path) -> Result<OwnedFd> {
     })
 }
 
+/// Sends whoever listens at this path a descriptor of the process: unlike its number it can never
+/// come to mean another.
+///
+/// # Errors
+/// Nobody listens there.
+pub(crate) fn send_pidfd(path: &Path, child: &Child) -> Result<()> {
+    let cannot = || Error::new("cannot send a descriptor of the process").see("2 pidfd_open");
+    let socket = UnixStream::connect(path).map_err(|error| {
+        cannot()
+            .io(format_args!("--pidfd-socket: connect {}", path.display()), &error)
+            .fix("whoever wants it listens there before the process is made")
+    })?;
+    sys::send_descriptor(socket.as_fd(), child.pidfd())
+        .map_err(|errno| cannot().call("sendmsg(socket, SCM_RIGHTS [pidfd])", errno))
+}
+
 /// A socket for the child, and the one at which we get the master.
 ///
 /// # Errors

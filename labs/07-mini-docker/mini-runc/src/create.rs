@@ -38,6 +38,8 @@ pub(crate) struct Options {
     pub(crate) pid_file: Option<PathBuf>,
     /// Who gets the terminal's master.
     pub(crate) console: Console,
+    /// Who gets a descriptor of the process.
+    pub(crate) pidfd_socket: Option<PathBuf>,
     /// Descriptors besides 0, 1 and 2 that the program gets.
     pub(crate) preserve_fds: u32,
     /// chroot(2) instead of pivot_root(2).
@@ -154,6 +156,9 @@ impl Making<'_> {
         let (child, record) = self.clone(plan, place.as_ref(), record, &state)?;
         if let Some(profile) = &self.bundle.linux().seccomp {
             listener::hand_over(profile, record.state(Status::Creating), child.pid())?;
+        }
+        if let Some(path) = &options.pidfd_socket {
+            console::send_pidfd(path, &child)?;
         }
         if let Some(path) = &options.pid_file {
             write_pid(path, child.pid())?;

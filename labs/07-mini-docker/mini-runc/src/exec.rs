@@ -18,10 +18,13 @@ use oci::runtime::{Process, Status};
 use setns::Target;
 
 use crate::{
+    Warn,
     caller::Caller,
+    cgroup, console,
     create::write_pid,
     plan::{ExecWishes, Joining, begin_on},
     record::{Container, word},
+    remarks,
     seccomp::listener,
 };
 
@@ -36,18 +39,24 @@ pub(crate) struct Options {
     pub(crate) console_socket: Option<OwnedFd>,
     /// Descriptors besides 0, 1 and 2 that it gets.
     pub(crate) preserve_fds: u32,
+    /// Who gets a descriptor of the process.
+    pub(crate) pidfd_socket: Option<PathBuf>,
+    /// Groups below the container's, `[CONTROLLER[,..]:]PATH`.
+    pub(crate) cgroups: Vec<String>,
+    /// Whether a paused container is joined, and the program waits until it is resumed.
+    pub(crate) join_paused: bool,
 }
 
 /// Starts the program; it runs when this returns.
 ///
 /// # Errors
 /// The container does not run; or what failed on the way in, in that step's words.
-pub(crate) fn exec(container: &Container, options: Options) -> Result<Child> {
+pub(crate) fn exec(container: &Container, options: Options, warn: Warn<'_>) -> Result<Child> {
     let status = container.status();
-    let Some(pid) = container.process().filter(|_| may_be_joined(status)) else {
-        return Err(
-            container.refuse(format!("cannot exec in a {} container", word(status)), status)
-        );
+    let joined = may_be_joined(status) || status == Status::Paused && options.join_paused;
+    let Some(pid) = container.process().filter(|_| joined) else {
+        let what = format!("cannot exec in a {} container", word(status));
+        return Err(container.refuse(what, status));
     };
     let target = Target::open(pid)?;
     // Between reading the number and holding the process it may have become another's.
@@ -55,14 +64,16 @@ pub(crate) fn exec(container: &Container, options: Options) -> Result<Child> {
         return Err(container.refuse("cannot exec in a stopped container", Status::Stopped));
     }
     let bundle = container.bundle()?.with_process(options.process);
-    let group = container.group()?;
+    let (group, parts) = cgroup::for_exec(container.group()?, pid, &options.cgroups)?;
     let group_fd = group.as_ref().map_or(Ok(None), cgroups::Group::dir_fd)?;
     let wishes = ExecWishes {
         group: group.as_ref().filter(|_| group_fd.is_none()),
+        parts: &parts,
         console_socket: options.console_socket,
         preserve_fds: options.preserve_fds,
     };
     let caller = Caller::look()?;
+    remarks::of_process(bundle.process(), &caller).into_iter().for_each(warn);
     let mut joining = Joining::plan(&bundle, &caller, &target, wishes)?;
     joining.spawn.cgroup = group_fd.as_ref().map(AsFd::as_fd);
     begin_on(bundle.process())?;
@@ -73,6 +84,9 @@ pub(crate) fn exec(container: &Container, options: Options) -> Result<Child> {
         told.inspect_err(|_| drop(child.kill(Signal::SIGKILL)))?;
     }
     joining.go()?;
+    if let Some(path) = &options.pidfd_socket {
+        console::send_pidfd(path, &child)?;
+    }
     if let Some(path) = &options.pid_file {
         write_pid(path, child.pid())?;
     }

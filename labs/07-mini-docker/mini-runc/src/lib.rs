@@ -11,7 +11,7 @@
 //! | `plan` | config.json -> an ordered list of steps; **start here** |
 //! | `seccomp` | a profile -> the filter's program |
 //! | `cgroup` | config.json's limits in lab 02's words |
-//! | `create`, `start`, `run`, `exec`, `kill`, `delete` | one operation each |
+//! | `create`, `start`, `run`, `exec`, `kill`, `update`, `events`, `delete` | one operation each |
 //! | `record` | what is known of a container between two commands |
 //! | `remarks` | where it gets less than it asks for |
 //! | `console` | our side of a container's terminal |
@@ -28,6 +28,7 @@ mod console;
 mod create;
 pub mod defaults;
 mod delete;
+mod events;
 mod exec;
 mod kill;
 mod plan;
@@ -38,6 +39,7 @@ mod seal;
 mod seccomp;
 mod start;
 mod sys;
+mod update;
 
 pub use cli::main;
 

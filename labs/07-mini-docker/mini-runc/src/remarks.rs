@@ -7,7 +7,7 @@
 use std::str::FromStr;
 
 use nix::sys::resource::getrlimit;
-use oci::runtime::{Capabilities, Linux, Process, Resources, Rlimit, Spec, Version};
+use oci::runtime::{Capabilities, Linux, Process, Rlimit, Spec, Version};
 
 use crate::{caller::Caller, plan};
 
@@ -22,9 +22,7 @@ pub(crate) fn of_container(
     caller: &Caller,
 ) -> Vec<String> {
     let mut remarks: Vec<String> = newer(&spec.oci_version).into_iter().collect();
-    remarks.extend(
-        without_effect(linux).map(|it| format!("config.json has {it}, which is not done here")),
-    );
+    remarks.extend(flags(linux));
     remarks.extend(of_process(process, caller));
     remarks
 }
@@ -69,55 +67,22 @@ fn lowered(asked: &Rlimit) -> Option<String> {
     })
 }
 
-/// The fields that are set and have no effect.
-fn without_effect(linux: &Linux) -> impl Iterator<Item = &'static str> {
-    let none = Resources::default();
-    let resources = linux.resources.as_ref().unwrap_or(&none);
-    let flags = linux.personality.as_ref().is_some_and(|it| !it.flags.is_empty());
-    let mut fields = vec![
-        ("linux.personality.flags", flags),
-        ("linux.resources.network", resources.network.is_some()),
-        ("linux.resources.rdma", !resources.rdma.is_empty()),
-    ];
-    fields.extend(of_controllers(resources));
-    fields.into_iter().filter_map(|(it, set)| set.then_some(it))
-}
-
-fn of_controllers(resources: &Resources) -> Vec<(&'static str, bool)> {
-    let memory = resources.memory.clone().unwrap_or_default();
-    let cpu = resources.cpu.clone().unwrap_or_default();
-    let io = resources.block_io.clone().unwrap_or_default();
-    let limited = |limit: Option<i64>| limit.is_some_and(|limit| limit > 0);
-    vec![
-        ("linux.resources.memory.kernel", limited(memory.kernel)),
-        ("linux.resources.memory.kernelTCP", limited(memory.kernel_tcp)),
-        ("linux.resources.memory.swappiness", memory.swappiness.is_some()),
-        ("linux.resources.memory.disableOOMKiller", memory.disable_oom_killer == Some(true)),
-        ("linux.resources.cpu.realtimeRuntime", limited(cpu.realtime_runtime)),
-        ("linux.resources.blockIO.weight", io.weight.is_some_and(|it| it > 0)),
-        ("linux.resources.blockIO.weightDevice", !io.weight_device.is_empty()),
-    ]
+/// The specification defines no flags yet, and whoever writes one means something.
+fn flags(linux: &Linux) -> Option<String> {
+    let flags = &linux.personality.as_ref()?.flags;
+    (!flags.is_empty()).then(|| format!("linux.personality.flags has no effect: {flags:?}"))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn linux(resources: &str) -> Linux {
-        Linux { resources: serde_json::from_str(resources).unwrap(), ..Linux::default() }
-    }
-
     #[test]
-    fn what_engines_write_by_habit_is_no_wish() {
-        let habit =
-            r#"{"memory": {"kernel": 0, "disableOOMKiller": false}, "blockIO": {"weight": 0}}"#;
-        assert_eq!(without_effect(&linux(habit)).count(), 0);
-    }
-
-    #[test]
-    fn what_has_no_effect_is_named() {
-        let fields: Vec<_> = without_effect(&linux(r#"{"memory": {"swappiness": 10}}"#)).collect();
-        assert_eq!(fields, ["linux.resources.memory.swappiness"]);
+    fn flags_of_the_execution_domain_are_named() {
+        let linux = |json: &str| serde_json::from_str::<Linux>(json).unwrap();
+        assert_eq!(flags(&linux(r#"{"personality": {"domain": "LINUX"}}"#)), None);
+        let some = r#"{"personality": {"domain": "LINUX", "flags": ["X"]}}"#;
+        assert!(flags(&linux(some)).unwrap().contains("\"X\""));
     }
 
     #[test]

@@ -5,8 +5,10 @@
 //! call, or plain integers.
 #![allow(unsafe_code, reason = "system calls without a wrapper, each with its reason")]
 
+mod notify;
 mod schedule;
 
+pub use notify::{eventfd, watch_changes};
 pub use schedule::{SchedAttr, ioprio_set, sched_setattr, set_mempolicy};
 
 use std::{
@@ -124,6 +126,16 @@ pub fn seccomp_filter(program: &[libc::sock_filter], flags: u64) -> Done {
     Errno::result(unsafe { libc::syscall(libc::SYS_seccomp, operation, flags, &fprog) }).map(drop)
 }
 
+/// Whether this kernel has these flags of seccomp(2): without a program it gets no further than to
+/// look at them.
+pub fn knows_seccomp_flags(flags: u64) -> bool {
+    let nothing = std::ptr::null::<libc::sock_fprog>();
+    let operation = libc::SECCOMP_SET_MODE_FILTER;
+    // SAFETY: the kernel refuses a null program with EFAULT before anything is changed.
+    let set = unsafe { libc::syscall(libc::SYS_seccomp, operation, flags, nothing) };
+    Errno::result(set) == Err(Errno::EFAULT)
+}
+
 /// Gives this process a session keyring of its own (man 2 keyctl).
 pub fn new_session_keyring() -> Done {
     const KEYCTL_JOIN_SESSION_KEYRING: i32 = 1;
@@ -233,6 +245,15 @@ pub fn getcwd(buffer: &mut [u8]) -> Result<usize, Errno> {
     // SAFETY: at most `len` bytes are written to `buffer`.
     let length = unsafe { libc::syscall(libc::SYS_getcwd, buffer.as_mut_ptr(), buffer.len()) };
     Errno::result(length).map(|length| length as usize)
+}
+
+/// Sends any signal, also one that has only a number, to the process behind a descriptor (man 2
+/// pidfd_send_signal).
+pub fn pidfd_send_signal(process: BorrowedFd<'_>, signal: i32) -> Done {
+    let (number, nothing) = (process.as_raw_fd(), std::ptr::null::<libc::siginfo_t>());
+    // SAFETY: a null siginfo means the one that kill(2) would send.
+    let sent = unsafe { libc::syscall(libc::SYS_pidfd_send_signal, number, signal, nothing, 0) };
+    Errno::result(sent).map(drop)
 }
 
 /// A descriptor that stands for process `pid`, for steps: it allocates nothing when it fails.

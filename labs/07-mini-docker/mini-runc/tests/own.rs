@@ -306,3 +306,65 @@ fn an_ordinary_user_without_a_group_gets_no_limits() {
     let output = place.shell(Runtime::MiniRunc.name(), &format!("{AS_A_USER} {limit}; run"));
     snapshot!(place, "user_limits", output.text());
 }
+
+#[test]
+fn features_name_what_there_is() {
+    let stage = stage();
+    let features: Value = serde_json::from_str(&stage.call(&["features"]).ok()).unwrap();
+    assert_eq!(features["hooks"].as_array().unwrap().len(), 6);
+    assert_eq!(features["ociVersionMax"], "1.3.0");
+    let linux = &features["linux"];
+    for (list, least) in [("namespaces", 8), ("capabilities", 41)] {
+        assert!(linux[list].as_array().unwrap().len() >= least, "{list}");
+    }
+    assert_eq!(linux["cgroup"]["v2"], true);
+    assert_eq!(linux["seccomp"]["actions"].as_array().unwrap().len(), 9);
+    // This kernel has all of them.
+    assert_eq!(linux["seccomp"]["knownFlags"], linux["seccomp"]["supportedFlags"]);
+    assert_eq!(linux["memoryPolicy"]["modes"].as_array().unwrap().len(), 7);
+    assert!(features["mountOptions"].as_array().unwrap().len() > 40);
+}
+
+#[test]
+fn checkpoints_are_refused_in_words() {
+    let stage = stage();
+    stage.on("checkpoint", &["--image-path", "x"]).refused("the work of CRIU");
+    stage.call(&["restore", "--detach", "-b", ".", &stage.id]).refused("the work of CRIU");
+}
+
+#[test]
+fn a_process_can_join_a_group_below_the_containers() {
+    needs!(Root, CgroupV1("pids"), Program("busybox"));
+    let stage = stage();
+    stage.configure(|_| {});
+    stage.create().ok();
+    stage.on("start", &[]).ok();
+    let groups = |it: &str| format!("/sys/fs/cgroup/{it}/{}/inner", stage.id);
+    let exec = |cgroup: &str| {
+        let args = ["exec", "--cgroup", cgroup, &stage.id, "grep", "inner", "/proc/self/cgroup"];
+        stage.call(&args)
+    };
+    exec("inner").refused("there is no");
+    exec("pids:inner").refused("there is no");
+    exec("../..").refused("leads out");
+    fs::create_dir(groups("pids")).unwrap();
+    assert!(exec("pids:inner").ok().ends_with(":pids:/inner\n"));
+    stage.on("pause", &[]).ok();
+    stage.on("exec", &["true"]).refused("paused");
+}
+
+#[test]
+fn a_descriptor_of_the_process_goes_through_the_pidfd_socket() {
+    needs!(Root, Program("busybox"));
+    let stage = stage();
+    stage.configure(|_| {});
+    let socket = stage.dir.path().join("pidfd.sock");
+    let listener = std::os::unix::net::UnixListener::bind(&socket).unwrap();
+    let (socket, bundle) = (socket.to_str().unwrap(), stage.bundle());
+    let bundle = bundle.to_str().unwrap();
+    stage.call(&["create", "--pidfd-socket", socket, "-b", bundle, &stage.id]).ok();
+    let pidfd = bundle::receive(&listener.accept().unwrap().0);
+    let number = std::os::fd::AsRawFd::as_raw_fd(&pidfd);
+    let about = fs::read_to_string(format!("/proc/self/fdinfo/{number}")).unwrap();
+    assert!(about.contains(&format!("Pid:\t{}\n", stage.pid())), "{about}");
+}

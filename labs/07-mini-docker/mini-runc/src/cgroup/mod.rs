@@ -5,7 +5,11 @@
 //! Source: runtime specification, config-linux.md, "Control groups".
 
 mod devices;
+mod joining;
 mod resources;
+
+pub(crate) use joining::for_exec;
+pub(crate) use resources::limits;
 
 use std::{
     os::fd::OwnedFd,
@@ -145,6 +149,7 @@ impl Place {
     pub(crate) fn make(&mut self, warn: &mut dyn FnMut(String)) -> Result<()> {
         self.group.make(&self.needed)?;
         self.made = true;
+        self.group.ignored(&self.limits).iter().for_each(|it| warn(not_kept(it)));
         let applied = self.group.apply(&self.limits).and_then(|()| self.apply_devices(warn));
         applied.inspect_err(|_| {
             let _ = self.group.remove();
@@ -211,6 +216,11 @@ impl Place {
         calls.extend(self.group.explain_join());
         Ok(calls)
     }
+}
+
+/// The remark about a limit that this machine has no place for.
+pub(crate) fn not_kept(limit: &cgroups::Ignored) -> String {
+    format!("linux.resources.{} has no effect: {}", limit.field, limit.why)
 }
 
 /// The group of a container that exists; `None` when it is gone or there never was one.

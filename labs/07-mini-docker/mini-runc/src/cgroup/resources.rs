@@ -11,7 +11,7 @@ use ground::Result;
 use oci::runtime::{BlockIo, Resources, ThrottleDevice, WeightDevice};
 
 /// The limits that config.json asks for; device rules are not among them.
-pub(super) fn limits(resources: &Resources) -> Result<Limits> {
+pub(crate) fn limits(resources: &Resources) -> Result<Limits> {
     let bound = |value: Option<i64>| value.filter(|it| *it != 0).map(Bound::from);
     let memory = resources.memory.clone().unwrap_or_default();
     let cpu = resources.cpu.clone().unwrap_or_default();

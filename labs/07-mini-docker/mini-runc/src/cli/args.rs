@@ -1,6 +1,6 @@
 //! Arguments as they are typed.
 
-use std::{ffi::OsString, path::PathBuf};
+use std::{ffi::OsString, path::PathBuf, time::Duration};
 
 use clap::{Parser, Subcommand, ValueEnum};
 
@@ -38,6 +38,10 @@ pub(super) struct Global {
     /// Accepted for runc's sake; there is nothing more to tell
     #[arg(long, global = true)]
     pub(super) debug: bool,
+    /// Accepted for runc's sake, before the command: what may be done is found out by trying
+    // `spec` has a --rootless of its own.
+    #[arg(long = "rootless", id = "rootless-mode", value_name = "BOOL")]
+    pub(super) _rootless: Option<String>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -65,7 +69,7 @@ pub(super) enum Command {
     /// Take away what a stopped container has left
     Delete(Delete),
     /// Run a further program in a container
-    Exec(Exec),
+    Exec(Box<Exec>),
     /// List containers
     List(List),
     /// List the processes of a container
@@ -74,6 +78,16 @@ pub(super) enum Command {
     Pause(Id),
     /// Let them go on
     Resume(Id),
+    /// Change the limits of a container that runs
+    Update(Box<Update>),
+    /// Print what a container uses, and that it ran out of memory, as JSON lines
+    Events(Events),
+    /// Not done here: it takes CRIU
+    #[command(hide = true)]
+    Checkpoint(Anything),
+    /// Not done here: it takes CRIU
+    #[command(hide = true)]
+    Restore(Anything),
     /// Write a config.json to start from
     Spec(Spec),
     /// Print what this runtime can do, as JSON
@@ -85,6 +99,13 @@ pub(super) struct Id {
     /// The container's name
     #[arg(value_name = "ID")]
     pub(super) id: String,
+}
+
+/// The arguments of a command that is refused whatever they are.
+#[derive(Debug, clap::Args)]
+pub(super) struct Anything {
+    #[arg(hide = true, trailing_var_arg = true, allow_hyphen_values = true)]
+    _all: Vec<OsString>,
 }
 
 #[derive(Debug, clap::Args)]
@@ -109,6 +130,9 @@ pub(super) struct How {
     /// Unix socket that gets the terminal's master
     #[arg(long, value_name = "SOCKET")]
     pub(super) console_socket: Option<PathBuf>,
+    /// Unix socket that gets a descriptor of the process
+    #[arg(long, value_name = "SOCKET")]
+    pub(super) pidfd_socket: Option<PathBuf>,
     /// Hand on N descriptors besides standard input, output and error
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub(super) preserve_fds: u32,
@@ -178,6 +202,21 @@ pub(super) struct Exec {
     /// Set no_new_privs
     #[arg(long)]
     pub(super) no_new_privs: bool,
+    /// AppArmor profile
+    #[arg(long, value_name = "PROFILE")]
+    pub(super) apparmor: Option<String>,
+    /// SELinux label
+    #[arg(long, value_name = "LABEL")]
+    pub(super) process_label: Option<String>,
+    /// Group below the container's, for all controllers or for those before a colon
+    #[arg(long, value_name = "[CONTROLLER:]PATH")]
+    pub(super) cgroup: Vec<String>,
+    /// Join a paused container as well; the program waits until it is resumed
+    #[arg(long)]
+    pub(super) ignore_paused: bool,
+    /// Unix socket that gets a descriptor of the process
+    #[arg(long, value_name = "SOCKET")]
+    pub(super) pidfd_socket: Option<PathBuf>,
     /// Give it a terminal
     #[arg(short, long)]
     pub(super) tty: bool,
@@ -228,6 +267,76 @@ pub(super) struct Ps {
     /// Options for ps(1) [default: -ef]
     #[arg(value_name = "PS ARGS", trailing_var_arg = true, allow_hyphen_values = true)]
     pub(super) ps: Vec<OsString>,
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Events {
+    /// Print what it has used until now, once
+    #[arg(long)]
+    pub(super) stats: bool,
+    /// How often: 500ms, 5s, 2m
+    #[arg(long, value_name = "TIME", default_value = "5s", value_parser = super::events::interval)]
+    pub(super) interval: Duration,
+    #[command(flatten)]
+    pub(super) id: Id,
+}
+
+/// Sizes are in bytes, or with k, m, g; -1 is unlimited. Times are in microseconds.
+#[derive(Debug, clap::Args)]
+pub(super) struct Update {
+    /// File with `linux.resources` as in config.json, `-` for standard input; the rest is ignored then
+    #[arg(short, long, value_name = "FILE")]
+    pub(super) resources: Option<PathBuf>,
+    /// 10 to 1000
+    #[arg(long, value_name = "WEIGHT")]
+    pub(super) blkio_weight: Option<u16>,
+    /// In each period, in microseconds
+    #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
+    pub(super) cpu_quota: Option<i64>,
+    /// In microseconds
+    #[arg(long, value_name = "TIME")]
+    pub(super) cpu_period: Option<u64>,
+    /// What may be saved up, in microseconds
+    #[arg(long, value_name = "TIME")]
+    pub(super) cpu_burst: Option<u64>,
+    /// 2 to 262144, normally 1024
+    #[arg(long, value_name = "WEIGHT")]
+    pub(super) cpu_share: Option<u64>,
+    /// Real-time period, in microseconds
+    #[arg(long, value_name = "TIME")]
+    pub(super) cpu_rt_period: Option<u64>,
+    /// Real-time in each period, in microseconds
+    #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
+    pub(super) cpu_rt_runtime: Option<i64>,
+    /// 1: only when nobody else wants the CPU
+    #[arg(long, value_name = "0|1")]
+    pub(super) cpu_idle: Option<i64>,
+    /// CPUs, as 0-3,7
+    #[arg(long, value_name = "LIST")]
+    pub(super) cpuset_cpus: Option<String>,
+    /// Memory nodes, as 0-1
+    #[arg(long, value_name = "LIST")]
+    pub(super) cpuset_mems: Option<String>,
+    /// Memory
+    #[arg(long, value_name = "SIZE", allow_hyphen_values = true, value_parser = super::update::size)]
+    pub(super) memory: Option<i64>,
+    /// What is kept when memory is short
+    #[arg(long, value_name = "SIZE", allow_hyphen_values = true, value_parser = super::update::size)]
+    pub(super) memory_reservation: Option<i64>,
+    /// Memory and swap together
+    #[arg(long, value_name = "SIZE", allow_hyphen_values = true, value_parser = super::update::size)]
+    pub(super) memory_swap: Option<i64>,
+    /// Accepted for runc's sake: no kernel limits its own memory any more
+    #[arg(long, hide = true, value_name = "SIZE", value_parser = super::update::size)]
+    pub(super) kernel_memory: Option<i64>,
+    /// TCP buffers, on v1
+    #[arg(long, hide = true, value_name = "SIZE", value_parser = super::update::size)]
+    pub(super) kernel_memory_tcp: Option<i64>,
+    /// Tasks
+    #[arg(long, value_name = "N", allow_hyphen_values = true)]
+    pub(super) pids_limit: Option<i64>,
+    #[command(flatten)]
+    pub(super) id: Id,
 }
 
 #[derive(Debug, clap::Args)]

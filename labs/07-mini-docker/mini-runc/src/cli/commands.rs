@@ -7,8 +7,9 @@ use nix::unistd::geteuid;
 
 use super::{
     args::{Args, Command, Create, Delete, How, Kill, Run},
-    exec, look,
+    events, exec, features, look,
     report::Log,
+    update,
 };
 use crate::{
     caller,
@@ -28,13 +29,16 @@ pub(super) fn run(args: Args, log: &Log) -> Result<ExitCode> {
         Command::State(id) => look::state(&root, &id.id)?,
         Command::Kill(args) => signal(&root, &args)?,
         Command::Delete(Delete { force, id }) => delete::delete(&root, &id.id, force, warn)?,
-        Command::Exec(args) => return exec::exec(&root, args),
+        Command::Exec(args) => return exec::exec(&root, *args, warn),
         Command::List(args) => look::list(&root, &args)?,
         Command::Ps(args) => look::ps(&root, &args)?,
         Command::Pause(id) => kill::pause(&root.container(&id.id)?)?,
         Command::Resume(id) => kill::resume(&root.container(&id.id)?)?,
+        Command::Update(args) => update::update(&root, &args, warn)?,
+        Command::Events(args) => events::events(&root, &args)?,
+        Command::Checkpoint(_) | Command::Restore(_) => return Err(no_checkpoints()),
         Command::Spec(args) => look::spec(&args)?,
-        Command::Features => look::features()?,
+        Command::Features => features::features()?,
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -50,9 +54,10 @@ fn default_root() -> PathBuf {
 }
 
 fn options(how: How) -> create::Options {
-    let How { bundle, pid_file, console_socket, preserve_fds, no_pivot, no_new_keyring: _ } = how;
+    let How { bundle, pid_file, console_socket, pidfd_socket, preserve_fds, .. } = how;
+    let no_pivot = how.no_pivot;
     let console = console_socket.map_or(Console::None, Console::Path);
-    create::Options { bundle, pid_file, console, preserve_fds, no_pivot }
+    create::Options { bundle, pid_file, console, pidfd_socket, preserve_fds, no_pivot }
 }
 
 fn create(root: &Root, args: Create, warn: crate::Warn<'_>) -> Result<()> {
@@ -77,6 +82,13 @@ fn signal(root: &Root, args: &Kill) -> Result<()> {
     let signal = kill::parse_signal(&args.signal)?;
     let container = root.container(&args.id.id)?;
     kill::kill(&container, signal, args.all)
+}
+
+fn no_checkpoints() -> Error {
+    Error::new("checkpoint and restore are not done here")
+        .why("they are the work of CRIU, a program that this runtime does not drive")
+        .see("8 criu")
+        .fix("use runc or crun for containers that are to be checkpointed")
 }
 
 /// The report for output that cannot be written.

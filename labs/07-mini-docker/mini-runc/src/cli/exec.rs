@@ -7,13 +7,13 @@ use oci::runtime::{Capabilities, Process};
 
 use super::args::Exec;
 use crate::{
-    console,
+    Warn, console,
     exec::{self, Options, process_like},
     record::Root,
     run::Signals,
 };
 
-pub(super) fn exec(root: &Root, args: Exec) -> Result<ExitCode> {
+pub(super) fn exec(root: &Root, args: Exec, warn: Warn<'_>) -> Result<ExitCode> {
     let container = root.container(&args.id.id)?;
     let process = match &args.process {
         Some(path) => read(path)?,
@@ -25,13 +25,16 @@ pub(super) fn exec(root: &Root, args: Exec) -> Result<ExitCode> {
         pid_file: args.pid_file,
         console_socket,
         preserve_fds: args.preserve_fds,
+        pidfd_socket: args.pidfd_socket,
+        cgroups: args.cgroup,
+        join_paused: args.ignore_paused,
     };
     if args.detach {
-        exec::exec(&container, options)?;
+        exec::exec(&container, options, warn)?;
         return Ok(ExitCode::SUCCESS);
     }
     let signals = Signals::block()?;
-    let mut child = exec::exec(&container, options)?;
+    let mut child = exec::exec(&container, options, warn)?;
     let exit = match own {
         Some(socket) => console::Session::accept(socket)?.until_end(&signals, &mut child)?,
         None => signals.forward_until_end(&mut child)?,
@@ -70,6 +73,8 @@ fn assemble(first: &Process, args: &Exec) -> Result<Process> {
     }
     process.env.extend(args.env.iter().cloned());
     process.no_new_privileges |= args.no_new_privs;
+    process.apparmor_profile = args.apparmor.clone().or(process.apparmor_profile);
+    process.selinux_label = args.process_label.clone().or(process.selinux_label);
     if let Some(user) = &args.user {
         (process.user.uid, process.user.gid) = parse_user(user, process.user.gid)?;
     }

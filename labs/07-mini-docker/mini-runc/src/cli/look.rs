@@ -1,7 +1,7 @@
 //! Looking: commands that only print.
 
 use std::{
-    fs::{self, OpenOptions},
+    fs::OpenOptions,
     io::{self, Write},
     process::Command,
 };
@@ -21,14 +21,14 @@ use crate::{
 };
 
 /// Prints a line; a reader that went away is fine.
-fn print(text: &str) -> Result<()> {
+pub(super) fn print(text: &str) -> Result<()> {
     match writeln!(io::stdout(), "{text}") {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(cannot_print(&error)),
         _ => Ok(()),
     }
 }
 
-fn pretty(value: &impl serde::Serialize) -> Result<String> {
+pub(super) fn pretty(value: &impl serde::Serialize) -> Result<String> {
     serde_json::to_string_pretty(value)
         .map_err(|error| Error::new("cannot print").why(error.to_string()))
 }
@@ -141,31 +141,4 @@ pub(super) fn spec(args: &Spec) -> Result<()> {
             .io(format_args!("open {}", path.display()), &error)
             .fix("one that is there already stays: remove it, or name another --bundle")
     })
-}
-
-/// Source: runtime specification, features.md.
-pub(super) fn features() -> Result<()> {
-    let has = |path: &str| fs::metadata(path).is_ok();
-    print(&pretty(&json!({
-        "ociVersionMin": "1.0.0",
-        "ociVersionMax": "1.3.0",
-        "hooks": ["prestart", "createRuntime", "createContainer", "startContainer", "poststart", "poststop"],
-        "mountOptions": crate::plan::mount_options(),
-        "linux": {
-            "namespaces": ["cgroup", "ipc", "mount", "network", "pid", "time", "user", "uts"],
-            "capabilities": crate::plan::names_of(u64::MAX),
-            "cgroup": { "v1": true, "v2": true, "systemd": false, "systemdUser": false },
-            "seccomp": {
-                "enabled": has("/proc/sys/kernel/seccomp/actions_avail"),
-                "actions": crate::seccomp::ACTIONS,
-                "operators": crate::seccomp::OPERATORS,
-                "archs": crate::seccomp::ARCHITECTURES,
-                "knownFlags": crate::seccomp::FLAGS,
-                "supportedFlags": crate::seccomp::FLAGS,
-            },
-            "apparmor": { "enabled": true },
-            "selinux": { "enabled": true },
-            "mountExtensions": { "idmap": { "enabled": false } },
-        },
-    }))?)
 }

@@ -6,9 +6,12 @@
 
 mod args;
 mod commands;
+mod events;
 mod exec;
+mod features;
 mod look;
 mod report;
+mod update;
 
 use std::{ffi::OsString, process::ExitCode};
 

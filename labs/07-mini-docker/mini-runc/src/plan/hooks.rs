@@ -28,6 +28,10 @@ use oci::runtime::{Hook, State, Status};
 use super::{Context, Steps};
 use crate::sys;
 
+/// The moments, in their order.
+pub(crate) const ALL: [&str; 6] =
+    ["prestart", "createRuntime", "createContainer", "startContainer", "poststart", "poststop"];
+
 type Done = std::result::Result<(), Errno>;
 
 /// The state as JSON, cut where the pid belongs: only the child knows its own.

@@ -7,6 +7,8 @@
 //!
 //! Source: runtime specification, config-linux.md, "Namespaces"; setns(2), unshare(2).
 
+use std::path::PathBuf;
+
 use cgroups::Group;
 use ground::{Errno, Error, Explanation, Result, Step};
 use namespaces::{IdMaps, Kind, Kinds, Range, Spawn, steps::NewCgroupNamespace, time::Offsets};
@@ -144,6 +146,7 @@ pub(super) fn running<'a>(
     context: &Context<'_>,
     target: &'a Target,
     group: Option<&Group>,
+    parts: &[PathBuf],
 ) -> Result<Spawn<'a>> {
     let kinds = target.elsewhere(Kinds::of(Kind::ALL))?;
     let mut spawn = Spawn::new(Kinds::NONE);
@@ -152,6 +155,11 @@ pub(super) fn running<'a>(
     super::files::steps(context, &mut steps)?;
     super::labels::steps(context, &mut steps)?;
     for step in group.map_or(Ok(Vec::new()), Group::join)? {
+        steps.add("lab-02", step);
+    }
+    for file in parts {
+        let path = file.display().to_string();
+        let step = super::files::WriteFile::new(&path, "0".to_owned(), "exec --cgroup")?;
         steps.add("lab-02", step);
     }
     if let Some(step) = scheduling::go_on_on(context.process)? {

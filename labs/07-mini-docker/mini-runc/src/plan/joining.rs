@@ -11,7 +11,10 @@
 //! With a filter that hands calls to a listener the child waits once more, behind the filter: exec
 //! itself may be such a call, and the listener must have the filter's descriptor before.
 
-use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
+use std::{
+    os::fd::{AsFd, AsRawFd, OwnedFd, RawFd},
+    path::PathBuf,
+};
 
 use ground::{Errno, Error, Explanation, Result, Step};
 use namespaces::Spawn;
@@ -26,6 +29,8 @@ use crate::{bundle::Bundle, caller::Caller, seccomp::listener, sys};
 pub(crate) struct Wishes<'a> {
     /// The group to join by writing to its files; `None` where the child is born inside.
     pub(crate) group: Option<&'a cgroups::Group>,
+    /// Files of further groups, of single controllers, to join after that one.
+    pub(crate) parts: &'a [PathBuf],
     /// The socket that gets the terminal's master.
     pub(crate) console_socket: Option<OwnedFd>,
     /// Descriptors besides 0, 1 and 2 that the program gets.
@@ -62,7 +67,7 @@ impl<'a> Joining<'a> {
             linux: bundle.linux(),
             process: bundle.process(),
         };
-        let mut spawn = join::running(&context, target, wishes.group)?;
+        let mut spawn = join::running(&context, target, wishes.group, wishes.parts)?;
         let mut steps = Steps::default();
         let ready_before = spawn.steps.len();
         let go = become_the_program(&context, wishes, &mut steps)?;

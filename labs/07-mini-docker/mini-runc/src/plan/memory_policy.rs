@@ -27,6 +27,16 @@ const FLAGS: [(&str, i32); 3] = [
     ("MPOL_F_STATIC_NODES", 1 << 15),
 ];
 
+/// The modes by name, for `features`.
+pub(crate) fn modes() -> [&'static str; 7] {
+    MODES.map(|(name, ..)| name)
+}
+
+/// The flags by name.
+pub(crate) fn flags() -> [&'static str; 3] {
+    FLAGS.map(|(name, _)| name)
+}
+
 /// # Errors
 /// A mode or a flag that is none, nodes where the mode has none, or none where it needs some.
 pub(super) fn steps(asked: Option<&MemoryPolicy>, steps: &mut Steps) -> Result<()> {

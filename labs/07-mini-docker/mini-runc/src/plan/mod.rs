@@ -51,10 +51,11 @@ use oci::runtime::{IdMapping, Linux, NamespaceKind, Process, Spec};
 
 pub(crate) use capabilities::names_of;
 pub(crate) use gate::{EXEC as EXEC_FIFO, Gate, Started, open as open_gate};
-pub(crate) use hooks::{StateText, run as run_hooks};
+pub(crate) use hooks::{ALL as HOOKS, StateText, run as run_hooks};
 pub(crate) use joining::{Joining, Wishes as ExecWishes};
 pub(crate) use labels::labelled;
 pub(crate) use limits::resource;
+pub(crate) use memory_policy::{flags as memory_policy_flags, modes as memory_policy_modes};
 pub(crate) use mount_options::names as mount_options;
 pub(crate) use scheduling::begin_on;
 

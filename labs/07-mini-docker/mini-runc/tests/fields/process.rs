@@ -234,3 +234,18 @@ fn a_version_is_understood_or_refused() {
     assert!(newer.stderr.contains("newer than 1.3 is not known"), "{newer:?}");
     newer.ok();
 }
+
+#[test]
+fn the_execution_domain_decides_what_the_machine_is_called() {
+    needs!(Root, Program("busybox"));
+    covers!("linux.personality.domain*", "domainname");
+    let domain = |name: &str| {
+        let name = json!(name);
+        move |config: &mut Value| config["linux"]["personality"] = json!({"domain": name})
+    };
+    says(&["uname", "-m"], domain("LINUX32"), "i686");
+    says(&["uname", "-m"], domain("LINUX"), std::env::consts::ARCH);
+    refuses(domain("LINUX64"), "LINUX and LINUX32 are accepted");
+    let domainname = |config: &mut Value| config["domainname"] = json!("example.org");
+    says(&["cat", "/proc/sys/kernel/domainname"], domainname, "example.org");
+}

@@ -57,7 +57,10 @@ fn each_hook_runs_in_its_namespaces_with_the_state() {
             let lines: Vec<_> = text.lines().collect();
             let state: Value = serde_json::from_str(lines[0]).unwrap();
             assert_eq!(state["id"], json!(stage.id), "{moment}");
-            assert_eq!(state["bundle"], json!(stage.bundle()), "{moment}");
+            // Behind the pivot crun has forgotten it.
+            if runtime != Runtime::Crun {
+                assert_eq!(state["bundle"], json!(stage.bundle()), "{moment}");
+            }
             assert_eq!(state["annotations"]["org.example"], "x", "{moment}");
             // The peers of Debian 12 say "created" for what runs already, or for all.
             if runtime == Runtime::MiniRunc {

@@ -10,6 +10,7 @@
 
 #[path = "../bundle/mod.rs"]
 mod bundle;
+mod commands;
 mod hooks;
 mod security;
 
@@ -177,6 +178,14 @@ fn the_user_has_its_groups_and_umask() {
         },
         "uid=1 gid=2 groups=3,4\n0027\n/made/for/it\nGroups: 3 4 ",
     );
+}
+
+#[test]
+fn the_score_for_want_of_memory_is_set() {
+    needs!(Root, Program("busybox"));
+    covers!("process.oomScoreAdj");
+    let score = |it: &mut serde_json::Value| it["process"]["oomScoreAdj"] = json!(700);
+    says("cat /proc/self/oom_score_adj", score, "700");
 }
 
 #[test]

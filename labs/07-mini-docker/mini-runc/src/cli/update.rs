@@ -1,0 +1,70 @@
+//! update: from arguments to resources as in config.json.
+
+use std::{fs, io::Read, path::Path};
+
+use ground::{Error, Result};
+use oci::runtime::{BlockIo, Cpu, Memory, Pids, Resources};
+
+use super::args::Update;
+use crate::{Warn, record::Root, update};
+
+pub(super) fn update(root: &Root, args: &Update, warn: Warn<'_>) -> Result<()> {
+    let container = root.container(&args.id.id)?;
+    let resources = match &args.resources {
+        Some(path) => read(path)?,
+        None => assemble(args),
+    };
+    update::update(&container, &resources, warn)
+}
+
+fn read(path: &Path) -> Result<Resources> {
+    let cannot = || Error::new(format!("cannot read the resources {}", path.display()));
+    let mut text = Vec::new();
+    let read = if path == Path::new("-") {
+        std::io::stdin().read_to_end(&mut text)
+    } else {
+        fs::File::open(path).and_then(|mut file| file.read_to_end(&mut text))
+    };
+    read.map_err(|error| cannot().io(format_args!("read {}", path.display()), &error))?;
+    serde_json::from_slice(&text).map_err(|error| {
+        let fix = "write it as `linux.resources` of config.json is written";
+        cannot().why(error.to_string()).fix(fix)
+    })
+}
+
+fn assemble(args: &Update) -> Resources {
+    Resources {
+        memory: Some(Memory {
+            limit: args.memory,
+            reservation: args.memory_reservation,
+            swap: args.memory_swap,
+            kernel: args.kernel_memory,
+            kernel_tcp: args.kernel_memory_tcp,
+            ..Memory::default()
+        }),
+        cpu: Some(Cpu {
+            shares: args.cpu_share,
+            quota: args.cpu_quota,
+            burst: args.cpu_burst,
+            period: args.cpu_period,
+            realtime_runtime: args.cpu_rt_runtime,
+            realtime_period: args.cpu_rt_period,
+            cpus: args.cpuset_cpus.clone(),
+            mems: args.cpuset_mems.clone(),
+            idle: args.cpu_idle,
+        }),
+        pids: args.pids_limit.map(|limit| Pids { limit }),
+        block_io: Some(BlockIo { weight: args.blkio_weight, ..BlockIo::default() }),
+        ..Resources::default()
+    }
+}
+
+/// `64m` in bytes; -1 is unlimited.
+pub(super) fn size(text: &str) -> std::result::Result<i64, String> {
+    if text == "-1" {
+        return Ok(-1);
+    }
+    let bytes: cgroups::Bytes =
+        text.parse().map_err(|error: ground::Error| error.why.unwrap_or(error.what))?;
+    i64::try_from(bytes.0).map_err(|_| format!("{text} is more than a limit can be"))
+}
