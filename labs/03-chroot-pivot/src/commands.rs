@@ -7,7 +7,7 @@ use std::{
     process::ExitCode,
 };
 
-use ground::{Errno, Error, Evidence, Narrator, Result, Step, Table};
+use ground::{Errno, Error, Evidence, Narrator, Result, Step, Table, cli};
 use namespaces::{
     Exec, IdMaps, Kind, Kinds, Signals, Spawn, Terminal, rootless, steps::PrivateMounts,
 };
@@ -16,13 +16,23 @@ use rootfs::{DEFAULT_PATH, Mount, Plan, Program, What, c_path, dev};
 use crate::breakout::{self, Place};
 
 /// `rootfs DIR --with PROGRAM,..`
-pub fn rootfs(narrator: &mut Narrator<'_>, dir: &Path, programs: &[String]) -> Result<ExitCode> {
+pub fn rootfs(
+    narrator: &mut Narrator<'_>,
+    dir: &Path,
+    programs: &[String],
+    flags: cli::Flags,
+) -> Result<ExitCode> {
     let programs: Vec<_> = programs.iter().map(|text| Program::from(text.as_str())).collect();
     let plan = rootfs::plan(&programs, &search_path())?;
     if !narrator.plans_only() {
         rootfs::write(&plan, dir)?;
     }
-    told(narrator.table(&table(&plan, dir)))
+    // A person wants to know how much, a program how many bytes.
+    let size = |bytes: u64| match flags.json {
+        true => bytes.to_string(),
+        false => format!("{} KiB", bytes.div_ceil(1024)),
+    };
+    told(narrator.table(&table(&plan, dir, size)))
 }
 
 /// Where programs are looked for on the host.
@@ -31,7 +41,7 @@ pub fn search_path() -> OsString {
 }
 
 /// What is in the root file system, and why; without the directories that lead there.
-fn table(plan: &Plan, dir: &Path) -> Table {
+fn table(plan: &Plan, dir: &Path, size: impl Fn(u64) -> String) -> Table {
     let title = format!("root file system in {}", dir.display());
     let mut table = Table::new(["path", "is", "why"]).title(title);
     for (path, entry) in &plan.entries {
@@ -39,10 +49,7 @@ fn table(plan: &Plan, dir: &Path) -> Table {
             What::Directory(_) if plan.is_on_the_way(path) => continue,
             What::Directory(mode) => format!("{mode:04o}"),
             What::Link(_) => "link".to_owned(),
-            What::Copy(source) => {
-                let length = fs::metadata(source).map_or(0, |it| it.len());
-                format!("{} KiB", length.div_ceil(1024))
-            }
+            What::Copy(source) => size(fs::metadata(source).map_or(0, |it| it.len())),
             What::Text(_) => "text".to_owned(),
         };
         table.push([path.display().to_string(), is, entry.why.clone()]);

@@ -42,7 +42,7 @@ enum Command {
         /// The new root directory
         dir: PathBuf,
         /// The command, as it is named inside
-        #[arg(last = true, required = true, value_name = "CMD")]
+        #[arg(last = true, required = true, value_name = "COMMAND")]
         command: Vec<OsString>,
     },
     /// Break out of a chroot, and watch "/" and "." on the way
@@ -58,7 +58,7 @@ enum Command {
         /// The new root directory
         dir: PathBuf,
         /// The command, as it is named inside
-        #[arg(last = true, required = true, value_name = "CMD")]
+        #[arg(last = true, required = true, value_name = "COMMAND")]
         command: Vec<OsString>,
     },
     /// The demonstration, once its stage is set
@@ -67,15 +67,17 @@ enum Command {
 }
 
 fn main() -> ExitCode {
-    let args: Args = ground::cli::parse();
-    cli::run(args.flags, |narrator| run(args.command, narrator))
+    let args: Args = cli::parse();
+    cli::run(args.flags, |narrator| run(args, narrator))
 }
 
-fn run(command: Option<Command>, narrator: &mut Narrator<'_>) -> Result<ExitCode> {
-    match command {
+fn run(args: Args, narrator: &mut Narrator<'_>) -> Result<ExitCode> {
+    match args.command {
         None => demo::set_stage(narrator),
         Some(Command::OnStage) => demo::play(narrator),
-        Some(Command::Rootfs { dir, programs }) => commands::rootfs(narrator, &dir, &programs),
+        Some(Command::Rootfs { dir, programs }) => {
+            commands::rootfs(narrator, &dir, &programs, args.flags)
+        }
         Some(Command::Chroot { dir, command }) => commands::chroot(narrator, &dir, &command),
         Some(Command::Escape { dir, after_pivot }) => commands::escape(narrator, &dir, after_pivot),
         Some(Command::Pivot { dir, command }) => commands::pivot(narrator, &dir, &command),

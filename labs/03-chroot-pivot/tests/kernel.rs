@@ -188,6 +188,7 @@ fn bad_input_is_told_and_nothing_is_left() {
         try chroot nowhere -- sh
         try chroot text -- sh
         try chroot full
+        try chroot full sh
         try chroot full -- sh
         try chroot full -- ./mine
         try pivot / -- sh
@@ -318,6 +319,20 @@ fn the_help_is_short_enough_to_read() {
     let place = Place::unprivileged();
     needs!(In(place));
     snapshot!("help", place.run(LAB, &["--help"], &[]).success());
+}
+
+#[test]
+fn a_program_is_told_events_with_whole_values() {
+    let place = Place::unprivileged();
+    needs!(In(place));
+    let script =
+        "$BIN --json rootfs r --with sh; $BIN --json escape r; $BIN --json pivot / -- sh 2>&1
+        $BIN --json --explain pivot r -- sh; $BIN --json --explain chroot r -- sh";
+    let output = place.shell(LAB, script);
+    let word = |line: &str| testbed::event(line)["event"].as_str().map(str::to_owned);
+    let words: Vec<_> = output.stdout.lines().filter_map(word).collect();
+    assert_eq!(words, ["table", "evidence", "error", "plan", "plan"], "{output}");
+    assert!(!output.stdout.contains("KiB"), "{output}");
 }
 
 #[test]

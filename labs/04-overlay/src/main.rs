@@ -61,7 +61,7 @@ struct Mount {
     /// Where the overlay appears
     dir: PathBuf,
     /// The command and its arguments
-    #[arg(last = true, required = true, value_name = "CMD")]
+    #[arg(last = true, required = true, value_name = "COMMAND")]
     command: Vec<OsString>,
 }
 
@@ -106,7 +106,7 @@ fn marks() -> Marks {
 }
 
 fn main() -> ExitCode {
-    let args: Args = ground::cli::parse();
+    let args: Args = cli::parse();
     cli::run(args.flags, |narrator| run(&args, narrator))
 }
 

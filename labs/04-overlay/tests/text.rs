@@ -40,6 +40,7 @@ fn errors() {
     let script = r#"exec 2>&1; mkdir A B C W M A/in; touch file
         try() { echo "\$ lab-04 $*" | cut -c 1-80; $BIN "$@"; echo; }
         try mount --lower A M -- true
+        try mount --lower A:B M true
         try mount --lower missing:A M -- true
         try mount --lower file:A M -- true
         try mount --lower A:A M -- true
@@ -69,6 +70,20 @@ fn layers() {
         $BIN mount --lower A:B --upper C --work W M -- sh -c '
             rm M/etc/a; rm M/c; mkdir M/new; touch M/new/file; $BIN layers M; $BIN layers M/etc/b'";
     snapshot!("layers", all(place, script));
+}
+
+#[test]
+fn a_program_is_told_events() {
+    let place = Place::User;
+    needs!(In(place));
+    let script = "mkdir -p A B C W M; touch A/a
+        $BIN mount --lower A:B --upper C --work W M -- sh -c 'rm M/a; $BIN --json layers M'
+        $BIN --json diff C --lower A:B; $BIN --json diff C; $BIN --json --explain diff C
+        $BIN --json --explain layers M; $BIN --json layers A 2>&1";
+    let output = place.shell(LAB, script);
+    let word = |line: &str| testbed::event(line)["event"].as_str().map(str::to_owned);
+    let words: Vec<_> = output.stdout.lines().filter_map(word).collect();
+    assert_eq!(words, ["table", "table", "table", "plan", "plan", "error"], "{output}");
 }
 
 /// The advice for each errno that mounting an overlay can give.

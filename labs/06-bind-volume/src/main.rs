@@ -33,7 +33,7 @@ enum Command {
 }
 
 fn main() -> ExitCode {
-    let args: Args = ground::cli::parse();
+    let args: Args = cli::parse();
     cli::run(args.flags, |narrator| go(args.command, narrator))
 }
 

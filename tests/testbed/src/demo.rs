@@ -49,6 +49,15 @@ pub fn json(place: Place, bin: impl AsRef<Path>) {
     before.assert_unchanged();
 }
 
+/// One line of `--json`.
+///
+/// # Panics
+/// When it is no JSON.
+#[track_caller]
+pub fn event(line: &str) -> Value {
+    serde_json::from_str(line).unwrap_or_else(|why| panic!("{why}: {line}"))
+}
+
 /// Checks a lesson told as JSON lines: `lesson`, then for each scene `scene` and either `evidence`
 /// or `not_here` with the scene's number, then `end`.
 ///

@@ -49,7 +49,7 @@ mod redact;
 mod run;
 mod table;
 
-pub use demo::{check_events, demo, explain, json};
+pub use demo::{check_events, demo, event, explain, json};
 pub use host::Host;
 pub use insta;
 pub use killed::killed_at_random;
