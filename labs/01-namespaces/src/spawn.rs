@@ -49,6 +49,9 @@ const FORKED: u32 = u32::MAX;
 /// In the place of a step's number: the fork half-way failed.
 const FORK_FAILED: u32 = u32::MAX - 1;
 
+/// In the place of a step's number: the child could not hear that it may go.
+const NO_GO: u32 = u32::MAX - 2;
+
 /// A process to be made.
 #[derive(Debug)]
 pub struct Spawn<'a> {
@@ -158,9 +161,14 @@ impl<'a> Spawn<'a> {
             maps.write(child.pid())?;
         }
         prepare(child.pid())?;
-        // A child that is already dead says so on the other pipe.
-        let _ = unistd::write(&go.write, b"g");
-        self.settle(child, report.read)
+        match uninterrupted(|| unistd::write(&go.write, b"g")) {
+            // A child that is already dead says so on the other pipe.
+            Ok(_) | Err(E::EPIPE) => self.settle(child, report.read),
+            // It waits for us, and ends with `child`.
+            Err(errno) => {
+                Err(Error::new("cannot talk to the child").call("write(go, \"g\", 1)", errno))
+            }
+        }
     }
 
     /// Reads records until it is decided. The one about the fork may come after those of the
@@ -177,11 +185,11 @@ impl<'a> Spawn<'a> {
                 Some((_, 0)) => decided = Some(Ok(())),
                 Some((step, errno)) => {
                     fork_to_come &= self.fork_before.is_some_and(|fork| step as usize >= fork);
-                    fork_to_come &= step != FORK_FAILED;
+                    fork_to_come &= step != FORK_FAILED && step != NO_GO;
                     decided = Some(Err(self.blame(step, E::from_raw(errno))));
                 }
                 None => {
-                    decided.get_or_insert(Ok(()));
+                    decided.get_or_insert_with(|| self.end_of_reports(&mut child));
                     fork_to_come = false;
                 }
             }
@@ -194,12 +202,25 @@ impl<'a> Spawn<'a> {
         Ok(if stays_ours { child } else { child.released() })
     }
 
-    fn blame(&self, step: u32, errno: Errno) -> Error {
-        if step == FORK_FAILED {
-            return walls::clone_refused("CLONE_PARENT", Kinds::NONE, errno);
+    /// End of file means that exec happened; where the child was to say that it is ready, it means
+    /// that it died, because nobody takes the pipe from it.
+    fn end_of_reports(&self, child: &mut Child) -> Result<()> {
+        if self.ready_before.is_none() {
+            return Ok(());
         }
+        let exit = child.wait()?;
+        Err(Error::new("cannot set up the container")
+            .why(format!("its process ended before it was ready: {exit:?}"))
+            .fix("somebody killed it, or memory ran out: dmesg tells"))
+    }
+
+    fn blame(&self, step: u32, errno: Errno) -> Error {
         match self.steps.get(step as usize) {
             Some(step) => step.failed(errno),
+            None if step == FORK_FAILED => walls::clone_refused("CLONE_PARENT", Kinds::NONE, errno),
+            None if step == NO_GO => {
+                Error::new("cannot talk to the child").call("read(go, .., 1)", errno)
+            }
             None => Error::new("cannot set up the container").why("the child spoke nonsense"),
         }
     }
@@ -223,8 +244,13 @@ impl<'a> Spawn<'a> {
         // Our copies of the parent's ends would hide that it died.
         drop(go.write);
         drop(report.read);
-        if !matches!(unistd::read(&go.read, &mut [0]), Ok(1)) {
-            sys::exit_now(SETUP_FAILED);
+        match uninterrupted(|| unistd::read(&go.read, &mut [0])) {
+            Ok(1) => {}
+            Ok(_) => sys::exit_now(SETUP_FAILED),
+            Err(errno) => {
+                tell(&report.write, NO_GO, errno as i32);
+                sys::exit_now(SETUP_FAILED);
+            }
         }
         // Once it was told that we are ready, the parent closes its end and lives on.
         let mut waited_for = self.dies_with_parent;
@@ -242,7 +268,9 @@ impl<'a> Spawn<'a> {
                 if waited_for && parent_is_gone(&report.write) {
                     break;
                 }
-                tell(&report.write, index as u32, 0);
+                if !tell(&report.write, index as u32, 0) {
+                    break;
+                }
                 waited_for = false;
             }
             if let Err(errno) = step.run() {
@@ -299,13 +327,26 @@ fn fork_explained() -> Explanation {
     )
 }
 
-/// One record of the report pipe: which step, and its errno or 0 for "ready".
-fn tell(report: &OwnedFd, step: u32, errno: i32) {
+/// One record of the report pipe: which step, and its errno or 0 for "ready". False when nobody can
+/// have heard it.
+fn tell(report: &OwnedFd, step: u32, errno: i32) -> bool {
     let mut record = [0; 8];
     record[..4].copy_from_slice(&step.to_ne_bytes());
     record[4..].copy_from_slice(&errno.to_ne_bytes());
     // Eight bytes are below PIPE_BUF, so they arrive whole or not at all.
-    let _ = unistd::write(report, &record);
+    uninterrupted(|| unistd::write(report, &record)).is_ok()
+}
+
+/// The same call again for as long as a signal interrupts it (man 7 signal).
+fn uninterrupted<T>(
+    mut call: impl FnMut() -> std::result::Result<T, Errno>,
+) -> std::result::Result<T, Errno> {
+    loop {
+        match call() {
+            Err(E::EINTR) => {}
+            done => return done,
+        }
+    }
 }
 
 /// The record, or `None` for end of file: exec happened.

@@ -147,5 +147,11 @@ impl Signals {
 fn ended(child: &Child) -> bool {
     use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
     let mut process = [PollFd::new(child.pidfd(), PollFlags::POLLIN)];
-    poll(&mut process, PollTimeout::ZERO).is_ok_and(|ready| ready > 0)
+    loop {
+        match poll(&mut process, PollTimeout::ZERO) {
+            // Nobody asks again: the signal that told of its end has been read.
+            Err(Errno::EINTR) => {}
+            answer => return answer.is_ok_and(|ready| ready > 0),
+        }
+    }
 }

@@ -83,6 +83,11 @@ fn kill_after(moment: Moment, last: &Call, before: &Host) -> bool {
     let scene = Scene::before(moment);
     let ended = scene.trace(&mut |call| if call.is(last) { Then::Kill } else { Then::Go });
     let case = format!("{moment:?}, killed after {last}");
+    let said = Said::last(&scene);
+    let told = said.starts_with("error: ") && said.contains("\n  why: ");
+    // `exec` ends as its program does.
+    let quiet = last.process == 0 || moment == Moment::Exec || ended.code == 0;
+    assert!(quiet || told, "{case}: exit status {}, {said}", ended.code);
     scene.leaves_nothing(&case, before);
     ended.disturbed
 }

@@ -19,7 +19,9 @@ mod scene;
 mod tracer;
 
 mod exe;
+mod identity;
 mod joining;
+mod paths;
 
 use std::{
     fs,

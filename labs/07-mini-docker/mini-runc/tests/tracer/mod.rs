@@ -37,6 +37,8 @@ pub struct Call {
     pub pid: Pid,
     /// How many calls it has made since it became this program.
     pub since_exec: usize,
+    /// Whether it has become another program than it was born as.
+    pub executed: bool,
 }
 
 impl Call {
@@ -128,8 +130,10 @@ struct Tracee {
     number: usize,
     made: BTreeMap<Sysno, usize>,
     since_exec: usize,
+    executed: bool,
     inside: bool,
     at_return: Option<Then>,
+    first_argument: u64,
 }
 
 struct Tracer {
@@ -203,7 +207,8 @@ impl Tracer {
         match event {
             libc::PTRACE_EVENT_EXEC => {
                 self.begun |= pid == self.command;
-                self.tracees.entry(pid).and_modify(|it| it.since_exec = 0);
+                let now = |it: &mut Tracee| (it.since_exec, it.executed) = (0, true);
+                self.tracees.entry(pid).and_modify(now);
             }
             libc::PTRACE_EVENT_CLONE | libc::PTRACE_EVENT_FORK | libc::PTRACE_EVENT_VFORK => {
                 let born = Pid::from_raw(ptrace::getevent(pid).unwrap_or_default() as i32);
@@ -239,21 +244,31 @@ impl Tracer {
             let Some(name) = Sysno::new(registers.orig_rax as usize) else { return };
             let nth = tracee.made.entry(name).or_default();
             *nth += 1;
-            let (nth, since_exec) = (*nth, tracee.since_exec);
-            let call = Call { process: tracee.number, name, nth, pid, since_exec };
+            let nth = *nth;
+            let Tracee { number: process, since_exec, executed, .. } = *tracee;
+            let call = Call { process, name, nth, pid, since_exec, executed };
             tracee.since_exec += 1;
             let then = decide(&call);
             tracee.at_return = Some(then).filter(|then| *then != Then::Go);
             if let Then::Fail(_) = then {
-                // No such call: the kernel does nothing and returns ENOSYS.
-                registers.orig_rax = u64::MAX;
+                tracee.first_argument = registers.rdi;
+                match name {
+                    // It has no errno: a failure is an end of memory that did not move.
+                    Sysno::brk => registers.rdi = 0,
+                    // No such call: the kernel does nothing and returns ENOSYS.
+                    _ => registers.orig_rax = u64::MAX,
+                }
                 let _ = ptrace::setregs(pid, registers);
             }
             return;
         }
         match tracee.at_return.take() {
             Some(Then::Fail(errno)) => {
-                registers.rax = (errno as i64).wrapping_neg() as u64;
+                match Sysno::new(registers.orig_rax as usize) {
+                    // The caller counts on its registers.
+                    Some(Sysno::brk) => registers.rdi = tracee.first_argument,
+                    _ => registers.rax = (errno as i64).wrapping_neg() as u64,
+                }
                 let _ = ptrace::setregs(pid, registers);
                 self.disturbed = true;
             }
