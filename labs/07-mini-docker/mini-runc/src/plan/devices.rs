@@ -13,7 +13,7 @@ use oci::runtime::Device;
 use rootfs::{NodeKind, Reach, c_path, dev};
 use volumes::{Inside, LinkInside, MountInside, NodeInside, Wanted, What};
 
-use super::{Context, Steps};
+use super::{Context, Steps, over_proc::not_in_procfs};
 
 /// Where nodes are made: not when /dev is the host's own, bound.
 ///
@@ -103,6 +103,7 @@ fn bound(
     }
     let what = What::Bind(c_path(host)?, Reach::One);
     Ok(MountInside::new(what, Inside::here(&device.path)?, Wanted::File)
+        .judged_by(not_in_procfs)
         .why("mknod is refused in a user namespace: the host's node is shown instead"))
 }
 

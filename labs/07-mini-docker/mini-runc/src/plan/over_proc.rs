@@ -102,7 +102,10 @@ fn place_of(destination: &str) -> Place {
 }
 
 /// A target that a link led into a procfs.
-fn not_in_procfs(_: BorrowedFd<'_>, target: BorrowedFd<'_>) -> std::result::Result<(), Errno> {
+pub(super) fn not_in_procfs(
+    _: BorrowedFd<'_>,
+    target: BorrowedFd<'_>,
+) -> std::result::Result<(), Errno> {
     match fstatfs(target)?.filesystem_type() {
         PROC_SUPER_MAGIC => Err(Errno::EXDEV),
         _ => Ok(()),

@@ -17,7 +17,7 @@ use nix::{
 use oci::runtime::ConsoleSize;
 use volumes::{Inside, MountInside, Wanted, What};
 
-use super::{Context, Steps};
+use super::{Context, Steps, over_proc::not_in_procfs};
 use crate::sys;
 
 /// Where a devpts makes a new pair.
@@ -43,7 +43,7 @@ pub(super) fn steps(
     let what = What::Open(sys::stream(0), "descriptor 0");
     let console = MountInside::new(what, Inside::here("/dev/console")?, Wanted::File);
     let why = "programs that write to the console reach this terminal";
-    steps.add("lab-06", console.judged_by(is_terminal).why(why));
+    steps.add("lab-06", console.judged_by(terminal_outside_proc).why(why));
     Ok(())
 }
 
@@ -61,6 +61,16 @@ fn is_terminal(file: BorrowedFd<'_>, _: BorrowedFd<'_>) -> std::result::Result<(
         DEVPTS_SUPER_MAGIC => Ok(()),
         _ => Err(Errno::ENODEV),
     }
+}
+
+/// EXDEV where the image has a link at /dev/console that leads to a file of the kernel
+/// (CVE-2025-52565 and its kin).
+fn terminal_outside_proc(
+    file: BorrowedFd<'_>,
+    target: BorrowedFd<'_>,
+) -> std::result::Result<(), Errno> {
+    is_terminal(file, file)?;
+    not_in_procfs(file, target)
 }
 
 /// Opens the pair, sends the master away, becomes the slave's session.

@@ -54,8 +54,8 @@ fn copy(stage: &Stage, program: &str) -> PathBuf {
     copy
 }
 
-/// The libraries that the attacker's image has ready for the host's program.
-fn libraries(program: &Path, rootfs: &Path) {
+/// Brings the libraries of a program along, as an attacker's image does for the host's.
+pub fn libraries(program: &Path, rootfs: &Path) {
     let listed = Command::new("ldd").arg(program).output().unwrap();
     for word in String::from_utf8(listed.stdout).unwrap().split_whitespace() {
         if let (true, Some(parent)) = (word.starts_with('/'), Path::new(word).parent()) {

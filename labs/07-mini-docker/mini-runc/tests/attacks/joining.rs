@@ -111,6 +111,32 @@ fn nothing_of_a_joining_process_can_be_reached() {
     println!("joining a user namespace: nothing reached in {moments} moments");
 }
 
+/// With CAP_SYS_PTRACE of the machine a container may look at everybody it sees. Even so it finds
+/// no directory of the host.
+#[test]
+fn a_joining_process_has_no_directory_of_the_host_open() {
+    needs!(Root, Program("busybox"));
+    let stage = obeying(|config| {
+        for set in ["bounding", "effective", "permitted"] {
+            let set = config["process"]["capabilities"][set].as_array_mut().unwrap();
+            set.push(json!("CAP_SYS_PTRACE"));
+        }
+    });
+    let (seen, moments) = reached(&stage);
+    assert!(moments > 10 && seen.iter().any(|it| it == "exe"), "it can look: {seen:?}");
+    // Its own group may be joined by whoever is in it.
+    let group = format!("/{}/", stage.id);
+    let known = ["pipe:", "anon_inode:", "socket:", "/dev/null"];
+    let ours = [stage.dir.path().to_str().unwrap(), "exe", "cwd", "environ", "maps", "mem"];
+    let others: Vec<_> = seen
+        .iter()
+        .filter(|it| !it.contains(&group))
+        .filter(|it| !known.iter().chain(&ours).any(|known| it.starts_with(known)))
+        .collect();
+    assert!(others.is_empty(), "{others:?}");
+    println!("joining, with CAP_SYS_PTRACE: no directory of the host in {moments} moments");
+}
+
 /// The flags of descriptors at the moment of exec, and what comes after the filter.
 #[test]
 fn the_filter_comes_last_and_every_descriptor_closes() {
