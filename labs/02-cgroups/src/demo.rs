@@ -2,6 +2,7 @@
 
 mod cpu;
 mod freezing;
+mod init;
 mod memory;
 mod pids;
 mod proc_lies;
@@ -30,14 +31,14 @@ pub fn play(narrator: &mut Narrator<'_>) -> Result<ExitCode> {
             trees::where_we_are(),
             trees::mkdir(&paper)?,
             trees::defaults(&paper)?,
-            cpu::unlimited(&paper)?,
             cpu::a_fifth(&paper)?,
-            cpu::two_threads(&paper)?,
+            cpu::weights(&paper)?,
             threads::moving(&paper)?,
             memory::over_the_limit(&paper)?,
             pids::fork_bomb(&paper)?,
             freezing::a_counter(&paper)?,
             proc_lies::repaired(&paper)?,
+            init::two_applications(&paper)?,
             trees::the_end(&paper)?,
         ],
     };

@@ -6,6 +6,7 @@
 
 mod apply;
 mod freezer;
+mod guardian;
 mod membership;
 mod removal;
 mod temporary;
@@ -27,6 +28,7 @@ use crate::{Absent, Controller, Controllers, Site, Version, Write, advice};
 use membership::move_all;
 
 pub use freezer::FreezeState;
+pub use guardian::door;
 pub use membership::Join;
 pub use temporary::{Temporary, sweep};
 

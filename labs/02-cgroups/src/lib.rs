@@ -12,8 +12,9 @@
 //!               --stat, freeze, thaw, kill_all, remove-->        one answer for both versions
 //! ```
 //!
-//! A [`Group`] outlives the process that made it, as a container's must; a [`Temporary`] group
-//! goes when its value does, and [`sweep`] removes those whose maker was killed.
+//! A [`Group`] outlives the process that made it, as a container's must. A [`Temporary`] group goes
+//! when its value does; a guarded one also when its maker is killed, by a guardian that is started
+//! through [`door`]; and [`sweep`] removes those whose guardian was killed too.
 
 mod account;
 pub mod advice;
@@ -27,10 +28,10 @@ mod sys;
 pub use account::{
     Account, CpuStat, IoCount, MemoryStat, PerCpu, PidsStat, Pressure, Stalled, Stat, Usage,
 };
-pub use group::{FreezeState, Group, Join, Temporary, sweep};
+pub use group::{FreezeState, Group, Join, Temporary, door, sweep};
 pub use limits::{
     Absent, Bound, Bytes, Cpu, CpuList, Cpus, Cpuset, DeviceLimit, HugePages, Ignored, Io, Limits,
-    Memory, Network, Rdma, Write, shares_to_weight, weight_of_v2,
+    Memory, MemoryLimit, Network, Rdma, Tasks, Write, shares_to_weight, weight_of_v2,
 };
 pub use place::{
     Candidate, Controller, Controllers, Delegation, Hierarchies, Hierarchy, Mode, Refusal, Site,

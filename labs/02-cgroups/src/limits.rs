@@ -32,7 +32,7 @@ use crate::{Controller, Controllers, Version};
 pub use cpu::shares_to_weight;
 pub use ignored::Ignored;
 pub use io::weight_of_v2;
-pub use quantity::{Bound, Bytes, CpuList, Cpus};
+pub use quantity::{Bound, Bytes, CpuList, Cpus, MemoryLimit, Tasks};
 pub use writes::{Absent, Write};
 
 /// What a group may use.

@@ -46,6 +46,9 @@ enum Command {
 }
 
 fn main() -> ExitCode {
+    if let Some(ended) = cgroups::door(std::env::args_os()) {
+        return ended;
+    }
     let args: Args = ground::cli::parse();
     ground::cli::run(args.flags, |narrator| run(args.command, args.flags, narrator))
 }

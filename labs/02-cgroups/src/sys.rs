@@ -8,6 +8,14 @@ use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 
 use ground::Errno;
 
+/// Closes every descriptor from `first` on (man 2 close_range). For a program that has just begun
+/// and owns none of them.
+pub fn close_from(first: u32) {
+    // SAFETY: no memory is passed. The one caller is the first line of a program, before anything
+    // of it has opened a file.
+    unsafe { libc::syscall(libc::SYS_close_range, first, u32::MAX, 0) };
+}
+
 /// One instruction of eBPF (linux/bpf.h, struct bpf_insn).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(C)]

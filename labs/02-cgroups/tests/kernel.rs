@@ -1,6 +1,7 @@
 //! What the commands do to real processes; the host is the same afterwards.
 
-use testbed::{Host, Place, killed_at_random, needs, snapshot};
+use serde_json::Value;
+use testbed::{Host, Place, needs, snapshot};
 
 const LAB: &str = env!("CARGO_BIN_EXE_lab-02");
 
@@ -65,10 +66,12 @@ fn a_signal_to_the_supervisor_means_the_command() {
 }
 
 #[test]
-fn what_a_killed_supervisor_left_is_swept() {
+fn what_is_left_when_the_guardian_was_killed_too_is_swept() {
     everywhere(|place| {
+        // The first child is the guardian.
         let script = "$BIN limit -- sh -c 'sleep 60 & sleep 60' & pid=$!; sleep 0.7; \
-                      kill -KILL $pid; wait $pid 2>/dev/null; \
+                      set -- $(cat /proc/$pid/task/$pid/children); kill -KILL $1 $pid; \
+                      wait $pid 2>/dev/null; sleep 0.3; \
                       find /sys/fs/cgroup -name lab-$pid-limit | grep -c .; \
                       $BIN limit -- true; find /sys/fs/cgroup -name lab-$pid-limit | grep -c .; \
                       true";
@@ -83,7 +86,7 @@ fn what_a_killed_supervisor_left_is_swept() {
 fn a_frozen_group_stands_still_until_it_is_thawed() {
     everywhere(|place| {
         let script = "$BIN limit -- sh -c 'while :; do echo x; sleep 0.02; done' > $PWD_OUT & \
-                      pid=$!; sleep 1; child=$(cat /proc/$pid/task/$pid/children); \
+                      pid=$!; sleep 1; set -- $(cat /proc/$pid/task/$pid/children); child=$2; \
                       $BIN freeze $child >/dev/null || exit 1; \
                       a=$(wc -l < $PWD_OUT); sleep 0.5; b=$(wc -l < $PWD_OUT); \
                       $BIN thaw $child >/dev/null || exit 2; sleep 0.5; c=$(wc -l < $PWD_OUT); \
@@ -132,6 +135,36 @@ fn one_look_at_top_and_tree_has_our_own_run() {
         assert!(text.contains("│20│"), "{place:?}: {text}");
         assert!(text.ends_with("{\"columns\":"), "{place:?}: {text}");
         assert!(!text.contains('\x1b'), "{place:?}: {text}");
+    });
+}
+
+#[test]
+fn what_is_shown_to_programs_are_events() {
+    everywhere(|place| {
+        let script = "$BIN --json tree; $BIN --json top -n 2 --interval 0.1; $BIN --json freeze no";
+        let output = place.shell(LAB, script);
+        let tables = output.stdout.lines().map(|line| {
+            let event: Value = serde_json::from_str(line).unwrap();
+            assert_eq!(event["event"], "table", "{place:?}: {line}");
+            let width = event["columns"].as_array().unwrap().len();
+            let rows = event["rows"].as_array().unwrap();
+            assert!(rows.iter().all(|it| it.as_array().unwrap().len() == width), "{line}");
+        });
+        assert_eq!(tables.count(), 3, "{place:?}: {output}");
+        let error: Value = serde_json::from_str(&output.stderr).unwrap();
+        assert_eq!(error["event"], "error", "{place:?}: {output}");
+    });
+}
+
+#[test]
+fn a_signal_to_the_demonstration_ends_it_and_its_group() {
+    everywhere(|place| {
+        let script = "for s in INT TERM HUP; do setsid env --default-signal $BIN >/dev/null & pid=$!; sleep 1.2; \
+                      kill -$s $pid; wait $pid; echo $?; for i in 1 2 3 4 5 6 7 8 9 10; do \
+                      [ -z \"$(find /sys/fs/cgroup -name \"lab-$pid-*\")\" ] && break; sleep 0.2; \
+                      done; echo $(find /sys/fs/cgroup -name \"lab-$pid-*\"); done";
+        let text = place.shell(LAB, script).success().to_owned();
+        assert_eq!(text, "130\n\n143\n\n129\n\n", "{place:?}");
     });
 }
 
@@ -189,9 +222,11 @@ fn bad_input_is_refused_with_a_reason() {
     let script = "for a in '--cpus 0' '--cpus x' '-m 6x' '--cpuset a' '--io x' \
                     '--io /nonexistent:rbps=1' '--cpu-quota 500' '-m 64m --memory-swap 32m' \
                     '--memory-swap 32m' '--cpu-quota 2000 --cpu-burst 9000' '--cpuset 4000' \
-                    '--io 254:77:rbps=1m'; do \
+                    '--io 254:77:rbps=1m' '--pids 0' '--pids 99999999999' '-m 0' '--cpuset ,'; do \
                     echo \"\\$ limit $a -- true\"; $BIN limit $a -- true 2>&1; echo \"-> $?\"; done; \
-                  for a in 'freeze nope' 'freeze 99999999' 'freeze '$$ 'top --interval 0'; do \
+                  echo '$ limit --cpuset \"\" -- true'; $BIN limit --cpuset '' -- true 2>&1; \
+                  for a in 'freeze nope' 'freeze 99999999' 'freeze '$$ 'freeze /' 'thaw /' 'thaw nope' \
+                           'top --interval 0' 'top nope'; do \
                     echo \"\\$ $a\"; $BIN $a 2>&1; echo \"-> $?\"; done";
     let output = Place::Root.shell(LAB, script);
     before.assert_unchanged();
@@ -206,19 +241,4 @@ fn help() {
     let text =
         place.shell(LAB, "$BIN --help; $BIN limit --help; $BIN top --help; $BIN freeze --help");
     snapshot!("help", text.success());
-}
-
-#[test]
-fn a_demonstration_killed_at_any_moment_leaves_nothing_to_the_next() {
-    needs!(In(Place::Root));
-    let killed = killed_at_random(Place::Root, LAB, &[], 8);
-    assert!(killed > 0, "every trial ended by itself");
-}
-
-#[test]
-fn a_limited_command_killed_at_any_moment_leaves_nothing_to_the_next() {
-    needs!(In(Place::Root));
-    let args = ["limit", "--pids", "20", "-m", "64m", "--", "sleep", "0.1"];
-    let killed = killed_at_random(Place::Root, LAB, &args, 100);
-    assert!(killed > 0, "every trial ended by itself");
 }

@@ -33,6 +33,9 @@ enum Command {
 }
 
 fn main() -> ExitCode {
+    if let Some(ended) = cgroups::door(std::env::args_os()) {
+        return ended;
+    }
     let args: Args = cli::parse();
     cli::run(args.flags, |narrator| go(args.command, narrator))
 }

@@ -7,7 +7,8 @@ use std::{
 };
 
 use cgroups::{
-    Bound, Bytes, Cpu, Cpus, Group, Hierarchies, Join, Limits, Memory, Site, Temporary, sweep,
+    Bound, Cpu, Cpus, Group, Hierarchies, Join, Limits, Memory, MemoryLimit, Site, Tasks,
+    Temporary, sweep,
 };
 use ground::{Error, Explanation, Narrator, Result};
 use namespaces::{Kinds, Signals, Spawn, Terminal, rootless};
@@ -31,10 +32,10 @@ pub struct Args {
     cpus: Option<Cpus>,
     /// At most so much memory: 64m
     #[arg(long)]
-    memory: Option<Bytes>,
-    /// At most so many processes
-    #[arg(long)]
-    pids: Option<u64>,
+    memory: Option<MemoryLimit>,
+    /// At most so many processes; -1 is no limit
+    #[arg(long, allow_negative_numbers = true)]
+    pids: Option<Tasks>,
     /// A directory with a root file system (see lab-03 rootfs); it is not changed
     rootfs: PathBuf,
     /// The command, and its arguments
@@ -107,11 +108,8 @@ impl Args {
                 quota_us: self.cpus.map(|cpus| Bound::At(cpus.quota_us())),
                 ..Cpu::default()
             },
-            memory: Memory {
-                limit: self.memory.map(|bytes| Bound::At(bytes.0)),
-                ..Memory::default()
-            },
-            pids: self.pids.map(Bound::At),
+            memory: Memory { limit: self.memory.map(|it| Bound::At(it.0)), ..Memory::default() },
+            pids: self.pids.map(|it| it.0),
             ..Limits::default()
         }
     }
@@ -132,7 +130,8 @@ impl Args {
     fn group_explained(&self) -> Result<Vec<Explanation>> {
         let Some(group) = self.group_on_paper()? else { return Ok(Vec::new()) };
         let limits = self.limits();
-        let mut calls = group.explain(&limits.controllers());
+        let mut calls = Temporary::explain_guardian();
+        calls.extend(group.explain(&limits.controllers()));
         calls.extend(group.writes(&limits)?.iter().map(|(dir, write)| write.explain(dir)));
         Ok(calls)
     }
@@ -168,7 +167,7 @@ impl Args {
         }
         let site = Site::find()?;
         sweep(&site);
-        let group = Temporary::create(&site, "run", &limits.controllers())?;
+        let group = Temporary::guarded(&site, "run", &limits.controllers())?;
         group.apply(&limits)?;
         Ok(Some(group))
     }

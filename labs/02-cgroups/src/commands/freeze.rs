@@ -43,13 +43,16 @@ impl Target {
             return Group::of_process(Pid::from_raw(pid));
         }
         let group = Hierarchies::of_this_process()?.group(&PathBuf::from(&self.target));
-        group.ok_or_else(|| {
-            Error::new(format!("there is no group '{}'", self.target))
-                .why("no tree has a directory of that path")
-                .see("7 cgroups")
-                .fix("lab-02 tree shows the groups; the path is the one below the mount point")
-        })
+        group.ok_or_else(|| no_group(&self.target))
     }
+}
+
+/// The report for a path that is none.
+pub fn no_group(path: &str) -> Error {
+    Error::new(format!("there is no group '{path}'"))
+        .why("no tree has a directory of that path")
+        .see("7 cgroups")
+        .fix("lab-02 tree shows the groups; the path is the one below the mount point")
 }
 
 fn plan(narrator: &mut Narrator<'_>, group: &Group, freeze: bool) -> Result<ExitCode> {

@@ -35,7 +35,7 @@ impl LimitCommand {
         site.require(&limits.controllers())?;
         cgroups::sweep(&site);
         let signals = Signals::hold()?;
-        let group = Temporary::create(&site, "limit", &needed)?;
+        let group = Temporary::guarded(&site, "limit", &needed)?;
         group.apply(&limits)?;
         let mut child = spawn::spawn(Some(&group), &self.command()?, None)?.start()?;
         let exit = signals.wait(&mut child)?;
@@ -65,7 +65,8 @@ impl LimitCommand {
             Err(_) => Site::on_paper(Hierarchies::of_this_process()?),
         };
         let group = Group::plan(&site, Temporary::name("limit"), needed)?;
-        let mut calls = group.explain(needed);
+        let mut calls = Temporary::explain_guardian();
+        calls.extend(group.explain(needed));
         calls.extend(group.writes(limits)?.iter().map(|(dir, write)| write.explain(dir)));
         calls.push(Explanation::new(
             "clone3({flags=0, exit_signal=SIGCHLD})",

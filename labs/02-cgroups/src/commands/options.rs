@@ -2,7 +2,9 @@
 
 use std::{fs, os::unix::fs::MetadataExt, str::FromStr};
 
-use cgroups::{Bound, Bytes, Cpu, CpuList, Cpus, Cpuset, DeviceLimit, Io, Limits, Memory};
+use cgroups::{
+    Bound, Bytes, Cpu, CpuList, Cpus, Cpuset, DeviceLimit, Io, Limits, Memory, MemoryLimit, Tasks,
+};
 use ground::{Error, Result};
 use nix::sys::stat::{major, minor};
 
@@ -27,7 +29,7 @@ pub struct LimitOptions {
     cpu_shares: Option<u64>,
     /// Memory: 64m, 1.5g
     #[arg(short, long, value_name = "BYTES")]
-    memory: Option<Bytes>,
+    memory: Option<MemoryLimit>,
     /// Memory and swap together; -1 is no limit
     #[arg(long, value_name = "BYTES", allow_hyphen_values = true)]
     memory_swap: Option<SwapSum>,
@@ -36,7 +38,7 @@ pub struct LimitOptions {
     memory_reservation: Option<Bytes>,
     /// Tasks, threads included; -1 is no limit
     #[arg(long, alias = "pids-limit", value_name = "N", allow_negative_numbers = true)]
-    pids: Option<i64>,
+    pids: Option<Tasks>,
     /// CPUs it may run on: 0-3,7
     #[arg(long, alias = "cpuset-cpus", value_name = "LIST")]
     cpuset: Option<CpuList>,
@@ -64,12 +66,12 @@ impl LimitOptions {
             },
             cpuset: Cpuset { cpus: list(&self.cpuset), mems: list(&self.cpuset_mems) },
             memory: Memory {
-                limit: self.memory.as_ref().map(bound),
+                limit: self.memory.map(|it| Bound::At(it.0)),
                 swap: self.memory_swap.map(|it| it.0),
                 reservation: self.memory_reservation.as_ref().map(bound),
                 ..Memory::default()
             },
-            pids: self.pids.map(Bound::from),
+            pids: self.pids.map(|it| it.0),
             io: Io { devices: self.io.iter().map(|it| it.0.clone()).collect(), ..Io::default() },
             ..Limits::default()
         }

@@ -12,6 +12,7 @@ use std::{
 use cgroups::{Bound, Bytes, Hierarchies, Stat};
 use ground::{Explanation, Narrator, Result, Table};
 
+use super::freeze;
 use crate::told;
 
 /// The flags of `top`.
@@ -47,6 +48,10 @@ impl TopCommand {
             return Ok(ExitCode::SUCCESS);
         }
         let mut before = self.look()?;
+        // Once it was there, it may go.
+        if let Some(group) = self.group.as_ref().filter(|_| before.groups.is_empty()) {
+            return Err(freeze::no_group(&group.display().to_string()));
+        }
         let mut shown = 0;
         while self.iterations.is_none_or(|wanted| shown < wanted) {
             thread::sleep(self.interval);
@@ -66,7 +71,8 @@ impl TopCommand {
         let wanted = self.group.as_deref().map(|it| it.strip_prefix("/").unwrap_or(it));
         let paths = here.groups().into_iter();
         let paths = paths.filter(|it| wanted.is_none_or(|wanted| it.starts_with(wanted)));
-        let groups = paths.filter_map(|it| Some((it.clone(), here.group(&it)?.stat()))).collect();
+        let groups: BTreeMap<PathBuf, Stat> =
+            paths.filter_map(|it| Some((it.clone(), here.group(&it)?.stat()))).collect();
         Ok(Look { at: Instant::now(), groups })
     }
 }

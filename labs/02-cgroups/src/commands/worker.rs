@@ -2,19 +2,20 @@
 //!
 //! A worker reports on standard output, a line at a time, and dies with its parent.
 
+mod init;
+
 use std::{
     hint::black_box,
     io::{self, Write},
-    path::{Path, PathBuf},
     process::{Command, ExitCode, Stdio},
     thread,
     time::{Duration, Instant},
 };
 
-use cgroups::CpuList;
+use cgroups::{Controller, CpuList, Site, Temporary};
 use ground::{Error, Result};
 use nix::{
-    sched::sched_getaffinity,
+    sched::{CpuSet, sched_getaffinity, sched_setaffinity},
     sys::{prctl, signal::Signal, sysinfo::sysinfo},
     unistd::{Pid, gettid},
 };
@@ -33,15 +34,27 @@ pub enum Worker {
     /// Start idle processes until the kernel refuses, at most so many
     #[command(hide = true)]
     ForkBomb { at_most: usize },
+    /// Spin on the first CPU that we may use
+    #[command(hide = true)]
+    BusyOnOneCpu { milliseconds: u64 },
+    /// Start an init in a PID namespace of its own, and pass signals on to it
+    #[command(hide = true)]
+    Container,
+    /// Run two applications and an orphan, as PID 1
+    #[command(hide = true)]
+    Init,
+    /// Start a process, say its id, and leave it to whoever adopts it
+    #[command(hide = true)]
+    Abandon,
+    /// Make a guarded group, say its directories, and wait
+    #[command(hide = true)]
+    MakeAGroup,
     /// Wait for the end of the parent, for at most so long
     #[command(hide = true)]
     Idle { milliseconds: u64 },
     /// Wait for the end of standard input: the parent may die before it could be told so
     #[command(hide = true)]
     Hang,
-    /// Thaw a group when standard input ends, so when the parent has died
-    #[command(hide = true)]
-    ThawAtTheEnd { freezer_state: PathBuf },
     /// Count, for at most a minute
     #[command(hide = true)]
     Count,
@@ -56,14 +69,14 @@ pub enum Worker {
 impl Worker {
     /// Plays the role.
     pub fn run(self) -> Result<ExitCode> {
-        if let Self::ThawAtTheEnd { freezer_state } = self {
-            thaw(&freezer_state);
-            return Ok(ExitCode::SUCCESS);
-        }
         let _ = prctl::set_pdeathsig(Signal::SIGKILL);
         match self {
-            Self::ThawAtTheEnd { .. } => {}
             Self::Busy { threads, milliseconds } => busy(threads, milliseconds),
+            Self::BusyOnOneCpu { milliseconds } => return busy_on_one_cpu(milliseconds),
+            Self::Container => return init::container(),
+            Self::Init => return init::init(),
+            Self::Abandon => return init::abandon(),
+            Self::MakeAGroup => return make_a_group(),
             Self::Allocate { bytes } => allocate(bytes),
             Self::ForkBomb { at_most } => return fork_bomb(at_most),
             Self::Idle { milliseconds } => thread::sleep(Duration::from_millis(milliseconds)),
@@ -88,6 +101,29 @@ fn busy(threads: usize, milliseconds: u64) {
         (1..threads).for_each(|_| drop(scope.spawn(spin)));
         spin();
     });
+}
+
+/// Two of them fight for the CPU, whatever else the machine has.
+fn busy_on_one_cpu(milliseconds: u64) -> Result<ExitCode> {
+    let ourselves = Pid::from_raw(0);
+    let placed =
+        |errno| Error::new("cannot stay on one CPU").call("sched_setaffinity(0, ..)", errno);
+    let ours = sched_getaffinity(ourselves).map_err(placed)?;
+    let first = (0..CpuSet::count()).find(|it| ours.is_set(*it).unwrap_or(false));
+    let mut one = CpuSet::new();
+    one.set(first.unwrap_or_default()).map_err(placed)?;
+    sched_setaffinity(ourselves, &one).map_err(placed)?;
+    busy(1, milliseconds);
+    Ok(ExitCode::SUCCESS)
+}
+
+fn make_a_group() -> Result<ExitCode> {
+    let group = Temporary::guarded(&Site::find()?, "orphaned", &Controller::accounting())?;
+    let directories: Vec<_> =
+        group.directories().map(|(dir, ..)| dir.display().to_string()).collect();
+    say(&directories.join(" "))?;
+    thread::sleep(Duration::from_secs(30));
+    Ok(ExitCode::SUCCESS)
 }
 
 fn allocate(bytes: usize) {
@@ -121,14 +157,6 @@ fn fork_bomb(at_most: usize) -> Result<ExitCode> {
         let _ = child.wait();
     }
     Ok(ExitCode::SUCCESS)
-}
-
-/// The one worker that outlives its parent, for a moment: on v1 a frozen process cannot die, not
-/// even by SIGKILL, until somebody thaws it.
-fn thaw(freezer_state: &Path) {
-    let _ = io::copy(&mut io::stdin(), &mut io::sink());
-    // The group is gone when all went well.
-    let _ = std::fs::write(freezer_state, "THAWED");
 }
 
 fn count() -> Result<ExitCode> {

@@ -48,6 +48,7 @@ fn limited(group: &Group) -> Result<Evidence> {
 }
 
 /// What the worker was told, in its order.
+#[derive(Debug, PartialEq)]
 struct Told {
     meminfo: u64,
     sysinfo: u64,
@@ -55,6 +56,7 @@ struct Told {
 }
 
 fn compare(group: Option<&Group>) -> Result<Outcome> {
+    let outside = ask(None, &["ask"])?;
     let bare = ask(group, &["ask"])?;
     let memory = MEMORY.to_string();
     let program = own_program()?;
@@ -67,7 +69,7 @@ fn compare(group: Option<&Group>) -> Result<Outcome> {
         Ok(told) => told,
         Err(error) => return Ok(Outcome::NotHere(error)),
     };
-    Ok(Outcome::Shown(verdict(&bare, &repaired, group.is_some())?))
+    Ok(Outcome::Shown(verdict(&[outside, bare, repaired], group.is_some())?))
 }
 
 fn ask(group: Option<&Group>, arguments: &[&str]) -> Result<Told> {
@@ -85,51 +87,44 @@ fn ask(group: Option<&Group>, arguments: &[&str]) -> Result<Told> {
     Ok(Told { meminfo, sysinfo, cpus: [cpuinfo, stat, online, affinity] })
 }
 
-fn verdict(bare: &Told, repaired: &Told, in_group: bool) -> Result<Evidence> {
-    let bytes = |it: u64| match (it >> 20, it % (1 << 20)) {
-        (whole, 0) => format!("{whole} MiB"),
-        _ => format!("{:.1} MiB", it as f64 / f64::from(1 << 20)),
-    };
-    // What did not change is still the machine's.
-    let after = |bare: u64, repaired: u64, shown: &dyn Fn(u64) -> String| match repaired == bare {
-        true => format!("the machine's {}", shown(repaired)),
-        false => shown(repaired),
-    };
-    let before =
-        |bare: u64, shown: &dyn Fn(u64) -> String| format!("the machine's {}", shown(bare));
-    let number = |it: u64| it.to_string();
-    let mut table = Table::new(["asked", "by", "told", "told after the repair"]);
-    let memory = [
-        ("MemTotal of /proc/meminfo", "free, top", bare.meminfo, repaired.meminfo),
-        ("sysinfo(2)", "busybox free", bare.sysinfo, repaired.sysinfo),
-    ];
-    for (asked, by, bare, repaired) in memory {
-        table.push([asked, by, &before(bare, &bytes), &after(bare, repaired, &bytes)]);
-    }
-    let cpus = [
-        ("processors in /proc/cpuinfo", "lscpu, many programs"),
-        ("cpuN in /proc/stat", "top"),
-        ("/sys/devices/system/cpu/online", "glibc's sysconf(3)"),
-        ("sched_getaffinity(2)", "nproc, most runtimes"),
-    ];
-    for ((asked, by), (bare, repaired)) in cpus.iter().zip(bare.cpus.iter().zip(repaired.cpus)) {
-        let repaired = match *asked {
-            "sched_getaffinity(2)" => after(*bare, repaired, &number),
-            _ => number(repaired),
-        };
-        table.push([*asked, *by, &before(*bare, &number), &repaired]);
-    }
-    let told = repaired.meminfo == MEMORY && repaired.cpus[..3] == [1, 1, 1];
-    if !told || bare.meminfo <= MEMORY {
-        let seen = format!("{} MiB, {:?} CPUs", repaired.meminfo >> 20, repaired.cpus);
-        return Err(contradiction("64 MiB and 1 CPU after the repair", seen));
+fn verdict(told: &[Told; 3], in_group: bool) -> Result<Evidence> {
+    let [outside, inside, repaired] = told;
+    let expected = Told { meminfo: MEMORY, sysinfo: outside.sysinfo, cpus: cpus(outside) };
+    if outside != inside || *repaired != expected || outside.meminfo <= MEMORY {
+        return Err(contradiction("the machine's numbers until the repair", format!("{told:?}")));
     }
     let group =
         if in_group { "" } else { "No group could be made, so the numbers were given by hand. " };
     Ok(Evidence::new(format!(
-        "{group}/proc is the machine's, whoever reads it: Java, Go and top once sized themselves by \
-         it.\nFiles bound over it mend what is read, not what is asked by system call: only a \
-         cpuset moves sched_getaffinity(2), and nothing moves sysinfo(2)."
+        "{group}/proc is the machine's, whoever reads it: in the group as outside. Files bound over \
+         it mend what is read, not what is asked by system call: sysinfo(2) and \
+         sched_getaffinity(2) say what they said."
     ))
-    .table(table))
+    .table(table(told, in_group)))
+}
+
+/// One CPU in each of the three files; the call answers as before.
+fn cpus(outside: &Told) -> [u64; 4] {
+    [1, 1, 1, outside.cpus[3]]
+}
+
+fn table(told: &[Told; 3], in_group: bool) -> Table {
+    let here = if in_group { "in the group" } else { "again" };
+    let mut table = Table::new(["asked (by)", "outside", here, "repaired"]);
+    let bytes = |it: u64| match (it >> 20, it % (1 << 20)) {
+        (whole, 0) => format!("{whole} MiB"),
+        _ => format!("{:.1} MiB", it as f64 / f64::from(1 << 20)),
+    };
+    let mut row = |asked: &str, cell: &dyn Fn(&Told) -> String| {
+        let [outside, inside, repaired] = told.each_ref().map(cell);
+        table.push([asked.to_owned(), outside, inside, repaired]);
+    };
+    row("/proc/meminfo (free, top)", &|it| bytes(it.meminfo));
+    row("sysinfo(2) (busybox free)", &|it| bytes(it.sysinfo));
+    let files =
+        ["/proc/cpuinfo (lscpu)", "/proc/stat (top)", "online CPUs (glibc)", "affinity (nproc)"];
+    for (index, file) in files.into_iter().enumerate() {
+        row(file, &|it| it.cpus[index].to_string());
+    }
+    table
 }

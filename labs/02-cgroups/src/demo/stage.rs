@@ -34,6 +34,19 @@ impl Stage {
         limited: &[Controller],
         play: impl FnOnce(&Group) -> Result<Evidence>,
     ) -> Result<Outcome> {
+        self.in_groups(&[what], limited, |groups| match groups {
+            [group] => play(group),
+            _ => Err(contradiction("one group", groups.len())),
+        })
+    }
+
+    /// As [`Stage::in_group`], for a scene that compares.
+    pub fn in_groups(
+        &mut self,
+        names: &[&str],
+        limited: &[Controller],
+        play: impl FnOnce(&[Temporary]) -> Result<Evidence>,
+    ) -> Result<Outcome> {
         let site = match &self.site {
             Ok(site) => site,
             Err(error) if self.told_why => {
@@ -48,9 +61,11 @@ impl Stage {
         if let Err(error) = site.require(&limited) {
             return Ok(Outcome::NotHere(error));
         }
-        let group = Temporary::create(site, what, &needed(&limited))?;
-        let evidence = play(&group)?;
-        group.remove()?;
+        let needed = needed(&limited);
+        let made = names.iter().map(|name| Temporary::guarded(site, name, &needed));
+        let groups = made.collect::<Result<Vec<_>>>()?;
+        let evidence = play(&groups)?;
+        groups.into_iter().try_for_each(Temporary::remove)?;
         Ok(evidence.into())
     }
 }

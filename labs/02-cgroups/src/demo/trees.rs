@@ -1,8 +1,14 @@
 //! The directories: where they are, what mkdir makes, what is left.
 
-use std::{collections::BTreeSet, fs, path::Path};
+use std::{
+    collections::BTreeSet,
+    fs,
+    path::Path,
+    thread,
+    time::{Duration, Instant},
+};
 
-use cgroups::{Controller, Group, Hierarchies, Site, Version};
+use cgroups::{Bound, Controller, Group, Hierarchies, Site, Stat, Temporary, Version};
 use ground::{Errno, Evidence, Explanation, Result, Scene, Table};
 use namespaces::Exit;
 use nix::sys::signal::Signal;
@@ -50,7 +56,7 @@ fn trees(here: &Hierarchies) -> Table {
         let names: Vec<&str> = tree.controllers.iter().map(|it| it.name(tree.version)).collect();
         let below = |own: &Path| {
             let inside = own.strip_prefix(&tree.mount_point).unwrap_or(own);
-            format!("/{}", inside.display())
+            shortened(inside)
         };
         table.push([
             version(tree.version).to_owned(),
@@ -61,6 +67,19 @@ fn trees(here: &Hierarchies) -> Table {
     }
     table
 }
+
+/// A group's path; of a long one the end, which tells the groups apart.
+fn shortened(inside: &Path) -> String {
+    let whole = format!("/{}", inside.display());
+    let length = whole.chars().count();
+    match length > LONGEST {
+        true => format!("..{}", whole.chars().skip(length - LONGEST).collect::<String>()),
+        false => whole,
+    }
+}
+
+/// What a cell of an 80 column terminal has room for.
+const LONGEST: usize = 20;
 
 fn version(version: Version) -> &'static str {
     match version {
@@ -87,14 +106,15 @@ pub fn mkdir(site: &Site) -> Result<Scene<Stage>> {
 }
 
 fn made(group: &Group, before: &[bool]) -> Result<Evidence> {
-    let mut table = Table::new(["directory", "before", "after", "among them"]);
-    for ((dir, ..), existed) in group.directories().zip(before) {
+    let mut table = Table::new(["tree", "before", "after", "among them"]);
+    for ((dir, tree, controllers), existed) in group.directories().zip(before) {
         let files = names(dir);
         if files.is_empty() {
             return Err(contradiction("files in a new group", "none"));
         }
+        let first = controllers.first().map(|it| it.name(tree));
         table.push([
-            dir.display().to_string(),
+            if tree == Version::V2 { "v2" } else { first.unwrap_or("-") }.to_owned(),
             if *existed { "there" } else { "absent" }.to_owned(),
             format!("{} files", files.len()),
             WORTH_SEEING
@@ -111,13 +131,12 @@ fn made(group: &Group, before: &[bool]) -> Result<Evidence> {
     .table(table))
 }
 
-const WORTH_SEEING: [&str; 9] = [
+const WORTH_SEEING: [&str; 8] = [
     "cgroup.procs",
     "tasks",
-    "cgroup.freeze",
     "cpu.max",
     "cpu.cfs_quota_us",
-    "cpu.cfs_period_us",
+    "freezer.state",
     "memory.max",
     "memory.limit_in_bytes",
     "pids.max",
@@ -128,15 +147,16 @@ fn names(dir: &Path) -> BTreeSet<String> {
     entries.filter_map(|it| it.file_name().into_string().ok()).collect()
 }
 
-const DEFAULTS: [(Controller, &str); 8] = [
-    (Controller::Cpu, "cpu.max"),
-    (Controller::Cpu, "cpu.cfs_quota_us"),
-    (Controller::Cpu, "cpu.cfs_period_us"),
-    (Controller::Cpu, "cpu.weight"),
-    (Controller::Cpu, "cpu.shares"),
-    (Controller::Memory, "memory.max"),
-    (Controller::Memory, "memory.limit_in_bytes"),
-    (Controller::Pids, "pids.max"),
+/// The file, and what the value in it limits.
+const DEFAULTS: [(Controller, &str, &str); 8] = [
+    (Controller::Cpu, "cpu.max", "us of CPU time, per us"),
+    (Controller::Cpu, "cpu.cfs_quota_us", "us of CPU time per period"),
+    (Controller::Cpu, "cpu.cfs_period_us", "the period in us"),
+    (Controller::Cpu, "cpu.weight", "share when contended"),
+    (Controller::Cpu, "cpu.shares", "share when contended"),
+    (Controller::Memory, "memory.max", "bytes"),
+    (Controller::Memory, "memory.limit_in_bytes", "bytes"),
+    (Controller::Pids, "pids.max", "tasks, threads included"),
 ];
 
 /// What a fresh group allows: everything.
@@ -152,19 +172,27 @@ pub fn defaults(site: &Site) -> Result<Scene<Stage>> {
 }
 
 fn fresh(group: &Group) -> Result<Evidence> {
-    let mut table = Table::new(["file", "value", "meaning"]);
-    for (controller, file) in DEFAULTS {
+    let mut table = Table::new(["file", "value", "of what"]);
+    for (controller, file, limits) in DEFAULTS {
         let path = stage::file(group, controller, file);
         if let Ok(value) = fs::read_to_string(path) {
-            table.push([file, value.trim(), cgroups::advice::meaning(file)]);
+            table.push([file, value.trim(), limits]);
         }
     }
-    let cpu = group.stat().cpu;
-    let (Some(cgroups::Bound::Unlimited), Some(period)) = (cpu.quota_us, cpu.period_us) else {
+    let Stat { cpu, memory, pids } = group.stat();
+    let (Some(Bound::Unlimited), Some(period)) = (cpu.quota_us, cpu.period_us) else {
         return Err(contradiction("no quota in a fresh group", format!("{:?}", cpu.quota_us)));
     };
+    // What is not counted here cannot be limited either.
+    let free = |limit: Option<Bound>| limit.is_none_or(|it| it == Bound::Unlimited);
+    if !free(memory.limit) || !free(pids.limit) {
+        let seen = format!("{:?} bytes, {:?} tasks", memory.limit, pids.limit);
+        return Err(contradiction("no limit in a fresh group", seen));
+    }
     Ok(Evidence::new(format!(
-        "No quota (-1 on v1, max on v2) in a period of {period} us: a new group limits nothing."
+        "No quota (-1 on v1, max on v2) in a period of {period} us, all memory, as many tasks as \
+         anybody: a new group limits nothing. \"No limit\" is a word in v2, in v1 -1 or the \
+         largest number of bytes that a page count holds."
     ))
     .table(table))
 }
@@ -182,6 +210,7 @@ pub fn the_end(site: &Site) -> Result<Scene<Stage>> {
         ),
         kill_explained(&group),
     ];
+    let calls = calls.into_iter().chain(Temporary::explain_guardian());
     Ok(Scene::new("How does a group end?", calls, |stage| stage.in_group("end", &[], ended)))
 }
 
@@ -220,13 +249,46 @@ fn ended(group: &Group) -> Result<Evidence> {
     }
     group.remove()?;
     let left = group.directories().filter(|(dir, ..)| dir.exists()).count();
+    let (waited, orphaned) = orphaned()?;
     let table = Table::new(["what", "kernel's answer"])
         .row(["rmdir with a process inside".to_owned(), refused.to_owned()])
         .row(["after killing the group, the process".to_owned(), "ended by SIGKILL".to_owned()])
-        .row(["directories left after rmdir".to_owned(), left.to_string()]);
+        .row(["directories left after rmdir".to_owned(), left.to_string()])
+        .row(["SIGKILL to the maker of another group".to_owned(), "it is gone".to_owned()])
+        .row([format!("its directories, {waited:.1} s later"), orphaned.to_string()]);
     Ok(Evidence::new(
         "Namespaces go with their last process, a group stays until somebody removes it: runtimes \
-         must.",
+         must. One that is killed cannot, so a small process beside it, the guardian, waits for \
+         its end and does it: a container's monitor is that, and more.",
     )
     .table(table))
 }
+
+/// Kills the maker of a guarded group; so many of its directories are left, after so many seconds.
+fn orphaned() -> Result<(f64, usize)> {
+    let mut maker = Worker::start(None, &["make-a-group"])?;
+    let directories = maker.line()?;
+    let directories: Vec<&Path> = directories.split(' ').map(Path::new).collect();
+    if !directories.iter().all(|it| it.is_dir()) {
+        return Err(contradiction("a second group", format!("{directories:?}")));
+    }
+    maker.child.kill(Signal::SIGKILL)?;
+    let exit = maker.child.wait()?;
+    if exit != Exit::Signal(Signal::SIGKILL) {
+        return Err(contradiction("a killed maker", format!("{exit:?}")));
+    }
+    let killed = Instant::now();
+    let left = || directories.iter().filter(|it| it.exists()).count();
+    while left() > 0 && killed.elapsed() < GRACE {
+        thread::sleep(Duration::from_millis(10));
+    }
+    match left() {
+        0 => Ok((killed.elapsed().as_secs_f64(), 0)),
+        left => {
+            Err(contradiction("a group removed by its guardian", format!("{left} directories")))
+        }
+    }
+}
+
+/// A guardian needs some milliseconds; a busy machine may need more.
+const GRACE: Duration = Duration::from_secs(5);

@@ -34,8 +34,8 @@ impl Group {
     /// We are in it ourselves: nobody would be left to thaw; no freezer here; not all stood after
     /// 5 s (then it is thawed again).
     pub fn freeze(&self) -> Result<()> {
-        let freezer = self.dir_of(Controller::Freezer);
-        if freezer.is_some_and(|it| procs_below(it).contains(&getpid())) {
+        let freezer = self.part_of(Controller::Freezer).filter(|it| it.dir != it.base);
+        if freezer.is_some_and(|it| procs_below(&it.dir).contains(&getpid())) {
             return Err(Error::new(format!("cannot freeze the group {}", self.name.display()))
                 .why("this process is in it: it would freeze itself, and nobody could thaw it")
                 .see("7 cgroups")
@@ -77,18 +77,25 @@ impl Group {
         }
     }
 
+    /// The root has no freezer: everything would stand, and nobody could thaw.
     fn ask(&self, freeze: bool) -> Result<()> {
-        let what = format!(
-            "cannot {} the group {}",
-            if freeze { "freeze" } else { "thaw" },
-            self.name.display()
-        );
+        let name = match self.name.as_os_str().is_empty() {
+            true => "/".to_owned(),
+            false => self.name.display().to_string(),
+        };
+        let what = format!("cannot {} the group {name}", if freeze { "freeze" } else { "thaw" });
         let part = self.part_of(Controller::Freezer).ok_or_else(|| {
             Error::new(&what)
                 .why("the v1 freezer is not mounted, and there is no v2 group")
                 .see("7 cgroups")
                 .fix("mount -t cgroup -o freezer freezer /sys/fs/cgroup/freezer")
         })?;
+        if part.dir == part.base {
+            return Err(Error::new(what)
+                .why(format!("{} is the root, with every process in it", part.base.display()))
+                .see("7 cgroups")
+                .fix("name a group below it: lab-02 tree shows them"));
+        }
         let (file, value) = match (part.version, freeze) {
             (Version::V1, true) => ("freezer.state", "FROZEN"),
             (Version::V1, false) => ("freezer.state", "THAWED"),

@@ -154,7 +154,7 @@ fn remove_tree(dir: &Path, tries: u32) -> Result<()> {
 /// Undoes what making room in an inhabited delegated group did, once the last of our groups below
 /// it is gone: controllers back up, processes back up, the supervisor's group removed. Best
 /// effort: the next group would need the same again.
-fn move_up(base: &Path) {
+pub(super) fn move_up(base: &Path) {
     let supervisor = base.join(SUPERVISOR);
     if !supervisor.is_dir() || children(base) != [supervisor.clone()] {
         return;

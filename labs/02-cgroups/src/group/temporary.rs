@@ -1,9 +1,10 @@
-//! Temporary groups: gone with the value, and swept up when not even that could happen.
+//! Temporary groups: gone with the value, or with the maker, and swept up when all of that failed.
 //!
-//! Namespaces die with their last process; a group stays. So a temporary group is named after its
-//! maker, `lab-<pid>-<what>`, and the maker holds a lock (flock(2)) on its directory. A group
-//! whose maker is dead and whose lock is free is nobody's: [`sweep`] removes it. The process id
-//! alone would not do: from inside another PID namespace every maker looks dead.
+//! Namespaces die with their last process; a group stays. So a temporary group has a guardian that
+//! ends it when its maker is killed ([`super::guardian`]). Should that be killed as well: the group
+//! is named after its maker, `lab-<pid>-<what>`, and the maker holds a lock (flock(2)) on its
+//! directory. A group whose maker is dead and whose lock is free is nobody's: [`sweep`] removes it.
+//! The process id alone would not do: from inside another PID namespace every maker looks dead.
 
 use std::{
     fs::{self, File},
@@ -11,15 +12,18 @@ use std::{
     path::Path,
 };
 
-use ground::{Errno, Result};
+use ground::{Errno, Explanation, Result};
 use nix::{sys::signal::kill, unistd::Pid};
 
+use super::guardian::Guardian;
 use crate::{Controllers, Group, Site, group::children};
 
 /// A group that is removed, with all that is in it, when the value is dropped.
 #[derive(Debug)]
 pub struct Temporary {
     group: Group,
+    /// Dropped after the group is removed: until then it is needed.
+    _guardian: Option<Guardian>,
     /// Sign of life; closed on exec, released by the kernel when we die.
     _locks: Vec<File>,
 }
@@ -30,7 +34,25 @@ impl Temporary {
         format!("lab-{}-{what}", std::process::id())
     }
 
-    /// Makes the group `lab-<pid>-<what>`.
+    /// Makes the group `lab-<pid>-<what>`, which goes even if we are killed: a guardian sees to it.
+    /// The program's `main` must begin with [`super::door`].
+    ///
+    /// # Errors
+    /// As [`Group::create`]; this process has threads, and cannot start a guardian.
+    pub fn guarded(site: &Site, what: &str, needed: &Controllers) -> Result<Self> {
+        // It comes first: between two mkdir(2) we can be killed too.
+        let guardian = Guardian::of(&Self::name(what))?;
+        let mut made = Self::create(site, what, needed)?;
+        made._guardian = Some(guardian);
+        Ok(made)
+    }
+
+    /// The calls that start the guardian of a group, for a plan.
+    pub fn explain_guardian() -> Vec<Explanation> {
+        Guardian::explain()
+    }
+
+    /// Makes the group `lab-<pid>-<what>` without a guardian.
     ///
     /// # Errors
     /// As [`Group::create`].
@@ -38,7 +60,7 @@ impl Temporary {
         let group = Group::create(site, Self::name(what), needed)?;
         let lock = |dir: &Path| File::open(dir).ok().filter(|it| it.try_lock().is_ok());
         let locks = group.directories().filter_map(|(dir, ..)| lock(dir)).collect();
-        Ok(Self { group, _locks: locks })
+        Ok(Self { group, _guardian: None, _locks: locks })
     }
 
     /// Removes the group now, and says so if that fails.

@@ -97,6 +97,51 @@ fn not_bytes(text: &str) -> Error {
         .fix("write a number with an optional unit b, k, m, g or t: 64m, 1.5g")
 }
 
+/// A memory limit as people type it: [`Bytes`], and not 0, which would kill the command at once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct MemoryLimit(pub u64);
+
+impl FromStr for MemoryLimit {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self, Error> {
+        match text.parse()? {
+            Bytes(0) => Err(Error::new("cannot limit memory to nothing")
+                .why("in 0 bytes not even the command itself can be loaded")
+                .fix("give what it needs, as 64m; or leave the limit out")),
+            Bytes(bytes) => Ok(Self(bytes)),
+        }
+    }
+}
+
+/// A number of tasks as people type it: at least 1, at most what the kernel counts to, or -1 for no
+/// limit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Tasks(pub Bound);
+
+impl Tasks {
+    /// The kernel's own ceiling on a 64-bit machine, PID_MAX_LIMIT (man 5 proc_sys_kernel).
+    const MOST: u64 = 4_194_304;
+}
+
+impl FromStr for Tasks {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self, Error> {
+        match text.parse()? {
+            Bound::At(0) => Err(Error::new("cannot limit the tasks to none")
+                .why("the command itself is one")
+                .fix("give at least 1; or -1 for no limit")),
+            Bound::At(tasks) if tasks > Self::MOST => {
+                Err(Error::new(format!("cannot limit the tasks to {tasks}"))
+                    .why(format!("the kernel has at most {} of them", Self::MOST))
+                    .fix("give a smaller number; or -1 for no limit"))
+            }
+            bound => Ok(Self(bound)),
+        }
+    }
+}
+
 /// A decimal fraction; not the `inf`, `nan` and `1e9` that f64 would take too.
 fn fraction(text: &str) -> Option<f64> {
     let plain = text.bytes().all(|it| it.is_ascii_digit() || it == b'.');
@@ -160,6 +205,10 @@ impl FromStr for CpuList {
             (first <= last && last < 8192).then_some(first..=last)
         };
         let text = text.trim();
+        if text.chars().all(|it| it == ',') {
+            return Err(Error::new("there is no CPU in an empty list")
+                .fix("write numbers and ranges: 0, or 0-3; or leave the list out"));
+        }
         let ranges: Option<Vec<_>> =
             text.split(',').filter(|it| !it.is_empty()).map(range).collect();
         let mut cpus: Vec<usize> = ranges
