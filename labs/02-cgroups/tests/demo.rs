@@ -8,6 +8,7 @@ testbed::demo_tests!(
         (r"\.\.\S*[0-9a-f]{12,20}\b", "..[GROUP]"),
         // What depends on the kernel's version or on the moment.
         (r"\b\d+ files", "[N] files"),
+        (r"got \d\.\d times", "got [N] times"),
         (r"counts \(\d+ more", "counts ([N] more"),
         (r"\b\d\d of \d\d periods", "[N] of [N] periods"),
         (r"((?:lscpu|top|glibc)\) +│) \d+ +│ \d+ +│", "$1 [CPUS] │ [CPUS] │"),

@@ -7,7 +7,7 @@ use std::{
 };
 
 use cgroups::{
-    Bound, Cpu, Cpus, Group, Hierarchies, Join, Limits, Memory, MemoryLimit, Site, Tasks,
+    Bound, Bytes, Cpu, Cpus, Group, Hierarchies, Join, Limits, Memory, MemoryLimit, Site, Tasks,
     Temporary, sweep,
 };
 use ground::{Error, Explanation, Narrator, Result};
