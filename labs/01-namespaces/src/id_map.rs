@@ -80,6 +80,21 @@ impl IdMaps {
         calls
     }
 
+    /// The maps of the user namespace that a process lives in, with the ids outside as we see them.
+    ///
+    /// # Errors
+    /// ENOENT when there is no such process.
+    pub fn of(pid: Pid) -> Result<Self> {
+        let read = |file: &str| {
+            let path = format!("/proc/{pid}/{file}");
+            let text = fs::read_to_string(&path).map_err(|error| {
+                Error::new("cannot read the id map").io(format_args!("read {path}"), &error)
+            })?;
+            Ok(text.lines().filter_map(range_of).collect())
+        };
+        Ok(Self { uids: read("uid_map")?, gids: read("gid_map")? })
+    }
+
     /// A user namespace with these maps in which nobody lives: mount_setattr(2) takes one to say how
     /// the ids of a mount are shown. It is gone when it is closed.
     ///
@@ -169,6 +184,13 @@ fn lines(ranges: &[Range]) -> String {
     ranges.iter().map(line).collect::<Vec<_>>().join("\n")
 }
 
+/// A line of a map as the kernel shows it.
+fn range_of(line: &str) -> Option<Range> {
+    let mut fields = line.split_whitespace().map(str::parse);
+    let mut next = || fields.next()?.ok();
+    Some(Range { inside: next()?, outside: next()?, count: next()? })
+}
+
 /// The first range of a file of subuid(5) for this user, mapped from 1 on.
 fn subordinate(text: &str, name: Option<&str>, uid: u32) -> Option<Range> {
     let uid = uid.to_string();
@@ -209,6 +231,13 @@ mod tests {
         check("ada:nonsense\n", None);
         check("ada:165536:0\n", None);
         check("", None);
+    }
+
+    #[test]
+    fn a_map_is_read_as_the_kernel_shows_it() {
+        let range = Range { inside: 0, outside: 100000, count: 65536 };
+        assert_eq!(range_of("         0     100000      65536"), Some(range));
+        assert_eq!(range_of("0 1"), None);
     }
 
     #[test]

@@ -1,7 +1,11 @@
 //! The eight kinds of namespaces and the flags that ask for them.
 
 use ground::cli::Switch;
+use std::os::fd::AsFd;
+
 use nix::sched::CloneFlags;
+
+use crate::sys;
 
 /// One of the eight kinds (man 7 namespaces).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -53,6 +57,12 @@ impl Kind {
             Self::Cgroup => CloneFlags::CLONE_NEWCGROUP,
             Self::Time => CLONE_NEWTIME,
         }
+    }
+
+    /// The kind of namespace that an open file stands for; `None` for a file that stands for none.
+    pub fn of_file(file: impl AsFd) -> Option<Self> {
+        let flag = sys::ns_type(file.as_fd()).ok()?;
+        Self::ALL.into_iter().find(|kind| kind.flag().bits() == flag)
     }
 
     /// The flag's name, to be looked up in the manual.
@@ -231,6 +241,13 @@ mod tests {
             assert!(!all.without(kind).contains(kind));
             assert_eq!(all.without(kind).iter().count(), 7);
         }
+    }
+
+    #[test]
+    fn a_file_stands_for_a_kind_or_for_none() {
+        let open = |path| std::fs::File::open(path).unwrap();
+        assert_eq!(Kind::of_file(open("/proc/self/ns/uts")), Some(Kind::Uts));
+        assert_eq!(Kind::of_file(open("/dev/null")), None);
     }
 
     #[test]

@@ -52,15 +52,14 @@ fn id_maps(context: &Context<'_>) -> Result<Option<IdMaps>> {
     if !context.makes(NamespaceKind::User) {
         return Ok(None);
     }
-    let (uids, gids) = (&context.linux.uid_mappings, &context.linux.gid_mappings);
-    if uids.is_empty() || gids.is_empty() {
+    let maps = maps_of(context);
+    if maps.uids.is_empty() || maps.gids.is_empty() {
         return Err(Error::new("cannot make a user namespace")
             .why("config.json has no linux.uidMappings or no linux.gidMappings: inside everybody would be 65534, nobody")
             .see("7 user_namespaces")
             .fix("add [{\"containerID\": 0, \"hostID\": 100000, \"size\": 65536}] to both"));
     }
-    let ranges = |mappings: &[IdMapping]| mappings.iter().map(range).collect();
-    Ok(Some(IdMaps { uids: ranges(uids), gids: ranges(gids) }))
+    Ok(Some(maps))
 }
 
 pub(super) fn range(mapping: &IdMapping) -> Range {
@@ -71,19 +70,12 @@ pub(super) fn range(mapping: &IdMapping) -> Range {
 /// first, and the child forks after them.
 ///
 /// # Errors
-/// A namespace file that cannot be opened, or one of a kind that cannot be joined here.
+/// A namespace file that cannot be opened or is of another kind, a kind that is there twice,
+/// mappings that nobody could make.
 pub(super) fn spawn(context: &Context<'_>) -> Result<Spawn<'static>> {
-    if joined(context, NamespaceKind::User).is_some() {
-        return Err(Error::new("cannot join a user namespace by path")
-            .why("linux.namespaces has a \"user\" with a path; the other namespaces would belong to the wrong one")
-            .see("7 user_namespaces")
-            .fix("start this runtime inside it: nsenter --user=PATH mini-runc .."));
-    }
-    if !context.has(NamespaceKind::Mount) {
-        return Err(Error::new("cannot make a container without a mount namespace")
-            .why("linux.namespaces has no \"mount\": its mounts would be the host's")
-            .see("7 mount_namespaces")
-            .fix("add {\"type\": \"mount\"} to linux.namespaces"));
+    check(context)?;
+    if let Some(path) = joined(context, NamespaceKind::User) {
+        return into_user_namespace(context, path);
     }
     let mut spawn = Spawn::new(new_kinds(context));
     spawn.id_maps = id_maps(context)?;
@@ -95,6 +87,135 @@ pub(super) fn spawn(context: &Context<'_>) -> Result<Spawn<'static>> {
         Some(offsets) => Ok(spawn.time_offsets(offsets)),
         None => Ok(spawn),
     }
+}
+
+/// A process that joins a user namespace first, and then makes the others in it: made by clone3(2)
+/// they would belong to the one outside, and root inside would have no power over them.
+///
+/// ```text
+/// cgroup ──> setns(others by path) ──> setns(user) ──> ids 0 ──> unshare(new ones) ──> fork
+/// ```
+///
+/// The group and the other namespaces come before: they may belong to the user namespace outside.
+/// Whoever is not root has no power there, and joins the user namespace first.
+fn into_user_namespace(context: &Context<'_>, path: &str) -> Result<Spawn<'static>> {
+    let mut spawn = Spawn::new(Kinds::NONE);
+    spawn.let_go_when_ready = true;
+    if let Some(place) = context.cgroup {
+        spawn.steps.extend(place.join()?);
+    }
+    let mut kinds = vec![(Kind::User, path)];
+    let others = context.linux.namespaces.iter().filter(|it| it.kind != NamespaceKind::User);
+    kinds.extend(others.filter_map(|it| Some((kind_of(it.kind), it.path.as_deref()?))));
+    if context.caller.is_root {
+        kinds.rotate_left(1);
+    }
+    for (kind, path) in kinds {
+        spawn = spawn.step(JoinFile::open(path, kind)?);
+    }
+    let offsets = time_offsets(context)?;
+    let mut new = new_kinds(context);
+    if offsets.is_some() {
+        // It makes these two itself, the offsets between them.
+        (spawn.kinds, new) = (new, new.without(Kind::Pid).without(Kind::Time));
+    }
+    spawn = spawn.step(BecomeRoot { if_mapped: true });
+    if !new.is_empty() {
+        spawn = spawn.step(Unshare(new));
+    }
+    Ok(match offsets {
+        Some(offsets) => {
+            let mut spawn = spawn.time_offsets(offsets);
+            spawn.kinds = Kinds::NONE;
+            spawn
+        }
+        None => spawn.fork(),
+    })
+}
+
+/// What config.json says about namespaces, checked as a whole.
+fn check(context: &Context<'_>) -> Result<()> {
+    let refused = |what: &str, why: String, fix: &str| {
+        Err(Error::new(what).why(format!("config.json, {why}")).see("7 namespaces").fix(fix))
+    };
+    let namespaces = &context.linux.namespaces;
+    for (index, Namespace { kind, path }) in namespaces.iter().enumerate() {
+        let name = kind_of(*kind);
+        if namespaces[..index].iter().any(|it| it.kind == *kind) {
+            let why = format!("linux.namespaces[{index}] is a second {:?}", name.name());
+            return refused(
+                "malformed spec file: duplicated namespace",
+                why,
+                "leave one of them out",
+            );
+        }
+        if let Some(path) = path {
+            is_of_kind(path, name).map_err(|why| {
+                Error::new("cannot join the namespace")
+                    .why(format!("config.json, linux.namespaces[{index}].path: {why}"))
+                    .see("7 namespaces")
+                    .fix(format!("name a {} namespace: /proc/PID/ns/{}", name.name(), name.name()))
+            })?;
+        }
+    }
+    if !context.has(NamespaceKind::Mount) {
+        return refused(
+            "cannot make a container without a mount namespace",
+            "linux.namespaces has no \"mount\": its mounts would be the host's".to_owned(),
+            "add {\"type\": \"mount\"} to linux.namespaces",
+        );
+    }
+    let mapped = !context.linux.uid_mappings.is_empty() || !context.linux.gid_mappings.is_empty();
+    if mapped && !context.has(NamespaceKind::User) {
+        return refused(
+            "user namespace mappings specified, but user namespace isn't enabled in the config",
+            "linux.uidMappings or gidMappings, and no \"user\" in linux.namespaces".to_owned(),
+            "add {\"type\": \"user\"} to linux.namespaces, or leave the mappings out",
+        );
+    }
+    let theirs = context.joined_maps.as_ref().filter(|_| mapped);
+    if theirs.is_some_and(|theirs| *theirs != maps_of(context)) {
+        return refused(
+            "user namespace path and other mappings specified",
+            "linux.uidMappings and gidMappings are not those of the user namespace to join"
+                .to_owned(),
+            "leave the mappings out: a namespace has its own, for good",
+        );
+    }
+    Ok(())
+}
+
+/// Why a path cannot stand for a namespace of this kind.
+fn is_of_kind(path: &str, kind: Kind) -> std::result::Result<(), String> {
+    if !path.starts_with('/') {
+        return Err(format!("{path:?} is not absolute"));
+    }
+    let file = std::fs::File::open(path).map_err(|error| format!("open {path}: {error}"))?;
+    match Kind::of_file(&file) {
+        Some(found) if found == kind => Ok(()),
+        Some(found) => Err(format!("{path:?} is a {} namespace", found.name())),
+        None => Err(format!("{path:?} is no namespace")),
+    }
+}
+
+fn maps_of(context: &Context<'_>) -> IdMaps {
+    let ranges = |mappings: &[IdMapping]| mappings.iter().map(range).collect();
+    let linux = context.linux;
+    IdMaps { uids: ranges(&linux.uid_mappings), gids: ranges(&linux.gid_mappings) }
+}
+
+/// The maps of the user namespace that is joined by path: a process goes there, to be looked at.
+///
+/// # Errors
+/// A file that cannot be joined.
+pub(super) fn maps_of_joined(linux: &oci::runtime::Linux) -> Result<Option<IdMaps>> {
+    let user = linux.namespaces.iter().find(|it| it.kind == NamespaceKind::User);
+    let Some(path) = user.and_then(|it| it.path.as_deref()) else { return Ok(None) };
+    if is_of_kind(path, Kind::User).is_err() {
+        return Ok(None);
+    }
+    let there = Spawn::new(Kinds::NONE).step(JoinFile::open(path, Kind::User)?).stay().start()?;
+    IdMaps::of(there.pid()).map(Some)
 }
 
 pub(super) fn joined<'a>(context: &'a Context<'_>, kind: NamespaceKind) -> Option<&'a str> {
@@ -186,18 +307,21 @@ pub(super) fn running<'a>(
 /// # Errors
 /// A namespace file that cannot be opened.
 pub(super) fn steps(context: &Context<'_>, steps: &mut Steps) -> Result<()> {
-    if let Some(place) = context.cgroup {
-        steps.extend("lab-02", place.join()?);
-    }
-    for Namespace { kind, path } in &context.linux.namespaces {
-        if let Some(path) = path.as_ref().filter(|_| *kind != NamespaceKind::Pid) {
-            steps.add("lab-05", JoinFile::open(path, kind_of(*kind))?);
+    // All of this comes before the fork where a user namespace is joined.
+    if joined(context, NamespaceKind::User).is_none() {
+        if let Some(place) = context.cgroup {
+            steps.extend("lab-02", place.join()?);
+        }
+        for Namespace { kind, path } in &context.linux.namespaces {
+            if let Some(path) = path.as_ref().filter(|_| *kind != NamespaceKind::Pid) {
+                steps.add("lab-05", JoinFile::open(path, kind_of(*kind))?);
+            }
         }
     }
     if context.makes(NamespaceKind::User) {
         let has_root = |maps: &[IdMapping]| maps.iter().any(|it| it.container_id == 0);
         if has_root(&context.linux.uid_mappings) && has_root(&context.linux.gid_mappings) {
-            steps.add("lab-01", BecomeRoot);
+            steps.add("lab-01", BecomeRoot { if_mapped: false });
         }
     }
     if context.makes(NamespaceKind::Cgroup) {
@@ -217,15 +341,38 @@ pub(super) fn unreachable(context: &Context<'_>, steps: &mut Steps) {
     }
 }
 
-/// Takes the ids 0 of the new user namespace.
+/// New namespaces for a process that is where they are to belong.
 #[derive(Debug)]
-struct BecomeRoot;
+struct Unshare(Kinds);
+
+impl Step for Unshare {
+    fn run(&self) -> Done {
+        nix::sched::unshare(self.0.flags())
+    }
+
+    fn explain(&self) -> Explanation {
+        let call = format!("unshare({})", self.0.flag_names());
+        let why = "made in the user namespace that was joined, they belong to it";
+        Explanation::new(call, why, "2 unshare")
+    }
+}
+
+/// Takes the ids 0 of the user namespace.
+#[derive(Debug)]
+struct BecomeRoot {
+    /// Whether they may be missing there.
+    if_mapped: bool,
+}
 
 impl Step for BecomeRoot {
     fn run(&self) -> Done {
         let (gid, uid) = (Gid::from_raw(0), Uid::from_raw(0));
-        unistd::setresgid(gid, gid, gid)?;
-        unistd::setresuid(uid, uid, uid)
+        let became =
+            unistd::setresgid(gid, gid, gid).and_then(|()| unistd::setresuid(uid, uid, uid));
+        match became {
+            Err(Errno::EINVAL) if self.if_mapped => Ok(()),
+            became => became,
+        }
     }
 
     fn explain(&self) -> Explanation {

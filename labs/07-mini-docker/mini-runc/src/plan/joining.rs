@@ -64,6 +64,7 @@ impl<'a> Joining<'a> {
             caller,
             cgroup: None,
             told: false,
+            joined_maps: None,
             linux: bundle.linux(),
             process: bundle.process(),
         };

@@ -46,7 +46,7 @@ mod terminal;
 use std::{os::fd::OwnedFd, path::Path};
 
 use ground::{Errno, Error, Explanation, Result, Step};
-use namespaces::{Spawn, steps as common};
+use namespaces::{IdMaps, Spawn, steps as common};
 use oci::runtime::{IdMapping, Linux, NamespaceKind, Process, Spec};
 
 pub(crate) use capabilities::names_of;
@@ -92,6 +92,8 @@ pub(crate) struct Context<'a> {
     pub(crate) cgroup: Option<&'a Place>,
     /// Whether the plan is only told: nothing may be made or taken for it.
     pub(crate) told: bool,
+    /// The maps of the user namespace that is joined by path.
+    joined_maps: Option<IdMaps>,
     linux: &'a Linux,
     process: &'a Process,
 }
@@ -135,6 +137,9 @@ impl Context<'_> {
 
     /// Whether a group id exists inside.
     fn maps_gid(&self, gid: u32) -> bool {
+        if let Some(maps) = &self.joined_maps {
+            return maps.gids.iter().any(|it| gid >= it.inside && gid - it.inside < it.count);
+        }
         if !self.makes(NamespaceKind::User) {
             return self.caller.maps_gid(gid);
         }
@@ -186,6 +191,7 @@ impl Plan {
             caller,
             cgroup,
             told: wishes.gate.is_none(),
+            joined_maps: join::maps_of_joined(bundle.linux())?,
             linux: bundle.linux(),
             process: bundle.process(),
         };

@@ -127,7 +127,14 @@ pub(super) fn leave_the_old_one(
         );
         steps.extend("lab-03", chroot(c"."));
     } else {
-        steps.extend("lab-03", pivot(c"."));
+        let mut calls = pivot(c".");
+        if kind == MsFlags::MS_SHARED {
+            let why = "what is unmounted in a shared tree is unmounted on the host as well";
+            let slave = Mount::propagation(c".", MsFlags::MS_SLAVE | MsFlags::MS_REC, why);
+            // After the pivot "." is the old root; before it is unmounted.
+            calls.insert(2, Box::new(slave));
+        }
+        steps.extend("lab-03", calls);
     }
     if matches!(kind, MsFlags::MS_SHARED | MsFlags::MS_UNBINDABLE) {
         let why = "linux.rootfsPropagation asks for it, inside the container";

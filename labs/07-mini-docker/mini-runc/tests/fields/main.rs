@@ -11,6 +11,8 @@
 #[path = "../bundle/mod.rs"]
 mod bundle;
 mod hooks;
+mod mounts;
+mod namespaces;
 mod process;
 mod seccomp;
 

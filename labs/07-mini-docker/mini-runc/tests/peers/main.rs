@@ -12,6 +12,7 @@
 mod bundle;
 mod commands;
 mod hooks;
+mod mounts;
 mod security;
 
 use bundle::{Runtime, Stage};
