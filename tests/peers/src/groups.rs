@@ -28,9 +28,8 @@ impl Groups {
     /// # Panics
     /// When one cannot be made.
     pub fn around(pid: u32) -> Self {
-        let here = Hierarchies::of_this_process().expect("a cgroup file system");
-        let mounts: Vec<_> = here.mounted.iter().map(|it| it.mount_point.clone()).collect();
-        mounts.iter().for_each(|it| sweep(it));
+        sweep();
+        let mounts = mounts();
         let name = format!("{PREFIX}{pid}");
         let groups = Self(mounts.iter().map(|it| it.join(&name)).collect());
         for (group, mount) in groups.0.iter().zip(&mounts) {
@@ -45,12 +44,7 @@ impl Groups {
 
 impl Drop for Groups {
     fn drop(&mut self) {
-        let until = Instant::now() + PATIENCE;
-        for group in &self.0 {
-            while remove(group).is_err() && Instant::now() < until {
-                thread::sleep(Duration::from_millis(20));
-            }
-        }
+        remove_all(&self.0);
     }
 }
 
@@ -63,24 +57,58 @@ fn inherit_cpus(mount: &Path, group: &Path) {
     }
 }
 
-fn sweep(mount: &Path) {
-    for entry in fs::read_dir(mount).into_iter().flatten().flatten() {
-        let name = entry.file_name().to_string_lossy().into_owned();
-        if name.strip_prefix(PREFIX).is_some_and(|pid| !Path::new("/proc").join(pid).exists()) {
-            let _ = remove(&entry.path());
+/// Removes what killed tests have left.
+///
+/// # Panics
+/// When there is no cgroup file system.
+pub fn sweep() {
+    remove_all(&mounts().iter().flat_map(|it| of_the_dead(it)).collect::<Vec<_>>());
+}
+
+fn mounts() -> Vec<PathBuf> {
+    let here = Hierarchies::of_this_process().expect("a cgroup file system");
+    here.mounted.into_iter().map(|it| it.mount_point).collect()
+}
+
+fn of_the_dead(mount: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(mount).into_iter().flatten().flatten();
+    let dead = |group: &PathBuf| {
+        let name = group.file_name().unwrap_or_default().to_string_lossy();
+        name.strip_prefix(PREFIX).is_some_and(|pid| !Path::new("/proc").join(pid).exists())
+    };
+    entries.map(|entry| entry.path()).filter(dead).collect()
+}
+
+/// Removes groups whose processes have been killed. A frozen one of v1 does not die before it is
+/// thawed, and until then it is in the way in every hierarchy.
+fn remove_all(groups: &[PathBuf]) {
+    groups.iter().for_each(|it| thaw(it));
+    let until = Instant::now() + PATIENCE;
+    for group in groups {
+        while remove(group).is_err() && Instant::now() < until {
+            thread::sleep(Duration::from_millis(20));
         }
+    }
+}
+
+fn thaw(group: &Path) {
+    let state = group.join("freezer.state");
+    if state.exists() {
+        let _ = fs::write(state, "THAWED");
+        below(group).for_each(|it| thaw(&it));
     }
 }
 
 /// Removes a group and those below it, from the leaves up.
 fn remove(group: &Path) -> io::Result<()> {
-    for entry in fs::read_dir(group).into_iter().flatten().flatten() {
-        if entry.file_type()?.is_dir() {
-            remove(&entry.path())?;
-        }
-    }
+    below(group).try_for_each(|it| remove(&it))?;
     match fs::remove_dir(group) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
         _ => Ok(()),
     }
+}
+
+fn below(group: &Path) -> impl Iterator<Item = PathBuf> + use<> {
+    let entries = fs::read_dir(group).into_iter().flatten().flatten();
+    entries.map(|entry| entry.path()).filter(|path| path.is_dir())
 }

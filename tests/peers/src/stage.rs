@@ -6,9 +6,9 @@
 //!   <--NUL-- words        +- dockerd, containerd, conmon, shims, containers
 //! ```
 //!
-//! When we go, however we go, the pipe of the steps ends, PID 1 with it, and the kernel takes
-//! everything else: processes, mounts, links and rules. Control groups remain, and [`Groups`] has
-//! them.
+//! When we go, however we go, unshare(1) and PID 1 go with us, and the kernel takes everything else:
+//! processes, mounts, links and rules. Control groups remain, and [`Groups`] has them; a process
+//! that is frozen in one stays until it is thawed.
 
 use std::{
     io::{Read, Write},
@@ -108,7 +108,7 @@ impl Drop for Stage {
 
 fn command(scene: &Scene) -> Command {
     // It waits until we have put it into its control groups.
-    const ENTER: &str = "read -r _; exec unshare --mount --propagation private --net --ipc --uts \
+    const ENTER: &str = "read -r _; exec setpriv --pdeathsig KILL unshare --mount --propagation private --net --ipc --uts \
         --cgroup --pid --fork --kill-child --mount-proc bash \"$0\"";
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut command = Command::new("sh");
