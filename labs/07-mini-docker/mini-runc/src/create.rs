@@ -22,7 +22,7 @@ use crate::{
     bundle::{self, Bundle},
     caller::Caller,
     cgroup::Place,
-    console, delete,
+    console, delete, net_devices,
     plan::{Gate, Plan, StateText, Wishes, run_hooks},
     record::{Container, Record, Root},
     remarks,
@@ -113,7 +113,9 @@ pub(crate) fn explain(
     let plan = Plan::new(&bundle, &caller, place.as_ref(), wishes, &state)?;
     let group = place.as_ref().map_or(Ok(Vec::new()), Place::explain)?;
     let group = group.into_iter().map(|call| ("lab-02", call));
-    Ok(group.chain(plan.explain()).collect())
+    let devices = net_devices::explain(bundle.linux())?;
+    let devices = devices.into_iter().map(|call| ("mini-runc", call));
+    Ok(group.chain(devices).chain(plan.explain()).collect())
 }
 
 fn look(options: &Options) -> Result<(Bundle, Caller)> {
@@ -193,6 +195,8 @@ impl Making<'_> {
             let record = record.clone().with_process(pid)?;
             record.write(self.dir)?;
             written = Some(record);
+            // Before the hooks: they find the network as config.json has it.
+            net_devices::move_in(self.bundle.linux(), pid)?;
             self.run_hooks(state, pid)
         })?;
         let known = written.filter(|it| it.pid == Some(child.pid().as_raw()));

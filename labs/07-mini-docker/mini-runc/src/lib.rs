@@ -14,6 +14,7 @@
 //! | `create`, `start`, `run`, `exec`, `kill`, `update`, `events`, `delete` | one operation each |
 //! | `record` | what is known of a container between two commands |
 //! | `remarks` | where it gets less than it asks for |
+//! | `net_devices` | devices of the host that move inside |
 //! | `console` | our side of a container's terminal |
 //! | `seal` | why no container can overwrite this program |
 //! | [`defaults`] | what Docker gives a container unless told otherwise |
@@ -31,6 +32,7 @@ mod delete;
 mod events;
 mod exec;
 mod kill;
+mod net_devices;
 mod plan;
 mod record;
 mod remarks;

@@ -38,7 +38,7 @@ pub(super) fn features() -> Result<()> {
                 "modes": plan::memory_policy_modes(), "flags": plan::memory_policy_flags(),
             },
             "mountExtensions": { "idmap": { "enabled": true } },
-            "netDevices": { "enabled": false },
+            "netDevices": { "enabled": true },
         },
         "annotations": {
             "org.opencontainers.runc.checkpoint.enabled": "false",

@@ -13,7 +13,9 @@ mod bundle;
 mod hooks;
 mod mounts;
 mod namespaces;
+mod network;
 mod process;
+mod resources;
 mod seccomp;
 
 use bundle::{Runtime, Stage};
