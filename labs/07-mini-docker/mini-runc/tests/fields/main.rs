@@ -14,6 +14,7 @@ mod hooks;
 mod mounts;
 mod namespaces;
 mod network;
+mod places;
 mod process;
 mod resources;
 mod seccomp;

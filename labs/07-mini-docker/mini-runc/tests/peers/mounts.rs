@@ -193,3 +193,21 @@ fn a_user_namespace_can_be_joined() {
         assert_eq!(exec.trim(), "0");
     });
 }
+
+#[test]
+fn a_group_is_seen_from_its_namespace_or_bound() {
+    needs!(Root, CgroupV1("pids"), Program("busybox"));
+    // Whoever made the namespace sees itself at the top; without one the container's own group is
+    // bound there, and both ways there is nobody else in it.
+    let script = "cd /sys/fs/cgroup/pids; wc -l < cgroup.procs; ls -d pids.max; \
+                  touch x 2>&1 | grep -o Read-only";
+    says(script, |_| {}, "1\npids.max\nRead-only");
+    says(
+        script,
+        |config| {
+            let namespaces = config["linux"]["namespaces"].as_array_mut().unwrap();
+            namespaces.retain(|it| it["type"] != "cgroup");
+        },
+        "1\npids.max\nRead-only",
+    );
+}
