@@ -33,7 +33,9 @@ pub(super) fn steps(
     let Some(place) = context.cgroup else {
         let read_only = options.top.set | libc::MOUNT_ATTR_RDONLY;
         let top = Change { set: read_only, reach: Reach::One, ..Change::default() };
-        steps.add("lab-02", view.shown(Path::new("/sys/fs/cgroup"), view.at)?.changed(top));
+        let shown = view.shown(Path::new("/sys/fs/cgroup"), view.at)?.changed(top);
+        let why = "there is no group of its own: the machine's tree, read-only";
+        steps.add("lab-02", shown.why(why));
         return Ok(None);
     };
     match place.trees() {
