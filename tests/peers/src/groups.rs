@@ -74,9 +74,15 @@ fn of_the_dead(mount: &Path) -> Vec<PathBuf> {
     let entries = fs::read_dir(mount).into_iter().flatten().flatten();
     let dead = |group: &PathBuf| {
         let name = group.file_name().unwrap_or_default().to_string_lossy();
-        name.strip_prefix(PREFIX).is_some_and(|pid| !Path::new("/proc").join(pid).exists())
+        name.strip_prefix(PREFIX).is_some_and(is_dead)
     };
     entries.map(|entry| entry.path()).filter(dead).collect()
+}
+
+/// Gone, or a zombie whose parent has not looked yet (man 5 proc_pid_stat).
+fn is_dead(pid: &str) -> bool {
+    let stat = fs::read_to_string(Path::new("/proc").join(pid).join("stat")).unwrap_or_default();
+    stat.rsplit_once(") ").is_none_or(|(_, fields)| fields.starts_with(['Z', 'X']))
 }
 
 /// Removes groups whose processes have been killed. A frozen one of v1 does not die before it is

@@ -50,7 +50,7 @@ fn a_killed_test_leaves_nothing_that_is_not_swept() {
     // Whoever makes a stage next removes what is left of this one, once it is dead.
     for _ in 0..50 {
         groups::sweep();
-        sleep(Duration::from_millis(if before.changes().is_empty() { 0 } else { 100 }));
+        sleep(Duration::from_millis(if before.changes().is_empty() { 10 } else { 100 }));
     }
     before.assert_unchanged();
 }
