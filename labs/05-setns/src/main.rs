@@ -9,6 +9,9 @@ use std::process::ExitCode;
 use crate::args::{Args, Command};
 
 fn main() -> ExitCode {
+    if let Some(ended) = cgroups::door(std::env::args_os()) {
+        return ended;
+    }
     let args: Args = ground::cli::parse();
     ground::cli::run(args.flags, |narrator| match &args.command {
         Some(Command::Enter(enter)) => commands::enter(narrator, enter),

@@ -1,5 +1,6 @@
 //! mini-docker: one binary with several names. As `mini-runc` it is the runtime; with the hidden
-//! verb `monitor` the process that watches over a container; else the command line.
+//! verb `monitor` the process that watches over a container; as the guardian of the demonstration's
+//! group it waits for the end of its maker; else the command line.
 
 mod cli;
 mod demo;
@@ -23,6 +24,9 @@ fn main() -> ExitCode {
     let name = words.first().map(Path::new).and_then(Path::file_name);
     if name.is_some_and(|name| name == OWN_NAME) {
         return mini_runc(words);
+    }
+    if let Some(ended) = cgroups::door(words.into_iter()) {
+        return ended;
     }
     let arguments = match cli::args::Arguments::try_parse() {
         Ok(arguments) => arguments,

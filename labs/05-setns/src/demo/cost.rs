@@ -92,7 +92,7 @@ fn group() -> Result<Temporary> {
     let site = Site::find()?;
     let memory = [Controller::Memory].into_iter().collect();
     site.require(&memory)?;
-    Temporary::create(&site, "cost", &memory)
+    Temporary::guarded(&site, "cost", &memory)
 }
 
 fn mebibytes(bytes: u64) -> String {

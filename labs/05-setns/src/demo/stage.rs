@@ -83,5 +83,5 @@ fn exec(port: u16) -> Result<Exec> {
 fn group() -> Result<Temporary> {
     let site = Site::find()?;
     sweep(&site);
-    Temporary::create(&site, "target", &[Controller::Pids].into_iter().collect())
+    Temporary::guarded(&site, "target", &[Controller::Pids].into_iter().collect())
 }

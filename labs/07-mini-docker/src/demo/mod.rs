@@ -76,7 +76,7 @@ fn set_stage() -> Result<ExitCode> {
 /// The group in which the container's group is made, so that it is found again whatever happens.
 fn make_group(site: &Site) -> Result<Temporary> {
     cgroups::sweep(site);
-    Temporary::create(site, "demo", &Controller::accounting())
+    Temporary::guarded(site, "demo", &Controller::accounting())
 }
 
 /// The runtime may have made it in more hierarchies than we had.
