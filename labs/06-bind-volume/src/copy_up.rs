@@ -31,17 +31,24 @@ const DEPTH_MAX: usize = 256;
 /// What one getdents64(2) brings.
 const NAMES: usize = 4096;
 
-/// Copies one directory into another, empty one: directories, files, links, fifos and device nodes
-/// (those that may be made), with permissions, owners and times, also of the directory itself.
+/// Copies the content of a directory into another, empty one: directories, files, links, fifos and
+/// device nodes (those that may be made), with permissions, owners and times.
 ///
 /// # Errors
 /// As the calls it takes; ELOOP for directories deeper than 256.
 pub(crate) fn copy_up(from: impl AsFd, to: impl AsFd) -> Done {
     let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
     let from = openat(from, c".", flags, Mode::empty())?;
-    let to = openat(to, c".", flags, Mode::empty())?;
-    directory(&from, &to, DEPTH_MAX)?;
-    like(&to, c".", &fstat(&from)?)
+    directory(&from, &openat(to, c".", flags, Mode::empty())?, DEPTH_MAX)
+}
+
+/// The same, with permissions, owner and times of the directory itself.
+///
+/// # Errors
+/// As [`copy_up`].
+pub(crate) fn copy_whole(from: impl AsFd, to: &OwnedFd) -> Done {
+    copy_up(&from, to)?;
+    like(to, c".", &fstat(from)?)
 }
 
 fn directory(from: &OwnedFd, to: &OwnedFd, depth: usize) -> Done {
@@ -120,4 +127,60 @@ fn like(to: &OwnedFd, name: &CStr, stat: &nix::libc::stat) -> Done {
     let accessed = TimeSpec::new(stat.st_atime, stat.st_atime_nsec);
     let modified = TimeSpec::new(stat.st_mtime, stat.st_mtime_nsec);
     sys::utimensat(to.as_fd(), name, [accessed, modified])
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        fs,
+        os::unix::fs::{MetadataExt, PermissionsExt, symlink},
+    };
+
+    use super::*;
+
+    fn directories(name: &str) -> (std::path::PathBuf, std::path::PathBuf) {
+        let root = std::env::temp_dir().join(format!("lab-06-{}-{name}", std::process::id()));
+        let (from, to) = (root.join("from"), root.join("to"));
+        fs::create_dir_all(&from).unwrap();
+        fs::create_dir_all(&to).unwrap();
+        (from, to)
+    }
+
+    fn copied(from: &std::path::Path, to: &std::path::Path) -> Done {
+        copy_whole(fs::File::open(from).unwrap(), &fs::File::open(to).unwrap().into())
+    }
+
+    #[test]
+    fn a_copy_is_like_what_it_is_a_copy_of() {
+        let (from, to) = directories("copy");
+        fs::create_dir_all(from.join("deep/er")).unwrap();
+        // More than one sendfile(2), and more names than one getdents64(2) brings.
+        fs::write(from.join("deep/er/file"), vec![7; 3 << 20]).unwrap();
+        (0..500).for_each(|n| fs::write(from.join(format!("name-{n:060}")), "").unwrap());
+        fs::set_permissions(from.join("deep"), PermissionsExt::from_mode(0o1751)).unwrap();
+        symlink("/etc/shadow", from.join("link")).unwrap();
+        let result = copied(&from, &to);
+        let same = |name: &str| {
+            let look = |root: &std::path::Path| {
+                let it = fs::symlink_metadata(root.join(name)).unwrap();
+                (it.mode(), it.uid(), it.gid(), it.mtime(), it.mtime_nsec())
+            };
+            look(&from) == look(&to)
+        };
+        assert!(["", "deep", "deep/er", "deep/er/file", "link"].into_iter().all(same));
+        assert_eq!(fs::read(to.join("deep/er/file")).unwrap().len(), 3 << 20);
+        assert_eq!(fs::read_link(to.join("link")).unwrap().to_str(), Some("/etc/shadow"));
+        assert_eq!(fs::read_dir(&to).unwrap().count(), 502);
+        fs::remove_dir_all(from.parent().unwrap()).unwrap();
+        assert_eq!(result, Ok(()));
+    }
+
+    #[test]
+    fn a_well_has_a_bottom() {
+        let (from, to) = directories("deep");
+        fs::create_dir_all(from.join("d/".repeat(DEPTH_MAX))).unwrap();
+        let result = copied(&from, &to);
+        fs::remove_dir_all(from.parent().unwrap()).unwrap();
+        assert_eq!(result, Err(Errno::ELOOP));
+    }
 }

@@ -9,7 +9,7 @@ use std::{fs, io, path::Path};
 
 use ground::{Error, Explanation, Result};
 
-use crate::copy_up::copy_up;
+use crate::copy_up::copy_whole;
 
 /// Fills an empty volume with what the image has at `from`, owners, modes and times included. Does
 /// nothing when the volume has something, or the image no directory there.
@@ -24,7 +24,7 @@ pub fn fill(data: &Path, from: &Path) -> Result<()> {
         if !from.is_dir() || !is_empty(data)? {
             return Ok(());
         }
-        Ok(copy_up(&fs::File::open(from)?, &fs::File::open(data)?)?)
+        Ok(copy_whole(fs::File::open(from)?, &fs::File::open(data)?.into())?)
     };
     fill().map_err(|error| {
         Error::new("cannot fill the volume with what the image has there")

@@ -353,14 +353,13 @@ fn a_source_that_only_the_caller_may_reach_is_taken_along() {
 fn a_tmpfs_begins_with_what_it_covers_if_it_is_told_to() {
     needs!(Root, Program("busybox"));
     covers!("mounts[].options=tmpcopyup");
-    let script = "cd /data; ls; cat deep/er/file; readlink link; stat -c '%a %u:%g %Y' . deep script; \
+    let script = "cd /data; ls; cat deep/er/file; readlink link; stat -c '%a %u:%g %Y' deep script; stat -c %a . ../set; \
                   touch /data/deep/x; grep -c ' /data tmpfs ' /proc/mounts";
     let stage = stage(&["sh", "-c", script], |config| {
-        push(
-            config,
-            json!({"destination": "/data", "type": "tmpfs", "source": "tmpfs",
-            "options": ["tmpcopyup"]}),
-        );
+        for (at, options) in [("/data", &["tmpcopyup"][..]), ("/set", &["tmpcopyup", "mode=1777"])]
+        {
+            push(config, json!({"destination": at, "type": "tmpfs", "options": options}));
+        }
     });
     let data = stage.bundle().join("rootfs/data");
     fs::create_dir_all(data.join("deep/er")).unwrap();
@@ -374,7 +373,7 @@ fn a_tmpfs_begins_with_what_it_covers_if_it_is_told_to() {
         let when = std::time::UNIX_EPOCH + std::time::Duration::from_secs(time);
         fs::File::open(&path).unwrap().set_modified(when).unwrap();
     }
-    let expected = "deep\nlink\nscript\ncontent\n/etc/shadow\n1755 7:8 3\n777 7:8 2\n4711 7:8 1\n1";
+    let expected = "deep\nlink\nscript\ncontent\n/etc/shadow\n777 7:8 2\n4711 7:8 1\n1755\n1777\n1";
     assert_eq!(stage.run().ok().trim(), expected);
     assert!(!data.join("deep/x").exists(), "the image is not written");
 }
@@ -514,4 +513,40 @@ fn a_kernel_without_mount_setattr_gets_the_same_mounts() {
     let output = old.arg(ours.get_program()).args(ours.get_args()).output().unwrap();
     assert_eq!(String::from_utf8_lossy(&output.stdout), "3\n1\n", "{output:?}");
     assert_eq!(Runtime::MiniRunc, stage.runtime);
+}
+
+#[test]
+fn what_is_written_to_proc_goes_to_proc() {
+    needs!(Root, Program("busybox"));
+    let stage = stage(&["cat", "/proc/sys/net/ipv4/ip_forward"], |config| {
+        config["linux"]["sysctl"] = json!({"net.ipv4.ip_forward": "1"});
+    });
+    let decoy = stage.dir.path().join("decoy");
+    fs::write(&decoy, "untouched").unwrap();
+    // Somebody has covered the file; whoever follows the path writes to the decoy.
+    let ours = stage.command(&["run", "-b", stage.bundle().to_str().unwrap(), &stage.id]);
+    let cover = "mount --bind \"$0\" /proc/sys/net/ipv4/ip_forward && exec \"$@\"";
+    let mut covered = Command::new("unshare");
+    covered.args(["-m", "sh", "-c", cover]).arg(&decoy).arg(ours.get_program());
+    let output = covered.args(ours.get_args()).output().unwrap();
+    assert_eq!(String::from_utf8_lossy(&output.stdout), "1\n", "{output:?}");
+    assert_eq!(fs::read_to_string(&decoy).unwrap(), "untouched");
+}
+
+#[test]
+fn a_terminal_comes_from_a_devpts_and_not_from_the_image() {
+    needs!(Root, Program("busybox"));
+    let stage = stage(&["true"], |config| {
+        config["process"]["terminal"] = json!(true);
+        let mounts = config["mounts"].as_array_mut().unwrap();
+        mounts.retain(|it| !it["destination"].as_str().unwrap().starts_with("/dev"));
+    });
+    let pts = stage.bundle().join("rootfs/dev/pts");
+    fs::create_dir_all(&pts).unwrap();
+    fs::write(pts.join("ptmx"), "").unwrap();
+    let socket = stage.dir.path().join("socket");
+    let _listener = std::os::unix::net::UnixListener::bind(&socket).unwrap();
+    let (bundle, socket) = (stage.bundle(), socket.to_str().unwrap());
+    let create = ["create", "--console-socket", socket, "-b", bundle.to_str().unwrap(), &stage.id];
+    stage.call(&create).refused("mount one on /dev/pts");
 }
