@@ -22,7 +22,7 @@ use crate::{
     bundle::{self, Bundle},
     caller::Caller,
     cgroup::Place,
-    console, delete, net_devices,
+    console, delete, intel_rdt, net_devices,
     plan::{Gate, Plan, StateText, Wishes, run_hooks},
     record::{Container, Record, Root},
     remarks,
@@ -139,7 +139,9 @@ impl Making<'_> {
         let mut place = Place::find(self.bundle, self.id, self.caller, warn)?;
         place.as_ref().map_or(Ok(()), Place::must_be_empty)?;
         let cgroup = place.as_ref().map(|place| place.group().name.clone());
-        let record = Record::new(self.id, self.bundle, cgroup);
+        let rdt = self.bundle.linux().intel_rdt.as_ref();
+        let resctrl = intel_rdt::Class::ours(rdt, self.id)?;
+        let record = Record { resctrl, ..Record::new(self.id, self.bundle, cgroup) };
         // Before the group is made: whoever cleans up after us must know its name.
         record.write(self.dir)?;
         self.keep_config()?;
@@ -186,6 +188,7 @@ impl Making<'_> {
         state: &StateText,
     ) -> Result<(Child, Record)> {
         let group = place.map_or(Ok(None), Place::dir_fd)?;
+        let class = intel_rdt::Class::make(self.bundle.linux().intel_rdt.as_ref(), self.id)?;
         let mut written = None;
         // What the steps hold open closes at the end of this function: a fifo that we kept would
         // hide that the child let go of it.
@@ -195,6 +198,9 @@ impl Making<'_> {
             let record = record.clone().with_process(pid)?;
             record.write(self.dir)?;
             written = Some(record);
+            if let Some(class) = &class {
+                class.add(pid)?;
+            }
             // Before the hooks: they find the network as config.json has it.
             net_devices::move_in(self.bundle.linux(), pid)?;
             self.run_hooks(state, pid)

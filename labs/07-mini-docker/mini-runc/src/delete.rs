@@ -21,7 +21,7 @@ use nix::{
 use oci::runtime::{Hook, Status};
 
 use crate::{
-    Warn, cgroup,
+    Warn, cgroup, intel_rdt,
     plan::{StateText, run_hooks},
     record::{Container, Root, word},
 };
@@ -92,6 +92,7 @@ pub(crate) fn take_away(dir: &Path) -> Result<()> {
         if let Some(group) = container.record.cgroup.as_deref().map_or(Ok(None), cgroup::open)? {
             group.remove()?;
         }
+        intel_rdt::remove(&container.record.resctrl);
     }
     fs::remove_dir_all(dir).map_err(|error| {
         Error::new("cannot remove the container's state directory")

@@ -14,12 +14,13 @@
 //! | `create`, `start`, `run`, `exec`, `kill`, `update`, `events`, `delete` | one operation each |
 //! | `record` | what is known of a container between two commands |
 //! | `remarks` | where it gets less than it asks for |
+//! | `intel_rdt` | its share of cache and memory bandwidth |
 //! | `net_devices` | devices of the host that move inside |
 //! | `console` | our side of a container's terminal |
 //! | `seal` | why no container can overwrite this program |
 //! | [`defaults`] | what Docker gives a container unless told otherwise |
 //!
-//! Left out on purpose, for now: idmapped mounts, checkpointing, and the systemd cgroup driver.
+//! Left out on purpose, for now: checkpointing, and the systemd cgroup driver.
 
 mod bundle;
 mod caller;
@@ -31,6 +32,7 @@ pub mod defaults;
 mod delete;
 mod events;
 mod exec;
+mod intel_rdt;
 mod kill;
 mod net_devices;
 mod plan;

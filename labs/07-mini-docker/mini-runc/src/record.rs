@@ -51,6 +51,9 @@ pub(crate) struct Record {
     pub(crate) bundle: PathBuf,
     /// The group below the places where groups are made; absent where it has none.
     pub(crate) cgroup: Option<PathBuf>,
+    /// The directories of resctrl that go with it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) resctrl: Vec<PathBuf>,
     /// When it was created, in seconds since 1970.
     pub(crate) created_s: u64,
     /// Whose it is.
@@ -157,6 +160,7 @@ impl Record {
             start_time: None,
             bundle: bundle.dir.clone(),
             cgroup,
+            resctrl: Vec::new(),
             created_s: now.map_or(0, |now| now.as_secs()),
             owner_uid: nix::unistd::getuid().as_raw(),
             annotations: bundle.spec.annotations.clone(),

@@ -368,3 +368,13 @@ fn a_descriptor_of_the_process_goes_through_the_pidfd_socket() {
     let about = fs::read_to_string(format!("/proc/self/fdinfo/{number}")).unwrap();
     assert!(about.contains(&format!("Pid:\t{}\n", stage.pid())), "{about}");
 }
+
+#[test]
+fn the_systemd_driver_is_refused_in_words() {
+    let stage = stage();
+    stage.configure(|_| {});
+    let bundle = stage.bundle();
+    let args = ["--systemd-cgroup", "create", "-b", bundle.to_str().unwrap(), &stage.id];
+    stage.call(&args).refused("--cgroup-manager=cgroupfs");
+    stage.call(&["--systemd-cgroup", "list"]).ok();
+}

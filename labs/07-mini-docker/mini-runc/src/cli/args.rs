@@ -31,8 +31,7 @@ pub(super) struct Global {
     /// How they are written
     #[arg(long, global = true, value_name = "FORMAT", default_value = "text")]
     pub(super) log_format: LogFormat,
-    /// Accepted for runc's sake: `slice:prefix:name` is understood as a path, and the group is made
-    /// without asking systemd
+    /// Have systemd make the group: not done here, and refused
     #[arg(long, global = true)]
     pub(super) systemd_cgroup: bool,
     /// Accepted for runc's sake; there is nothing more to tell

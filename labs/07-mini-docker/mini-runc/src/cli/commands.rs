@@ -20,6 +20,9 @@ use crate::{
 };
 
 pub(super) fn run(args: Args, log: &Log) -> Result<ExitCode> {
+    if args.global.systemd_cgroup && matches!(args.command, Command::Create(_) | Command::Run(_)) {
+        return Err(no_systemd());
+    }
     let root = Root { dir: args.global.root.unwrap_or_else(default_root) };
     let warn = &mut |text: String| log.warn(&text);
     match args.command {
@@ -82,6 +85,20 @@ fn signal(root: &Root, args: &Kill) -> Result<()> {
     let signal = kill::parse_signal(&args.signal)?;
     let container = root.container(&args.id.id)?;
     kill::kill(&container, signal, args.all)
+}
+
+/// A group that systemd does not know of, in a tree that systemd manages, is one that it may take
+/// controllers from or remove: that must not be sold as its own.
+fn no_systemd() -> Error {
+    let why = if std::path::Path::new("/run/systemd/system").exists() {
+        "--systemd-cgroup asks for a scope of systemd's, and this runtime makes its groups itself"
+    } else {
+        "systemd is not running on this host"
+    };
+    Error::new("cannot use the systemd cgroup driver").why(why).see("5 systemd.scope").fix(
+        "use the cgroupfs driver: podman --cgroup-manager=cgroupfs, \
+         dockerd --exec-opt native.cgroupdriver=cgroupfs, containerd SystemdCgroup = false",
+    )
 }
 
 fn no_checkpoints() -> Error {

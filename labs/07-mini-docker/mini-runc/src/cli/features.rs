@@ -33,7 +33,7 @@ pub(super) fn features() -> Result<()> {
             },
             "apparmor": { "enabled": true },
             "selinux": { "enabled": true },
-            "intelRdt": { "enabled": false, "schemata": false, "monitoring": false },
+            "intelRdt": { "enabled": true, "schemata": true, "monitoring": true },
             "memoryPolicy": {
                 "modes": plan::memory_policy_modes(), "flags": plan::memory_policy_flags(),
             },

@@ -7,16 +7,18 @@
 //!
 //! Source: runtime specification, config-linux.md, "Namespaces"; setns(2), unshare(2).
 
-use std::path::PathBuf;
+use std::{ffi::CString, path::PathBuf};
 
 use cgroups::Group;
 use ground::{Errno, Error, Explanation, Result, Step};
 use namespaces::{IdMaps, Kind, Kinds, Range, Spawn, steps::NewCgroupNamespace, time::Offsets};
 use nix::{
-    sys::prctl,
+    fcntl::{OFlag, open},
+    sys::{prctl, stat::Mode},
     unistd::{self, Gid, Uid},
 };
 use oci::runtime::{IdMapping, Namespace, NamespaceKind, TimeOffset};
+use rootfs::c_path;
 use setns::{JoinFile, JoinProcess, Target};
 
 use super::{Context, Steps, scheduling};
@@ -279,9 +281,7 @@ pub(super) fn running<'a>(
         steps.add("lab-02", step);
     }
     for file in parts {
-        let path = file.display().to_string();
-        let step = super::files::WriteFile::new(&path, "0".to_owned(), "exec --cgroup")?;
-        steps.add("lab-02", step);
+        steps.add("lab-02", JoinPart(c_path(file)?));
     }
     if let Some(step) = scheduling::go_on_on(context.process)? {
         steps.add("mini-runc", step);
@@ -399,6 +399,24 @@ impl Step for Unreachable {
             "until exec nobody inside may look at our memory, environment and open files, or trace us",
             "2 PR_SET_DUMPABLE",
         )
+    }
+}
+
+/// Enters a group of one controller, below the container's.
+#[derive(Debug)]
+struct JoinPart(CString);
+
+impl Step for JoinPart {
+    fn run(&self) -> Done {
+        let flags = OFlag::O_WRONLY | OFlag::O_CLOEXEC;
+        let file = open(self.0.as_c_str(), flags, Mode::empty())?;
+        // 0 is whoever writes.
+        unistd::write(&file, b"0").map(drop)
+    }
+
+    fn explain(&self) -> Explanation {
+        let call = format!("write({:?}, \"0\")", self.0.to_string_lossy());
+        Explanation::new(call, "exec --cgroup", "7 cgroups")
     }
 }
 

@@ -264,3 +264,17 @@ fn a_controller_that_the_machine_does_not_have_is_named() {
     let rdma = json!({"rdma": {"mlx5_1": {"hcaHandles": 3, "hcaObjects": 10000}}});
     stage(&["true"], resources(rdma)).create().refused("rdma");
 }
+
+#[test]
+fn a_class_of_service_needs_resctrl() {
+    needs!(Root, Program("busybox"));
+    covers!("linux.intelRdt.*");
+    let mounted = fs::read_to_string("/proc/self/mountinfo").unwrap().contains(" - resctrl ");
+    let output = stage(&["true"], |config| {
+        config["linux"]["intelRdt"] = json!({"l3CacheSchema": "L3:0=1", "memBwSchema": "MB:0=20",
+            "schemata": ["L2:0=1"], "enableMonitoring": true});
+    });
+    if !mounted {
+        output.run().refused("no resctrl is mounted");
+    }
+}
