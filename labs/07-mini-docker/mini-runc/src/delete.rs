@@ -18,7 +18,7 @@ use nix::{
     sys::signal::{Signal, kill},
     unistd::Pid,
 };
-use oci::runtime::{Hook, Status};
+use oci::runtime::Status;
 
 use crate::{
     Warn, cgroup, intel_rdt,
@@ -61,23 +61,15 @@ pub(crate) fn delete(root: &Root, id: &str, force: bool, warn: Warn<'_>) -> Resu
 /// # Errors
 /// As [`take_away`].
 pub(crate) fn destroy(container: &Container, warn: Warn<'_>) -> Result<()> {
-    let hooks = poststop(container);
     take_away(&container.dir)?;
     let state = StateText::new(container.record.state(Status::Stopped));
-    for hook in hooks {
-        let hook = std::slice::from_ref(&hook);
+    for hook in &container.record.hooks.poststop {
+        let hook = std::slice::from_ref(hook);
         if let Err(error) = run_hooks("poststop", hook, &state, Status::Stopped, Pid::from_raw(0)) {
             warn(format!("{}: {}", error.what, error.why.unwrap_or_default()));
         }
     }
     Ok(())
-}
-
-/// The poststop hooks, read while the copy of config.json is there.
-fn poststop(container: &Container) -> Vec<Hook> {
-    let text = fs::read(container.dir.join(crate::bundle::CONFIG)).ok();
-    let spec = text.and_then(|text| crate::bundle::spec(&text).ok());
-    spec.and_then(|spec| spec.hooks).map(|hooks| hooks.poststop).unwrap_or_default()
 }
 
 /// Takes away process, group and directory of whatever is in a state directory. What cannot be

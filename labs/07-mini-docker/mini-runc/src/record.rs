@@ -21,7 +21,7 @@ use std::{
 
 use ground::{Error, Result};
 use nix::unistd::Pid;
-use oci::runtime::{State, Status};
+use oci::runtime::{Hooks, State, Status};
 use serde::{Deserialize, Serialize};
 
 use crate::{bundle, bundle::Bundle, cgroup, plan};
@@ -61,6 +61,9 @@ pub(crate) struct Record {
     /// The annotations of config.json.
     #[serde(default)]
     pub(crate) annotations: std::collections::BTreeMap<String, String>,
+    /// The hooks that are still to come, so that start and delete need not read config.json again.
+    #[serde(default)]
+    pub(crate) hooks: Hooks,
 }
 
 /// A container that has a directory.
@@ -164,6 +167,7 @@ impl Record {
             created_s: now.map_or(0, |now| now.as_secs()),
             owner_uid: nix::unistd::getuid().as_raw(),
             annotations: bundle.spec.annotations.clone(),
+            hooks: bundle.spec.hooks.as_ref().map(to_come).unwrap_or_default(),
         }
     }
 
@@ -308,6 +312,12 @@ impl Container {
             .why(format!("container {id} is {status}"))
             .fix(format!("mini-runc state {id} tells how it is"))
     }
+}
+
+/// Those after the container is created.
+fn to_come(hooks: &Hooks) -> Hooks {
+    let Hooks { poststart, poststop, .. } = hooks.clone();
+    Hooks { poststart, poststop, ..Hooks::default() }
 }
 
 /// The specification's word for a status.

@@ -94,8 +94,7 @@ fn failure(container: &Container, index: usize, errno: ground::Errno) -> Failure
 }
 
 fn poststart(container: &Container, pid: Pid) -> Result<()> {
-    let bundle = container.bundle()?;
-    let Some(hooks) = &bundle.spec.hooks else { return Ok(()) };
-    let state = StateText::new(container.record.state(Status::Running));
-    run_hooks("poststart", &hooks.poststart, &state, Status::Running, pid)
+    let (hooks, status) = (&container.record.hooks.poststart, Status::Running);
+    let state = StateText::new(container.record.state(status));
+    run_hooks("poststart", hooks, &state, status, pid)
 }

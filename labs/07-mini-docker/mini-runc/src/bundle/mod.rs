@@ -22,7 +22,7 @@ pub(crate) struct Bundle {
     pub(crate) dir: PathBuf,
     /// The root file system, absolute, without links.
     pub(crate) rootfs: PathBuf,
-    /// config.json.
+    /// config.json, without `process` and `linux`.
     pub(crate) spec: Spec,
     /// config.json as it was written, kept with the container.
     pub(crate) text: Vec<u8>,
@@ -55,8 +55,8 @@ impl Bundle {
     /// # Errors
     /// As [`Bundle::read`].
     pub(crate) fn parse(dir: PathBuf, text: Vec<u8>) -> Result<Self> {
-        let spec = spec(&text)?;
-        let Some(process) = spec.process.clone() else {
+        let mut spec = spec(&text)?;
+        let Some(process) = spec.process.take() else {
             return Err(missing(
                 "process",
                 "the program to run: {\"args\": [\"sh\"], \"cwd\": \"/\"}",
@@ -75,7 +75,7 @@ impl Bundle {
             return Err(Error::new("the root file system is not a directory")
                 .why(format!("config.json, root.path leads to {}", rootfs.display())));
         }
-        let linux = spec.linux.clone().unwrap_or_default();
+        let linux = spec.linux.take().unwrap_or_default();
         Ok(Self { dir, rootfs, spec, text, process, linux })
     }
 
