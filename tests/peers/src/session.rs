@@ -23,7 +23,7 @@ use std::{
 
 use crate::{
     Engine,
-    stage::{Scene, Stage},
+    stage::{self, Machine, Scene, Stage},
 };
 
 /// A session, parsed.
@@ -61,19 +61,23 @@ pub enum Peer {
 /// With the steps that went otherwise than the session says.
 #[track_caller]
 pub fn play(name: &str, engine: &'static str, peer: Peer) {
-    let session = Session::read(name);
-    let theirs = match peer {
-        Peer::Runc => Scene { engine, runtime: "/usr/sbin/runc".into(), hide_v2: false },
-        Peer::Crun => Scene { engine, runtime: "/usr/bin/crun".into(), hide_v2: true },
+    let (runtime, machine) = match peer {
+        Peer::Runc => ("/usr/sbin/runc", Machine::Here),
+        Peer::Crun => ("/usr/bin/crun", Machine::HereWithoutV2),
     };
-    let said = session.play(&theirs);
-    if recording() {
-        session.record(&said);
-        return;
-    }
-    session.compare(&theirs, &said);
-    let ours = Scene { engine, runtime: Engine::program_named("mini-runc"), hide_v2: false };
-    session.compare(&ours, &session.play(&ours));
+    let theirs = Scene { engine, runtime: runtime.into(), machine };
+    Session::read(name).play_to_both(&theirs, Machine::Here);
+}
+
+/// The same in a guest with cgroup v2 only, after crun.
+///
+/// # Panics
+/// As [`play`].
+#[track_caller]
+pub fn play_in_guest(name: &str, engine: &'static str) {
+    let machine = Machine::Guest;
+    let theirs = Scene { engine, runtime: "/usr/bin/crun".into(), machine };
+    Session::read(name).play_to_both(&theirs, machine);
 }
 
 fn recording() -> bool {
@@ -90,19 +94,42 @@ impl Session {
         Self { path, steps, tail }
     }
 
+    #[track_caller]
+    fn play_to_both(&self, theirs: &Scene, machine: Machine) {
+        let said = self.play(theirs);
+        if recording() {
+            self.record(&said);
+            return;
+        }
+        self.compare(theirs, &said);
+        let ours = Scene { runtime: Engine::program_named("mini-runc"), machine, ..*theirs };
+        self.compare(&ours, &self.play(&ours));
+    }
+
     /// What each step says on a new stage.
     #[track_caller]
     fn play(&self, scene: &Scene) -> Vec<String> {
         let started = Instant::now();
+        let said = if scene.machine == Machine::Guest {
+            let steps: Vec<_> = self.steps.iter().map(|step| &*step.command).collect();
+            stage::in_guest(scene, &steps).into_iter().map(shown).collect()
+        } else {
+            self.play_here(scene)
+        };
+        let (runtime, seconds) = (scene.runtime.display(), started.elapsed().as_secs());
+        let name = self.path.file_stem().unwrap_or_default().display();
+        eprint(&format!("{name} over {runtime}: {} steps, {seconds} s", said.len()));
+        said
+    }
+
+    #[track_caller]
+    fn play_here(&self, scene: &Scene) -> Vec<String> {
         let mut stage = Stage::new(scene);
         let said: Vec<_> = self.steps.iter().map(|step| shown(stage.step(&step.command))).collect();
         let differs = self.steps.iter().zip(&said).any(|(step, said)| step.said != *said);
         if differs && !recording() {
             eprint(&format!("the log of {}:\n{}", scene.engine, stage.log()));
         }
-        let (runtime, seconds) = (scene.runtime.display(), started.elapsed().as_secs());
-        let name = self.path.file_stem().unwrap_or_default().display();
-        eprint(&format!("{name} over {runtime}: {} steps, {seconds} s", said.len()));
         said
     }
 

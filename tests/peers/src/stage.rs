@@ -11,6 +11,8 @@
 //! that is frozen in one stays until it is thawed.
 
 use std::{
+    ffi::OsString,
+    fs,
     io::{Read, Write},
     path::{Path, PathBuf},
     process::{Child, ChildStdin, Command, Stdio},
@@ -18,6 +20,8 @@ use std::{
     thread,
     time::Duration,
 };
+
+use tempfile::TempDir;
 
 use crate::groups::Groups;
 
@@ -31,8 +35,20 @@ pub struct Scene {
     pub engine: &'static str,
     /// The low-level runtime that it uses.
     pub runtime: PathBuf,
-    /// Whether a cgroup v2 beside v1 is out of sight: Debian's crun refuses a machine that is both.
-    pub hide_v2: bool,
+    /// Where it plays.
+    pub machine: Machine,
+}
+
+/// What a stage is made on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Machine {
+    /// This one.
+    Here,
+    /// This one, with a cgroup v2 beside v1 out of sight: Debian's crun refuses a machine that is
+    /// both.
+    HereWithoutV2,
+    /// A kernel with cgroup v2 only (`tests/guest`).
+    Guest,
 }
 
 /// A furnished stage.
@@ -106,20 +122,72 @@ impl Drop for Stage {
     }
 }
 
+/// A program in namespaces of its own.
+const UNSHARE: &str = "unshare --mount --propagation private --net --ipc --uts --pid \
+    --fork --kill-child --mount-proc";
+
+fn here() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// The variables of `stage/furnish.sh`.
+fn variables(scene: &Scene) -> [(&'static str, OsString); 7] {
+    let hide_v2 = if scene.machine == Machine::HereWithoutV2 { "yes" } else { "" };
+    [
+        ("PATH", "/usr/sbin:/usr/bin:/sbin:/bin".into()),
+        ("LC_ALL", "C.UTF-8".into()),
+        ("TZ", "UTC".into()),
+        ("RUNTIME", scene.runtime.clone().into()),
+        ("ENGINE", here().join("stage").join(scene.engine).with_extension("sh").into()),
+        ("SESSIONS", here().join("sessions").into()),
+        ("HIDE_V2", hide_v2.into()),
+    ]
+}
+
 fn command(scene: &Scene) -> Command {
     // It waits until we have put it into its control groups.
-    const ENTER: &str = "read -r _; exec setpriv --pdeathsig KILL unshare --mount --propagation private --net --ipc --uts \
-        --cgroup --pid --fork --kill-child --mount-proc bash \"$0\"";
-    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let enter = format!("read -r _; exec setpriv --pdeathsig KILL {UNSHARE} --cgroup bash \"$0\"");
     let mut command = Command::new("sh");
-    command.args(["-euc", ENTER]).arg(here.join("stage/furnish.sh")).env_clear();
-    command.env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin").env("LC_ALL", "C.UTF-8").env("TZ", "UTC");
-    command.env(testbed::MARK, testbed::own_mark()).env("RUNTIME", &scene.runtime);
-    command.env("ENGINE", here.join("stage").join(scene.engine).with_extension("sh"));
-    command.env("SESSIONS", here.join("sessions"));
-    command.env("HIDE_V2", if scene.hide_v2 { "yes" } else { "" });
+    command.args(["-euc", &enter]).arg(here().join("stage/furnish.sh")).env_clear();
+    command.envs(variables(scene)).env(testbed::MARK, testbed::own_mark());
     command.stdin(Stdio::piped()).stdout(Stdio::piped());
     command
+}
+
+/// Runs all steps on a stage in a guest, which hears no standard input, and whose control groups go
+/// with it.
+///
+/// # Panics
+/// When the guest or the stage breaks down before the last step, or after 300 s.
+#[track_caller]
+pub fn in_guest(scene: &Scene, steps: &[&str]) -> Vec<(String, i32)> {
+    // What gives controllers to groups below may have no processes of its own (man 7 cgroups), so
+    // only the namespace is made in the group, and all processes are in one below.
+    let enter = format!(
+        "cd /sys/fs/cgroup; mkdir -p stage/init; echo 0 > stage/cgroup.procs; \
+         exec unshare --cgroup sh -euc 'echo 0 > stage/init/cgroup.procs; cd /; \
+             exec {UNSHARE} bash \"$1\" < \"$2\"' sh \"$@\""
+    );
+    // The name by which tests beside us know that it is no leak.
+    let name = format!("unboxed-stage.{}.", std::process::id());
+    let directory = TempDir::with_prefix(name).expect("a temporary directory");
+    let file = directory.path().join("steps");
+    fs::write(&file, format!("{}\0", steps.join("\0"))).expect("a file of our own");
+    let mut guest = Command::new(here().join("../guest/run"));
+    guest.args(["-t", "300", "-w", "/"]).env(testbed::MARK, testbed::own_mark());
+    let runtime = scene.runtime.parent().expect("a program has a directory");
+    for seen in [here(), directory.path(), runtime] {
+        guest.arg("-b").arg(seen);
+    }
+    for (name, value) in variables(scene).iter().filter(|(name, _)| *name != "PATH") {
+        guest.arg("-e").arg(format!("{name}={}", value.display()));
+    }
+    guest.args(["--", "sh", "-euc", &enter, "sh"]).arg(here().join("stage/furnish.sh")).arg(file);
+    let said = crate::run(&mut guest);
+    let words: Vec<_> = said.stdout.split('\0').collect();
+    assert_eq!(words.len() / 2, steps.len(), "the guest said:\n{}\n{}", said.stdout, said.stderr);
+    let status = |word: &str| word.parse().unwrap_or_else(|_| panic!("no status: {word}"));
+    words.chunks_exact(2).map(|it| (it[0].to_owned(), status(it[1]))).collect()
 }
 
 /// What comes, cut at each NUL.

@@ -27,9 +27,6 @@ cgroups() {
   local names path
   if ! grep -qv '^0::' /proc/self/cgroup; then
     mount -t cgroup2 cgroup2 /sys/fs/cgroup
-    # What gives controllers to groups below may have no processes of its own (man 7 cgroups).
-    mkdir /sys/fs/cgroup/init
-    echo 1 > /sys/fs/cgroup/init/cgroup.procs
     sed 's/[^ ]*/+&/g' /sys/fs/cgroup/cgroup.controllers > /sys/fs/cgroup/cgroup.subtree_control
     return
   fi
@@ -57,7 +54,7 @@ image() (
   mkdir -p bin etc tmp proc sys dev root srv
   chmod 1777 tmp
   cp /bin/busybox bin/busybox
-  for applet in $(bin/busybox --list); do [ "$applet" = busybox ] || ln -s busybox "bin/$applet"; done
+  bin/busybox --install bin
   printf '%s\n' root:x:0:0:root:/root:/bin/sh nobody:x:65534:65534:nobody:/:/bin/sh > etc/passwd
   printf '%s\n' root:x:0: nogroup:x:65534: > etc/group
   cd ..

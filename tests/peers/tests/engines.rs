@@ -1,6 +1,6 @@
 //! Real engines over mini-runc: each session is played to a peer first, and both must say the same.
 
-use peers::session::{Peer, play};
+use peers::session::{Peer, play, play_in_guest};
 use testbed::{Host, needs};
 
 #[test]
@@ -49,5 +49,13 @@ fn an_ordinary_users_podman_does_not_notice() {
     needs!(NewUidMap, Program("slirp4netns"));
     let before = Host::now();
     play("rootless", "rootless", Peer::Crun);
+    before.assert_unchanged();
+}
+
+#[test]
+fn podman_does_not_notice_where_cgroups_are_v2_only() {
+    needs!(Root, Program("podman"), Program("crun"), Program("busybox"), Guest);
+    let before = Host::now();
+    play_in_guest("podman-v2", "podman");
     before.assert_unchanged();
 }

@@ -12,12 +12,16 @@ use std::{
 
 use peers::{
     groups,
-    stage::{Scene, Stage},
+    stage::{Machine, Scene, Stage},
 };
 use testbed::{Host, needs};
 
 fn podman() -> Scene {
-    Scene { engine: "podman", runtime: PathBuf::from("/usr/bin/crun"), hide_v2: true }
+    Scene {
+        engine: "podman",
+        runtime: PathBuf::from("/usr/bin/crun"),
+        machine: Machine::HereWithoutV2,
+    }
 }
 
 /// What is run again as a program of its own, to be killed; alone it does nothing.
