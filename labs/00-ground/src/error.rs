@@ -3,7 +3,7 @@
 //! An errno alone says what the kernel thought, not what the person did. Every error that leaves a
 //! lab is one of these; the step that failed is quoted as the call that strace(1) would show.
 
-use std::fmt;
+use std::{borrow::Cow, fmt};
 
 use serde_json::{Value, json};
 
@@ -96,12 +96,26 @@ fn in_words(errno: Errno) -> String {
     format!("{errno:?} ({})", errno.desc())
 }
 
+/// So many bytes of a part are shown; what is longer quotes what somebody gave us.
+const SHOWN: usize = 2000;
+
+/// The beginning of a text that nobody reads to its end, and how long it is.
+fn shortened(text: &str) -> Cow<'_, str> {
+    if text.len() <= SHOWN {
+        return Cow::Borrowed(text);
+    }
+    let ends = text.char_indices().map(|(at, _)| at);
+    let end = ends.take_while(|at| *at <= SHOWN).last().unwrap_or_default();
+    Cow::Owned(format!("{}.. ({} bytes)", &text[..end], text.len()))
+}
+
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.what)?;
+        write!(f, "{}", shortened(&self.what))?;
         let parts = [("why", &self.why), ("see", &self.see), ("fix", &self.fix)];
         for (label, text) in parts {
             if let Some(text) = text {
+                let text = shortened(text);
                 write!(f, "\n  {label}: {}", text.replace('\n', "\n       "))?;
             }
         }
@@ -142,6 +156,12 @@ mod tests {
         let error = Error::new("no").why("because").see("2 mount").fix("do");
         assert_eq!(Error::from_json(&error.to_json()), error);
         assert_eq!(Error::from_json(&json!({ "what": "no", "exit_code": 127 })).exit_code, 127);
+    }
+
+    #[test]
+    fn what_is_too_long_to_be_read_is_cut() {
+        let text = Error::new("no").why("ä".repeat(5000)).to_string();
+        assert!(text.ends_with("ää.. (10000 bytes)") && text.len() < 2100);
     }
 
     #[test]

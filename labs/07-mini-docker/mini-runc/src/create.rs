@@ -102,15 +102,29 @@ pub(crate) fn explain(
     warn: Warn<'_>,
 ) -> Result<Vec<(&'static str, Explanation)>> {
     let (bundle, caller) = look(&options)?;
-    let place = Place::on_paper(&bundle, id, &caller, warn)?;
-    let record = Record::new(id, &bundle, None);
+    explain_bundle(&bundle, &caller, id, options, warn)
+}
+
+/// The same for a bundle that has been read.
+///
+/// # Errors
+/// As [`explain`].
+pub(crate) fn explain_bundle(
+    bundle: &Bundle,
+    caller: &Caller,
+    id: &str,
+    options: Options,
+    warn: Warn<'_>,
+) -> Result<Vec<(&'static str, Explanation)>> {
+    let place = Place::on_paper(bundle, id, caller, warn)?;
+    let record = Record::new(id, bundle, None);
     let wishes = Wishes {
         preserve_fds: options.preserve_fds,
         no_pivot: options.no_pivot,
         ..Wishes::default()
     };
     let state = StateText::new(record.state(Status::Creating));
-    let plan = Plan::new(&bundle, &caller, place.as_ref(), wishes, &state)?;
+    let plan = Plan::new(bundle, caller, place.as_ref(), wishes, &state)?;
     let group = place.as_ref().map_or(Ok(Vec::new()), Place::explain)?;
     let group = group.into_iter().map(|call| ("lab-02", call));
     let devices = net_devices::explain(bundle.linux())?;

@@ -45,7 +45,23 @@ mod start;
 mod sys;
 mod update;
 
+use std::path::Path;
+
 pub use cli::main;
+
+/// The plan of a container in the bundle directory `dir`, were this text its config.json: each call
+/// in words, with the lab that teaches it. Nothing is made; what `create --explain` does.
+///
+/// # Errors
+/// What the text asks for and cannot be had, with the place in it.
+pub fn explain(
+    dir: &Path,
+    config: Vec<u8>,
+) -> ground::Result<Vec<(&'static str, ground::Explanation)>> {
+    let bundle = bundle::Bundle::parse(dir.to_owned(), config)?;
+    let caller = caller::Caller::look()?;
+    create::explain_bundle(&bundle, &caller, "box", create::Options::default(), &mut drop)
+}
 
 /// Where warnings go.
 type Warn<'a> = &'a mut dyn FnMut(String);

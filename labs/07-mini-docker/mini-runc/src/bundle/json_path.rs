@@ -36,6 +36,19 @@ pub(super) fn path_at(text: &[u8], end: usize) -> String {
     open.iter().fold(String::new(), |path, part| part.after(&path))
 }
 
+/// The path of the first text with a NUL byte in it; JSON has one way to write it.
+pub(super) fn of_nul(text: &[u8]) -> Option<String> {
+    let mut from = 0;
+    loop {
+        let escape = from + text.get(from..)?.iter().position(|byte| *byte == b'\\')?;
+        if text[escape + 1..].starts_with(b"u0000") {
+            return Some(path_at(text, escape));
+        }
+        // What is escaped may be a backslash itself.
+        from = escape + 2;
+    }
+}
+
 enum Part {
     Field(String),
     Entry(usize),
@@ -76,6 +89,15 @@ mod tests {
         let error = serde_json::from_str::<oci::runtime::Spec>(json).unwrap_err();
         let end = offset(json.as_bytes(), error.line(), error.column());
         assert_eq!(path_at(json.as_bytes(), end), expected, "{error}");
+    }
+
+    #[test]
+    fn a_nul_is_found_by_the_names_around_it() {
+        let at = |text: &str| of_nul(text.as_bytes());
+        assert_eq!(at(r#"{"a": {"b": ["c", "x\u0000"]}}"#).as_deref(), Some("a.b[1]"));
+        assert_eq!(at(r#"{"a": "x\\u0000"}"#), None);
+        assert_eq!(at(r#"{"a": "x\\u0000\u0000"}"#).as_deref(), Some("a"));
+        assert_eq!(at("{}"), None);
     }
 
     #[test]

@@ -104,14 +104,45 @@ impl Bundle {
 
 /// Parses config.json.
 pub(crate) fn spec(text: &[u8]) -> Result<Spec> {
+    if let Some(path) = json_path::of_nul(text) {
+        return Err(Error::new(format!("{CONFIG} is not valid"))
+            .why(format!("{path}: it holds a NUL byte (\\u0000), which ends a text for the kernel"))
+            .fix("leave the byte out: no path, argument or name can have one"));
+    }
     Spec::parse(text).map_err(|invalid| {
-        let why = format!("{}{}", place_of_error(text), invalid.why);
+        let why = format!("{}{}", place_of_error(text), in_json_words(&invalid.why));
         let error = Error::new(format!("{CONFIG} is not valid")).why(why);
         match invalid.fix {
             Some(fix) => error.fix(fix),
             None => error.fix("compare with what `mini-runc spec` writes"),
         }
     })
+}
+
+/// What would be accepted, in words of JSON and not of Rust.
+fn in_json_words(why: &str) -> String {
+    const WORDS: [(&str, &str); 9] = [
+        ("expected u8", "expected a whole number from 0 to 255"),
+        ("expected u16", "expected a whole number from 0 to 65535"),
+        ("expected u32", "expected a whole number from 0 to 4294967295"),
+        ("expected u64", "expected a whole number from 0 to 18446744073709551615"),
+        ("expected i32", "expected a whole number from -2147483648 to 2147483647"),
+        (
+            "expected i64",
+            "expected a whole number from -9223372036854775808 to 9223372036854775807",
+        ),
+        ("expected a sequence", "expected a list"),
+        ("expected a map", "expected an object"),
+        ("expected struct ", "expected an object: "),
+    ];
+    // The last one: before it stands what was found, and that may say anything.
+    let Some(at) = why.rfind("expected ") else { return why.to_owned() };
+    let (found, expected) = why.split_at(at);
+    let word = WORDS.iter().find(|(rust, _)| expected.starts_with(rust));
+    word.map_or_else(
+        || why.to_owned(),
+        |(rust, json)| format!("{found}{json}{}", &expected[rust.len()..]),
+    )
 }
 
 /// `process.user.uid: `, or nothing when the text is no JSON at all or the version is wrong.

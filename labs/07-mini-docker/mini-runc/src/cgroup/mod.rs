@@ -113,7 +113,10 @@ impl Place {
         needed.extend(limits.controllers());
         needed.insert(Controller::Devices);
         let name = name_of(bundle.linux().cgroups_path.as_deref(), id);
-        let group = Group::plan(site, name, &needed)?;
+        let group = Group::plan(site, name, &needed).map_err(|error| {
+            let why = format!("config.json, linux.cgroupsPath: {}", error.why.unwrap_or_default());
+            Error { why: Some(why), ..error }
+        })?;
         let trees = trees(&group, site);
         Ok(Self {
             group,

@@ -23,7 +23,7 @@ use nix::{
     },
     unistd::{self, Pid, Whence, getpid, lseek},
 };
-use oci::runtime::{Hook, State, Status};
+use oci::runtime::{Hook, Hooks, State, Status};
 
 use super::{Context, Steps};
 use crate::sys;
@@ -53,6 +53,38 @@ impl StateText {
         })?;
         Ok(text[1..].to_owned())
     }
+}
+
+/// What a hook must be, before anything is made: those after the container's end are run when nobody
+/// can give them back any more.
+///
+/// # Errors
+/// A hook with a relative path, or with no time at all.
+pub(super) fn check_all(hooks: &Hooks) -> Result<()> {
+    let moments = [
+        ("prestart", &hooks.prestart),
+        ("createRuntime", &hooks.create_runtime),
+        ("createContainer", &hooks.create_container),
+        ("startContainer", &hooks.start_container),
+        ("poststart", &hooks.poststart),
+        ("poststop", &hooks.poststop),
+    ];
+    let mut all = moments.into_iter().flat_map(|(at, hooks)| hooks.iter().map(move |it| (at, it)));
+    all.try_for_each(|(moment, hook)| check(moment, hook))
+}
+
+fn check(moment: &str, hook: &Hook) -> Result<()> {
+    if !hook.path.starts_with('/') {
+        return Err(Error::new(format!("cannot run the {moment} hook"))
+            .why(format!("config.json, hooks.{moment}: the path {:?} is not absolute", hook.path))
+            .fix("write the whole path, from \"/\" on"));
+    }
+    if hook.timeout == Some(0) {
+        return Err(Error::new(format!("cannot run the {moment} hook"))
+            .why(format!("config.json, hooks.{moment}: the timeout is 0"))
+            .fix("give at least a second, or leave it out: then it may take as long as it likes"));
+    }
+    Ok(())
 }
 
 /// # Errors
@@ -113,21 +145,7 @@ struct RunHook {
 
 impl RunHook {
     fn new(moment: &'static str, hook: &Hook, state: &StateText, status: Status) -> Result<Self> {
-        if !hook.path.starts_with('/') {
-            return Err(Error::new(format!("cannot run the {moment} hook"))
-                .why(format!(
-                    "config.json, hooks.{moment}: the path {:?} is not absolute",
-                    hook.path
-                ))
-                .fix("write the whole path, from \"/\" on"));
-        }
-        if hook.timeout == Some(0) {
-            return Err(Error::new(format!("cannot run the {moment} hook"))
-                .why(format!("config.json, hooks.{moment}: the timeout is 0"))
-                .fix(
-                    "give at least a second, or leave it out: then it may take as long as it likes",
-                ));
-        }
+        check(moment, hook)?;
         let path = hook.path.clone();
         let argv = if hook.args.is_empty() { vec![path.clone()] } else { hook.args.clone() };
         let exec = Exec::of(&path, &argv, &hook.env)?;

@@ -144,7 +144,7 @@ impl Context<'_> {
             return self.caller.maps_gid(gid);
         }
         let mappings = &self.linux.gid_mappings;
-        mappings.iter().any(|it| (it.container_id..it.container_id + it.size).contains(&gid))
+        mappings.iter().any(|it| gid >= it.container_id && gid - it.container_id < it.size)
     }
 }
 
@@ -252,6 +252,7 @@ fn before_created(
     state: &StateText,
     steps: &mut Steps,
 ) -> Result<Waiting> {
+    context.spec.hooks.as_ref().map_or(Ok(()), hooks::check_all)?;
     // Namespaces first: every later step changes what they isolate.
     join::steps(context, steps)?;
     // Then whatever is named by a path of the host's /proc, as long as that can be seen.
