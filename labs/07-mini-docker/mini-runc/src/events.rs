@@ -45,19 +45,22 @@ pub(crate) fn follow(
     let memory = oom_descriptor(&group);
     let mut kills = oom_kills(&group);
     let mut next = Instant::now() + interval;
+    let mut ended = false;
     loop {
+        // After the end once more: it may have been the last process that was killed.
         let now = oom_kills(&group);
         for _ in kills..now {
             on_event(event(container, "oom", None))?;
         }
-        kills = now;
+        kills = kills.max(now);
+        if ended {
+            return Ok(());
+        }
         if Instant::now() >= next {
             on_event(event(container, "stats", Some(data(&group.account()))))?;
             next += interval;
         }
-        if wait(&process, memory.as_ref(), next)? {
-            return Ok(());
-        }
+        ended = wait(&process, memory.as_ref(), next)?;
     }
 }
 

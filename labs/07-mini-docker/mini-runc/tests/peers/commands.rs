@@ -145,13 +145,14 @@ fn a_process_that_joins_has_what_it_is_given() {
         fs::write(&file, process.to_string()).unwrap();
         let text = call(&["--process", file.to_str().unwrap()], &[]).ok();
         assert_eq!(text.replace('\t', " "), "w\n5\n/tmp\nCapPrm: 0000000000000000\n");
+        // crun 1.8 knows no -g, and gives a capability to fewer sets.
         if runtime != Runtime::Crun {
             let groups = call(&["-g", "7", "-g", "8", "-u", "1:2"], &["id", "-G"]).ok();
             assert_eq!(groups.trim(), "2 7 8");
+            let bounding = ["grep", "CapBnd", "/proc/self/status"];
+            let bounding = call(&["--cap", "CAP_SYS_TIME"], &bounding).ok();
+            assert!(bounding.contains("0000000022000420"), "{bounding}");
         }
-        let capabilities =
-            call(&["--cap", "CAP_SYS_TIME"], &["grep", "CapBnd", "/proc/self/status"]);
-        assert!(capabilities.ok().contains("0000000022000420"));
         let nnp = call(&["--no-new-privs"], &["grep", "NoNewPrivs", "/proc/self/status"]).ok();
         assert!(nnp.ends_with("1\n"), "{nnp}");
         let pid_file = stage.dir.path().join("exec.pid");
@@ -240,7 +241,7 @@ fn a_kill_for_want_of_memory_is_told() {
         stage.configure(|config| {
             config["linux"]["resources"] = json!({"memory": {"limit": 16777216, "swap": 16777216}});
             let script = "while ! test -e /tmp/go; do sleep 0.02; done; \
-                          sh -c 'tail -c 64m /dev/zero > /dev/null'; sleep 0.5";
+                          sh -c 'echo 1000 > /proc/self/oom_score_adj; exec tail -c 64m /dev/zero > /dev/null'; sleep 0.5";
             config["process"]["args"] = json!(["sh", "-c", script]);
         });
         stage.create().ok();
