@@ -206,15 +206,15 @@ impl<'a> Narrator<'a> {
         Ok(())
     }
 
-    /// A line that is whole in a file, and on a terminal broken to its width: also after the flags
-    /// of a call.
+    /// A line that is whole in a file, and on a terminal broken to its width: also after a flag, an
+    /// option or a directory.
     fn lines(&mut self, first: &str, rest: &str, text: &str, style: Style) -> io::Result<()> {
         let Some(columns) = self.look.columns else {
             return writeln!(self.out, "{first}{}", self.paint(text, style));
         };
         let width = columns.max(NARROWEST) - rest.len();
         let mut before = first;
-        for line in broken_after(text, width, &[' ', '|']) {
+        for line in broken_after(text, width, &CALL) {
             writeln!(self.out, "{before}{}", self.paint(&line, style))?;
             before = rest;
         }
@@ -249,19 +249,31 @@ fn broken(line: &str, width: usize) -> Vec<String> {
     lines
 }
 
-/// The same, broken after any of `ends`, which stay.
-fn broken_after(line: &str, width: usize, ends: &[char]) -> Vec<String> {
+/// Where a call may be broken, best first.
+const CALL: [&[char]; 3] = [&[' ', '|'], &[',', ':'], &['/']];
+
+/// The same, broken after any of the first of `ends`, which stay; what is still too long, after the
+/// next ones.
+fn broken_after(line: &str, width: usize, ends: &[&[char]]) -> Vec<String> {
     let mut lines = vec![String::new()];
-    for word in line.split_inclusive(ends) {
+    for piece in pieces(line, width, ends) {
         match lines.last_mut() {
-            Some(last) if last.chars().count() + word.trim_end().chars().count() <= width => {
-                last.push_str(word);
+            Some(last) if last.chars().count() + piece.trim_end().chars().count() <= width => {
+                last.push_str(piece);
             }
-            _ => lines.push(word.to_owned()),
+            _ => lines.push(piece.to_owned()),
         }
     }
-    lines.retain(|line| !line.is_empty());
-    lines
+    lines.iter().map(|line| line.trim_end().to_owned()).filter(|line| !line.is_empty()).collect()
+}
+
+/// What stays together.
+fn pieces<'a>(text: &'a str, width: usize, ends: &[&[char]]) -> Vec<&'a str> {
+    let Some((first, others)) = ends.split_first() else { return vec![text] };
+    let fits = |piece: &str| piece.trim_end().chars().count() <= width;
+    text.split_inclusive(*first)
+        .flat_map(|piece| if fits(piece) { vec![piece] } else { pieces(piece, width, others) })
+        .collect()
 }
 
 fn call_to_json(Explanation { call, why, man }: &Explanation) -> Value {
@@ -270,14 +282,18 @@ fn call_to_json(Explanation { call, why, man }: &Explanation) -> Value {
 
 #[cfg(test)]
 mod tests {
-    use super::{broken, broken_after};
+    use super::{CALL, broken, broken_after};
 
     #[test]
     fn calls_break_after_their_flags() {
         let call = "clone3({flags=A|BB|CCC, exit=D})";
         let lines = ["clone3({flags=A|", "BB|CCC, exit=D})"];
-        assert_eq!(broken_after(call, 16, &[' ', '|']), lines);
-        assert_eq!(broken_after("  why: no", 80, &[' ']), ["  why: no"]);
+        assert_eq!(broken_after(call, 16, &CALL), lines);
+        assert_eq!(broken_after("  why: no", 80, &CALL), ["  why: no"]);
+        let lines = ["mount(", "\"lowerdir=A:B,", "workdir=w\")"];
+        assert_eq!(broken_after("mount( \"lowerdir=A:B,workdir=w\")", 14, &CALL), lines);
+        let lines = ["write(\"/sys/fs/", "cgroup/x\")"];
+        assert_eq!(broken_after("write(\"/sys/fs/cgroup/x\")", 16, &CALL), lines);
     }
 
     #[test]

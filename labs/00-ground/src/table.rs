@@ -1,10 +1,9 @@
 //! A table of evidence: what the kernel said, in rows.
 
 use serde_json::{Value, json};
-use tabled::{
-    builder::Builder,
-    settings::{Style, Width, peaker::Priority},
-};
+use tabled::{builder::Builder, settings::Style};
+
+mod fit;
 
 /// Rows of text under named columns.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -47,28 +46,24 @@ impl Table {
 
     /// The table drawn with lines, its title above, without a line feed at the end.
     pub fn to_text(&self) -> String {
-        self.titled(&self.drawing())
-    }
-
-    /// The same in at most `width` columns: the widest cells are broken, at spaces where there are
-    /// some.
-    pub fn to_text_within(&self, width: usize) -> String {
-        let fitted = Width::wrap(width).keep_words(true).priority(Priority::max(true));
-        self.titled(self.drawing().with(fitted))
-    }
-
-    fn drawing(&self) -> tabled::Table {
         let mut drawing =
             Builder::from_iter(std::iter::once(&self.columns).chain(&self.rows)).build();
         drawing.with(Style::rounded());
-        drawing
-    }
-
-    fn titled(&self, drawing: &tabled::Table) -> String {
         match &self.title {
             Some(title) => format!("{title}\n{drawing}"),
             None => drawing.to_string(),
         }
+    }
+
+    /// The same in at most `width` columns: the widest cells are broken, at spaces and after a
+    /// slash, a comma or a bar where there are some.
+    pub fn to_text_within(&self, width: usize) -> String {
+        let widths = fit::widths(std::iter::once(&self.columns).chain(&self.rows), width);
+        let broken = |row: &Vec<String>| -> Vec<String> {
+            row.iter().zip(&widths).map(|(cell, width)| fit::broken(cell, *width)).collect()
+        };
+        let rows = self.rows.iter().map(broken).collect();
+        Self { title: self.title.clone(), columns: broken(&self.columns), rows }.to_text()
     }
 
     /// The table as `{title, columns, rows}`.
@@ -107,6 +102,22 @@ mod tests {
              │ mnt  │ /sys/fs/cgroup    │\n\
              │      │ the machine's own │\n\
              ╰──────┴───────────────────╯"
+        );
+    }
+
+    #[test]
+    fn a_path_breaks_after_a_slash_before_a_word_breaks() {
+        let table = Table::new(["file", "what it is"]).row(["/sys/fs/cgroup/cpu", "all of it"]);
+        assert_eq!(
+            table.to_text_within(24),
+            "╭──────────┬─────────╮\n\
+             │ file     │ what it │\n\
+             │          │ is      │\n\
+             ├──────────┼─────────┤\n\
+             │ /sys/fs/ │ all of  │\n\
+             │ cgroup/  │ it      │\n\
+             │ cpu      │         │\n\
+             ╰──────────┴─────────╯"
         );
     }
 }
