@@ -25,6 +25,7 @@ use ground::{Errno, Explanation, Step};
 use nix::{
     fcntl::AT_FDCWD,
     mount::{MsFlags, mount},
+    sys::stat::fstat,
 };
 
 use crate::{
@@ -99,7 +100,13 @@ impl Tree {
     /// As move_mount(2): ENOTDIR for a directory on a file or the other way round; EINVAL when it
     /// is attached already.
     pub fn attach(&self, target: impl AsFd) -> Done {
-        sys::move_mount(self.as_fd(), target.as_fd())
+        match sys::move_mount(self.as_fd(), target.as_fd()) {
+            // The kernel's word for it is EINVAL, as for much else; mount(2) says ENOTDIR.
+            Err(Errno::EINVAL) if is_directory(self)? != is_directory(&target)? => {
+                Err(Errno::ENOTDIR)
+            }
+            attached => attached,
+        }
     }
 
     /// Changes it when it is attached, by mount(2) where the kernel is older than 5.12.
@@ -143,6 +150,11 @@ impl From<OwnedFd> for Tree {
     fn from(root: OwnedFd) -> Self {
         Self(root)
     }
+}
+
+/// Whether it is a directory that is open.
+fn is_directory(file: &impl AsFd) -> Result<bool, Errno> {
+    Ok(fstat(file)?.st_mode & libc::S_IFMT == libc::S_IFDIR)
 }
 
 impl AsFd for Tree {

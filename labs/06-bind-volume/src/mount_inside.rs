@@ -191,7 +191,10 @@ fn advice(errno: Errno) -> Option<&'static str> {
         Errno::ENOTDIR => {
             "a directory is mounted on a directory and a file on a file; proc and sysfs on no link"
         }
-        Errno::EROFS => "the root file system cannot be written, so the target must exist in it",
+        Errno::EROFS => {
+            "no mount point can be made there, for the root file system or the volume around it is \
+             read-only: make it there first, or mount elsewhere"
+        }
         Errno::EXDEV => {
             "the target lies in a procfs, which programs trust: choose another, or mount a procfs"
         }

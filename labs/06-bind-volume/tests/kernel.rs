@@ -176,6 +176,9 @@ fn bad_input_is_answered_in_words() {
         \"$BIN\" add $$ /etc:/data
         \"$BIN\" run / -- sh
         \"$BIN\" run -v /etc:/proc/data rootfs -- sh
+        \"$BIN\" run -v /etc/passwd:/bin rootfs -- sh
+        \"$BIN\" run -v /etc:/bin/busybox rootfs -- sh
+        \"$BIN\" run -v $PWD/data:/data:ro -v /etc:/data/deep rootfs -- sh
         true
     ",
     );

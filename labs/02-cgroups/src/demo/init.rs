@@ -67,7 +67,7 @@ fn played(group: Option<&Group>) -> Result<Evidence> {
         .row(["another".to_owned(), number(second), "ended by SIGTERM".to_owned()])
         .row(["an orphan".to_owned(), number(orphan), "reaped by init".to_owned()]);
     Ok(Evidence::new(format!(
-        "Two ran side by side, for {:.1} s: nothing in the kernel says one. But PID 1 has duties \
+        "Two ran side by side, for {:.2} s: nothing in the kernel says one. But PID 1 has duties \
          that most programs do not know: it reaps orphans, and passes SIGTERM on. `docker run \
          --init` adds one that does.",
         took.as_secs_f64()

@@ -255,7 +255,7 @@ fn ended(group: &Group) -> Result<Evidence> {
         .row(["after killing the group, the process".to_owned(), "ended by SIGKILL".to_owned()])
         .row(["directories left after rmdir".to_owned(), left.to_string()])
         .row(["SIGKILL to the maker of another group".to_owned(), "it is gone".to_owned()])
-        .row([format!("its directories, {waited:.1} s later"), orphaned.to_string()]);
+        .row([format!("its directories, {waited:.2} s later"), orphaned.to_string()]);
     Ok(Evidence::new(
         "Namespaces go with their last process, a group stays until somebody removes it: runtimes \
          must. One that is killed cannot, so a small process beside it, the guardian, waits for \
