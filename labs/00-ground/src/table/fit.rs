@@ -36,8 +36,8 @@ impl Column {
     fn hold(&mut self, cell: &str) {
         for line in cell.lines() {
             self.width = self.width.max(length(line));
-            let words = line.split_inclusive(ENDS).map(|word| length(word.trim_end()));
-            self.word = self.word.max(words.max().unwrap_or(0));
+            let longest = words(line).map(|word| length(word.trim_end())).max();
+            self.word = self.word.max(longest.unwrap_or(0));
         }
     }
 }
@@ -53,13 +53,21 @@ pub(super) fn broken(cell: &str, width: usize) -> String {
 
 fn filled(line: &str, width: usize) -> Vec<String> {
     let mut lines = vec![String::new()];
-    for word in line.split_inclusive(ENDS).flat_map(|word| cut(word, width)) {
+    for word in words(line).flat_map(|word| cut(word, width)) {
         match lines.last_mut() {
             Some(last) if length(last) + length(word.trim_end()) <= width => last.push_str(&word),
             _ => lines.push(word),
         }
     }
     lines.iter().map(|line| line.trim_end().to_owned()).filter(|line| !line.is_empty()).collect()
+}
+
+/// What should stay whole. The branch that a tree draws before a name belongs to the name.
+fn words(line: &str) -> impl Iterator<Item = &str> {
+    let name = line.find(char::is_alphanumeric).unwrap_or(0);
+    let end = line[name..].find(ENDS).map_or(line.len(), |at| name + at + 1);
+    let (first, others) = line.split_at(end);
+    std::iter::once(first).chain(others.split_inclusive(ENDS))
 }
 
 /// A word that is longer than a line, cut where the line ends.
@@ -73,4 +81,18 @@ fn cut(word: &str, width: usize) -> Vec<String> {
 
 fn length(text: &str) -> usize {
     text.chars().count()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::broken;
+
+    #[test]
+    fn a_branch_stays_with_its_name() {
+        assert_eq!(broken("   └─ box other", 10), "   └─ box\nother");
+        assert_eq!(broken("/sys/fs/cgroup", 8), "/sys/fs/\ncgroup");
+        assert_eq!(broken("one two", 3), "one\ntwo");
+        assert_eq!(broken("abcdef", 4), "abcd\nef");
+        assert_eq!(broken("", 4), "");
+    }
 }
