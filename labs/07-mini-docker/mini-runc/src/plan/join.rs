@@ -7,24 +7,20 @@
 //!
 //! Source: runtime specification, config-linux.md, "Namespaces"; setns(2), unshare(2).
 
-use std::{ffi::CString, path::PathBuf};
+use std::path::PathBuf;
 
 use cgroups::Group;
-use ground::{Errno, Error, Explanation, Result, Step};
+use ground::{Error, Result};
 use namespaces::{IdMaps, Kind, Kinds, Range, Spawn, steps::NewCgroupNamespace, time::Offsets};
-use nix::{
-    fcntl::{OFlag, open},
-    sys::{prctl, stat::Mode},
-    unistd::{self, Gid, Uid},
-};
 use oci::runtime::{IdMapping, Namespace, NamespaceKind, TimeOffset};
 use rootfs::c_path;
 use setns::{JoinFile, JoinProcess, Target};
 
-use super::{Context, Steps, scheduling};
-use crate::sys;
-
-type Done = std::result::Result<(), Errno>;
+use super::{
+    Context, Steps,
+    arrival::{BecomeRoot, JoinPart, NewKeyring, NewSession, Unreachable, Unshare},
+    scheduling,
+};
 
 /// The kernel's word for the specification's.
 pub(crate) fn kind_of(kind: NamespaceKind) -> Kind {
@@ -338,121 +334,5 @@ pub(super) fn steps(context: &Context<'_>, steps: &mut Steps) -> Result<()> {
 pub(super) fn unreachable(context: &Context<'_>, steps: &mut Steps) {
     if context.caller.is_root || !context.makes(NamespaceKind::Pid) {
         steps.add("mini-runc", Unreachable);
-    }
-}
-
-/// New namespaces for a process that is where they are to belong.
-#[derive(Debug)]
-struct Unshare(Kinds);
-
-impl Step for Unshare {
-    fn run(&self) -> Done {
-        nix::sched::unshare(self.0.flags())
-    }
-
-    fn explain(&self) -> Explanation {
-        let call = format!("unshare({})", self.0.flag_names());
-        let why = "made in the user namespace that was joined, they belong to it";
-        Explanation::new(call, why, "2 unshare")
-    }
-}
-
-/// Takes the ids 0 of the user namespace.
-#[derive(Debug)]
-struct BecomeRoot {
-    /// Whether they may be missing there.
-    if_mapped: bool,
-}
-
-impl Step for BecomeRoot {
-    fn run(&self) -> Done {
-        let (gid, uid) = (Gid::from_raw(0), Uid::from_raw(0));
-        let became =
-            unistd::setresgid(gid, gid, gid).and_then(|()| unistd::setresuid(uid, uid, uid));
-        match became {
-            Err(Errno::EINVAL) if self.if_mapped => Ok(()),
-            became => became,
-        }
-    }
-
-    fn explain(&self) -> Explanation {
-        Explanation::new(
-            "setresgid(0, 0, 0); setresuid(0, 0, 0)",
-            "our ids from outside may not exist inside, and nobody can make files",
-            "7 user_namespaces",
-        )
-    }
-}
-
-/// From here on the container's processes see us, and our open files are not for them.
-#[derive(Debug)]
-struct Unreachable;
-
-impl Step for Unreachable {
-    fn run(&self) -> Done {
-        prctl::set_dumpable(false)
-    }
-
-    fn explain(&self) -> Explanation {
-        Explanation::new(
-            "prctl(PR_SET_DUMPABLE, 0)",
-            "until exec nobody inside may look at our memory, environment and open files, or trace us",
-            "2 PR_SET_DUMPABLE",
-        )
-    }
-}
-
-/// Enters a group of one controller, below the container's.
-#[derive(Debug)]
-struct JoinPart(CString);
-
-impl Step for JoinPart {
-    fn run(&self) -> Done {
-        let flags = OFlag::O_WRONLY | OFlag::O_CLOEXEC;
-        let file = open(self.0.as_c_str(), flags, Mode::empty())?;
-        // 0 is whoever writes.
-        unistd::write(&file, b"0").map(drop)
-    }
-
-    fn explain(&self) -> Explanation {
-        let call = format!("write({:?}, \"0\")", self.0.to_string_lossy());
-        Explanation::new(call, "exec --cgroup", "7 cgroups")
-    }
-}
-
-/// A session of its own.
-#[derive(Debug)]
-struct NewSession;
-
-impl Step for NewSession {
-    fn run(&self) -> Done {
-        unistd::setsid().map(drop)
-    }
-
-    fn explain(&self) -> Explanation {
-        let why = "Ctrl-C at our terminal is not for the container";
-        Explanation::new("setsid()", why, "2 setsid")
-    }
-}
-
-/// A session keyring of its own.
-#[derive(Debug)]
-struct NewKeyring;
-
-impl Step for NewKeyring {
-    /// A kernel without keys, a filter around us, or a full quota: then there is nothing to share.
-    fn run(&self) -> Done {
-        match sys::new_session_keyring() {
-            Err(Errno::ENOSYS | Errno::EPERM | Errno::EDQUOT | Errno::EACCES) => Ok(()),
-            other => other,
-        }
-    }
-
-    fn explain(&self) -> Explanation {
-        Explanation::new(
-            "keyctl(KEYCTL_JOIN_SESSION_KEYRING, NULL)",
-            "keys are not namespaced: a new keyring hides the caller's secrets",
-            "7 session-keyring",
-        )
     }
 }

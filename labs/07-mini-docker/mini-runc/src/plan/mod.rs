@@ -17,6 +17,7 @@
 //! (`create --explain`), quoted by an error, and tested without a kernel. The order is the
 //! substance of a runtime; each group in [`Plan::new`] says why it stands where it stands.
 
+mod arrival;
 mod capabilities;
 mod cgroup_mounts;
 mod devices;

@@ -15,6 +15,7 @@ mod mounts;
 mod namespaces;
 mod network;
 mod places;
+mod proc;
 mod process;
 mod resources;
 mod seccomp;
