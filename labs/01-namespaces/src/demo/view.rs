@@ -43,7 +43,22 @@ fn interfaces() -> String {
     }
     let found: Vec<String> =
         found.iter().map(|(name, state)| format!("{name} ({state})")).collect();
-    found.join(", ")
+    few(&found)
+}
+
+/// As many of them as a table of 80 columns has room for, and how many there are besides.
+fn few(names: &[String]) -> String {
+    const ROOM: usize = 26;
+    let mut told = String::new();
+    for (index, name) in names.iter().enumerate() {
+        let comma = if index > 0 { ", " } else { "" };
+        if index > 0 && told.len() + comma.len() + name.len() > ROOM {
+            return format!("{told} and {} more", names.len() - index);
+        }
+        told += comma;
+        told += name;
+    }
+    told
 }
 
 /// Whether there is a way to 127.0.0.1. Connecting a datagram socket sends nothing.
@@ -83,6 +98,15 @@ mod tests {
     fn a_view_has_what_the_scenes_ask_for() {
         let view = here().unwrap();
         assert_eq!(view["pid"], std::process::id().to_string());
-        assert!(view["interfaces"].contains("lo ("));
+        assert!(!view["interfaces"].is_empty());
+    }
+
+    #[test]
+    fn a_machine_with_many_interfaces_names_some() {
+        let names = ["docker0 (up)", "eth0 (up)", "lo (up)", "veth12ab34c (up)"].map(String::from);
+        assert_eq!(few(&names), "docker0 (up), eth0 (up) and 2 more");
+        assert_eq!(few(&names[1..3]), "eth0 (up), lo (up)");
+        assert_eq!(few(&names[3..]), "veth12ab34c (up)");
+        assert_eq!(few(&[]), "");
     }
 }
