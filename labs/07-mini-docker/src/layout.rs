@@ -25,6 +25,7 @@
 //! │   ├── exit                         the last exit status, for those who wait
 //! │   ├── upper/ work/ merged/         the overlay mount: written files, its scratch, the view
 //! │   └── log                          what the program wrote, line by line
+//! ├── events.json, events.json.1     what happened, line by line; the older half             events
 //! ├── volumes/NAME/_data/            a named volume                                         volume
 //! └── repositories/NAME/             a registry's names; only where one is served  registry::server
 //!     ├── _tags/TAG                    a descriptor
@@ -160,7 +161,12 @@ impl Layout {
 
     /// One container.
     pub fn container(&self, id: &str) -> ContainerLayout {
-        ContainerLayout { dir: self.containers().join(id) }
+        ContainerLayout { dir: self.containers().join(id), events: self.events() }
+    }
+
+    /// What happened to all of them, line by line.
+    pub fn events(&self) -> PathBuf {
+        self.root.join("events.json")
     }
 
     /// The directory of all named volumes.
@@ -194,12 +200,18 @@ impl Layout {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ContainerLayout {
     dir: PathBuf,
+    events: PathBuf,
 }
 
 impl ContainerLayout {
     /// The directory that holds all.
     pub fn dir(&self) -> &Path {
         &self.dir
+    }
+
+    /// What happened to all containers, line by line: one file for all of them.
+    pub fn events(&self) -> &Path {
+        &self.events
     }
 
     /// The record: what was asked for, and what became of it.

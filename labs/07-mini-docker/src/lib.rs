@@ -5,6 +5,7 @@ pub mod container;
 pub mod digester;
 pub mod engine;
 pub mod event;
+pub mod events;
 pub mod layout;
 pub mod registry;
 pub mod runtime;

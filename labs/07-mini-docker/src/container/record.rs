@@ -17,7 +17,10 @@ use oci::Digest;
 use serde::{Deserialize, Serialize};
 
 use super::{Identity, Options, Status};
-use crate::layout::{ContainerLayout, Layout};
+use crate::{
+    events::{Event, Type},
+    layout::{ContainerLayout, Layout},
+};
 
 /// Everything that is known about a container.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -122,6 +125,15 @@ impl Record {
     /// The image's stop signal or `SIGTERM`.
     pub fn stop_signal(&self) -> &str {
         self.config.stop_signal.as_deref().filter(|signal| !signal.is_empty()).unwrap_or("SIGTERM")
+    }
+
+    /// Something that happens to this container now, in Docker's words; [`Event::record`] writes it
+    /// down.
+    pub fn event(&self, action: &str) -> Event {
+        let mut event = Event::now(Type::Container, action, &self.id);
+        let labels = self.config.labels.iter().flatten();
+        event.actor.attributes.extend(labels.map(|(name, value)| (name.clone(), value.clone())));
+        event.with("image", &self.image.name).with("name", &self.name)
     }
 
     /// Reads the record of a container as it is written, which may be what its dead monitor wrote.

@@ -62,6 +62,9 @@ impl Engine {
             None => self.store.add_image(&manifest)?,
         }
         let id = self.store.image_manifest(&manifest)?.config.digest;
+        let comment = how.message.as_deref().unwrap_or_default();
+        let event = record.event("commit").with("comment", comment);
+        event.with("imageID", id.to_string()).record(&self.layout.events());
         Ok(Committed { id, manifest, layer })
     }
 

@@ -50,6 +50,7 @@ impl Engine {
             let _ = tree::remove(layout.dir());
             return Err(error.into());
         }
+        record.event("create").record(layout.events());
         Ok(record)
     }
 

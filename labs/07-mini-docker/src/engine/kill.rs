@@ -32,9 +32,12 @@ impl Engine {
     pub(super) fn send(&self, record: &Record, signal: i32) -> Result<()> {
         let bundle = self.container_layout(record).bundle();
         match self.runtime(record)?.kill(&record.id, signal, &bundle) {
-            Err(_) if has_ended(record) => Ok(()),
-            sent => Ok(sent?),
+            Err(_) if has_ended(record) => return Ok(()),
+            sent => sent?,
         }
+        let event = record.event("kill").with("signal", signal.to_string());
+        event.record(&self.layout.events());
+        Ok(())
     }
 }
 

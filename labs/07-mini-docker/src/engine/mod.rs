@@ -59,6 +59,7 @@ pub use volumes::VolumeSummary;
 
 use crate::{
     container::{Found, Identity, Record, find},
+    events::{Event, Type},
     layout::{ContainerLayout, Layout},
     registry::client::{self, Client},
     runtime::Runtime,
@@ -132,6 +133,12 @@ impl Engine {
         let image = self.store.resolve(name)?;
         let manifest = self.store.image_manifest(&image.manifest)?;
         Ok((image, manifest))
+    }
+
+    /// Writes down what happened to an image.
+    fn image_event(&self, action: &str, id: &str, name: &str) {
+        let event = Event::now(Type::Image, action, id).with("name", name);
+        event.record(&self.layout.events());
     }
 
     /// The directories of a container.

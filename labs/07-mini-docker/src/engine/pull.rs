@@ -22,6 +22,7 @@ impl Engine {
         let pulled = pull_manifest_tree(&self.client, &self.store, wanted, on_event)?;
         self.unpack(&pulled.manifest, on_event)?;
         pulled.name(&self.store, on_event)?;
+        self.image_event("pull", &reference.familiar(), &reference.familiar());
         Ok(pulled)
     }
     // ANCHOR_END: pull

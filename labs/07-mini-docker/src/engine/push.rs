@@ -25,6 +25,8 @@ impl Engine {
                 )),
             )
         })?;
-        Ok(push_image(&self.client, &self.store, (&image, reference), on_event)?)
+        let pushed = push_image(&self.client, &self.store, (&image, reference), on_event)?;
+        self.image_event("push", &reference.familiar(), &reference.familiar());
+        Ok(pushed)
     }
 }

@@ -43,5 +43,7 @@ pub(super) fn remove_files(layout: &Layout, record: &Record, volumes: bool) -> R
             volume::remove(layout, name)?;
         }
     }
-    tree::remove(container.dir())
+    tree::remove(container.dir())?;
+    record.event("destroy").record(&layout.events());
+    Ok(())
 }

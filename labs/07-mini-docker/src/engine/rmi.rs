@@ -40,8 +40,13 @@ impl Engine {
                 let mut names = image.references.clone();
                 names.sort_by_key(|name| name.tag().is_none());
                 removed.extend(names.into_iter().map(Removed::Untagged));
-                removed.push(Removed::Deleted(image.id));
+                removed.push(Removed::Deleted(image.id.clone()));
             }
+        }
+        let id = image.id.to_string();
+        for one in &removed {
+            let action = if let Removed::Untagged(_) = one { "untag" } else { "delete" };
+            self.image_event(action, &id, &id);
         }
         self.collect()?;
         Ok(removed)

@@ -14,6 +14,7 @@ impl Engine {
         let _lease = self.store.lease()?;
         let image = self.store.resolve(source)?;
         self.store.tag(reference, &image.manifest)?;
+        self.image_event("tag", &image.id.to_string(), &reference.familiar());
         Ok(())
     }
 }

@@ -7,6 +7,7 @@ use ground::Error as Report;
 use super::{Engine, Error, Result};
 use crate::{
     container::{Record, Source, fresh_id},
+    events::{Event, Type},
     volume,
 };
 
@@ -27,6 +28,9 @@ impl Engine {
     pub fn volume_create(&self, name: &str) -> Result<String> {
         let name = if name.is_empty() { fresh_id()? } else { name.to_owned() };
         volume::ensure(&self.layout, &name)?;
+        Event::now(Type::Volume, "create", &name)
+            .with("driver", "local")
+            .record(&self.layout.events());
         Ok(name)
     }
 
@@ -65,6 +69,10 @@ impl Engine {
                     .fix(format!("remove the container first: mini-docker rm {}", user.name)),
             ));
         }
-        Ok(volume::remove(&self.layout, name)?)
+        volume::remove(&self.layout, name)?;
+        Event::now(Type::Volume, "destroy", name)
+            .with("driver", "local")
+            .record(&self.layout.events());
+        Ok(())
     }
 }

@@ -173,6 +173,7 @@ impl Monitor {
 
     fn watch(mut self, running: Running, surroundings: &mut dyn Surroundings) -> Result<()> {
         let Running { record, pidfd, ends, log } = running;
+        record.event("start").record(self.layout.events());
         // A client that is gone does not keep the container from running.
         let _ = self.tell(&Frame::Started);
         let client = self.client.try_clone().ok();
@@ -180,6 +181,11 @@ impl Monitor {
         pump.run(&pidfd);
         let code = reap(&pidfd);
         let oom_killed = surroundings.oom_killed();
+        if oom_killed {
+            record.event("oom").record(self.layout.events());
+        }
+        let died = record.event("die").with("exitCode", code.to_string());
+        died.record(self.layout.events());
         // What is left of it, another process of its cgroup or a dead one, is not worth a failure.
         let _ = self.runtime.delete(&record.id, &self.layout.bundle());
         let record = Record::update(&self.layout, |record| {
