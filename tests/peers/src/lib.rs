@@ -13,6 +13,7 @@
 
 pub mod debian;
 pub mod docker_registry;
+pub mod everyday;
 pub mod groups;
 pub mod session;
 pub mod stage;

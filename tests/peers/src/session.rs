@@ -28,22 +28,22 @@ use crate::{
 
 /// A session, parsed.
 #[derive(Debug)]
-pub struct Session {
-    path: PathBuf,
-    steps: Vec<Step>,
+pub(crate) struct Session {
+    pub(crate) path: PathBuf,
+    pub(crate) steps: Vec<Step>,
     /// What comes after the last step.
     tail: String,
 }
 
 /// A command and what it says.
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Step {
+pub(crate) struct Step {
     /// The lines before it that are for readers.
-    head: String,
+    pub(crate) head: String,
     /// Its number of line, from 1.
     line: usize,
-    command: String,
-    said: String,
+    pub(crate) command: String,
+    pub(crate) said: String,
 }
 
 /// The runtime that passes a session before ours has to.
@@ -80,14 +80,13 @@ pub fn play_in_guest(name: &str, engine: &'static str) {
     Session::read(name).play_to_both(&theirs, machine);
 }
 
-fn recording() -> bool {
+pub(crate) fn recording() -> bool {
     env::var_os("UNBOXED_RECORD").is_some()
 }
 
 impl Session {
-    fn read(name: &str) -> Self {
-        let sessions = Path::new(env!("CARGO_MANIFEST_DIR")).join("sessions");
-        let path = sessions.join(name).with_extension("console");
+    pub(crate) fn read(name: &str) -> Self {
+        let path = directory().join(name).with_extension("console");
         let text =
             fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
         let (steps, tail) = parse(&text);
@@ -142,7 +141,7 @@ impl Session {
         assert!(other.is_empty(), "{path} goes otherwise over {runtime}:\n{report}");
     }
 
-    fn record(&self, said: &[String]) {
+    pub(crate) fn record(&self, said: &[String]) {
         let steps = self.steps.iter().zip(said).map(|(step, said)| {
             let command = step.command.replace('\n', "\n> ");
             format!("{}$ {command}\n{said}", step.head)
@@ -152,9 +151,15 @@ impl Session {
     }
 }
 
-struct Difference<'a> {
-    step: &'a Step,
-    said: &'a str,
+/// Where the sessions lie.
+pub(crate) fn directory() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("sessions")
+}
+
+/// A step that went otherwise.
+pub(crate) struct Difference<'a> {
+    pub(crate) step: &'a Step,
+    pub(crate) said: &'a str,
 }
 
 impl fmt::Display for Difference<'_> {
@@ -194,7 +199,7 @@ fn next_if<'a>(
 }
 
 /// What a step said as a session shows it.
-fn shown((said, status): (String, i32)) -> String {
+pub(crate) fn shown((said, status): (String, i32)) -> String {
     // A terminal ends lines with CR LF, and shows an end of its input as ^@ or ^D.
     let said = said.replace('\r', "").replace("^@", "").replace("^D\u{8}\u{8}", "");
     let lines = said.lines().map(str::trim_end).filter(|line| !line.is_empty());
@@ -219,7 +224,7 @@ fn without_ids(line: &str) -> String {
 }
 
 /// Past the harness, which would show it only for a test that fails.
-fn eprint(text: &str) {
+pub(crate) fn eprint(text: &str) {
     let _ = std::io::stderr().write_all(format!("{text}\n").as_bytes());
 }
 
