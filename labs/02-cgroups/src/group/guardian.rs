@@ -29,7 +29,7 @@ use std::{
 
 use ground::{Errno, Error, Explanation, Result, Step};
 use namespaces::{
-    Child, Exec, Kinds, Spawn, pidfd,
+    Child, Exec, Kinds, Spawn,
     steps::{Redirect, Stream},
 };
 use nix::{
@@ -38,7 +38,7 @@ use nix::{
         prctl,
         signal::{SigSet, Signal},
     },
-    unistd::{chdir, getpid, setsid},
+    unistd::{chdir, setsid},
 };
 
 use super::Group;
@@ -55,12 +55,13 @@ const TRIES: u32 = 5;
 pub(super) struct Guardian(Child);
 
 impl Guardian {
-    /// Starts to watch over the group `name`, which need not exist yet.
+    /// Starts to watch over the group `name`, which need not exist yet, until the process behind
+    /// the pidfd `ended` has.
     ///
     /// # Errors
     /// This process has threads, or no more processes can be made.
-    pub(super) fn of(name: &str) -> Result<Self> {
-        spawn(name)?.start().map(Self).map_err(|error| Error {
+    pub(super) fn of(name: &str, ended: OwnedFd) -> Result<Self> {
+        spawn(name, ended)?.start().map(Self).map_err(|error| Error {
             what: "cannot start the guardian of a control group".to_owned(),
             ..error
         })
@@ -89,7 +90,7 @@ impl Drop for Guardian {
     }
 }
 
-fn spawn(name: &str) -> Result<Spawn<'static>> {
+fn spawn(name: &str, ended: OwnedFd) -> Result<Spawn<'static>> {
     let argv: [OsString; 2] = [NAME.to_string_lossy().into_owned().into(), name.into()];
     let envp: Vec<OsString> = std::env::vars_os()
         .map(|(name, value)| [name, "=".into(), value].into_iter().collect())
@@ -102,7 +103,7 @@ fn spawn(name: &str) -> Result<Spawn<'static>> {
     };
     let mut spawn = Spawn::new(Kinds::NONE)
         .step(NewSession)
-        .step(Redirect::new(pidfd::open(getpid())?, Stream::Stdin))
+        .step(Redirect::new(ended, Stream::Stdin))
         // Whoever reads what we print would wait for the guardian as well.
         .step(Redirect::new(null(())?, Stream::Stdout))
         .step(Redirect::new(null(())?, Stream::Stderr))

@@ -9,11 +9,16 @@
 use std::{
     fs::{self, File},
     ops::Deref,
+    os::fd::OwnedFd,
     path::Path,
 };
 
 use ground::{Errno, Explanation, Result};
-use nix::{sys::signal::kill, unistd::Pid};
+use namespaces::pidfd;
+use nix::{
+    sys::signal::kill,
+    unistd::{Pid, getpid},
+};
 
 use super::guardian::Guardian;
 use crate::{Controllers, Group, Site, group::children};
@@ -40,8 +45,24 @@ impl Temporary {
     /// # Errors
     /// As [`Group::create`]; this process has threads, and cannot start a guardian.
     pub fn guarded(site: &Site, what: &str, needed: &Controllers) -> Result<Self> {
+        Self::guarded_until(pidfd::open(getpid())?, site, what, needed)
+    }
+
+    /// As [`Temporary::guarded`], with another process to outlive than the maker. Where somebody
+    /// else makes groups below this one, the guardian has to wait for *his* end: what is removed
+    /// earlier is made again by a late mkdir(2). The first process of a PID namespace stands for
+    /// all in it, because its pidfd tells its end only after the others'.
+    ///
+    /// # Errors
+    /// As [`Temporary::guarded`].
+    pub fn guarded_until(
+        ended: OwnedFd,
+        site: &Site,
+        what: &str,
+        needed: &Controllers,
+    ) -> Result<Self> {
         // It comes first: between two mkdir(2) we can be killed too.
-        let guardian = Guardian::of(&Self::name(what))?;
+        let guardian = Guardian::of(&Self::name(what), ended)?;
         let mut made = Self::create(site, what, needed)?;
         made._guardian = Some(guardian);
         Ok(made)

@@ -18,9 +18,10 @@ use std::{ffi::OsString, process::ExitCode};
 use cgroups::{Controller, Group, Site, Temporary};
 use ground::{Error, Lesson, Narrator, Result};
 use namespaces::{
-    Exec, Kind, Kinds, Spawn, rootless,
+    Exec, Kind, Kinds, Spawn, pidfd, rootless,
     steps::{MountProc, PrivateMounts},
 };
+use nix::unistd::Pid;
 use rootfs::Mount;
 
 use stage::Stage;
@@ -55,17 +56,20 @@ fn tell(narrator: &mut Narrator<'_>, cgroup: Option<&str>) -> Result<ExitCode> {
 fn set_stage() -> Result<ExitCode> {
     rootless::enter(Kinds::NONE)?;
     let site = Site::find().ok();
-    let group = site.as_ref().map(make_group).transpose()?;
-    let cgroup = group.as_ref().map_or(NO_CGROUP.to_owned(), |_| Temporary::name("demo"));
+    let cgroup = site.as_ref().map_or(NO_CGROUP.to_owned(), |_| Temporary::name("demo"));
     let mut argv: Vec<OsString> = vec!["/proc/self/exe".into()];
     argv.extend(std::env::args_os().skip(1));
     argv.extend(["--on-stage".into(), cgroup.into()]);
-    let mut child = Spawn::new(Kinds::of([Kind::Pid, Kind::Mount]))
+    let stage = Spawn::new(Kinds::of([Kind::Pid, Kind::Mount]))
         .step(PrivateMounts)
         .step(MountProc)
         .step(Mount::tmpfs(c"/tmp", c"mode=1777"))
-        .step(Exec::with_own_environment(&argv)?)
-        .start()?;
+        .step(Exec::with_own_environment(&argv)?);
+    let mut group = None;
+    let mut child = stage.start_after(|first| {
+        group = site.as_ref().map(|site| make_group(site, first)).transpose()?;
+        Ok(())
+    })?;
     let exit = child.wait()?;
     if let (Some(site), Some(group)) = (&site, group) {
         take_group_away(site, group)?;
@@ -73,10 +77,12 @@ fn set_stage() -> Result<ExitCode> {
     Ok(ExitCode::from(exit.code()))
 }
 
-/// The group in which the container's group is made, so that it is found again whatever happens.
-fn make_group(site: &Site) -> Result<Temporary> {
+/// The group in which the container's group is made, so that it is found again whatever happens:
+/// by a guardian that outlives the stage, whose `first` process ends last.
+fn make_group(site: &Site, first: Pid) -> Result<Temporary> {
     cgroups::sweep(site);
-    Temporary::guarded(site, "demo", &Controller::accounting())
+    let accounting = Controller::accounting();
+    Temporary::guarded_until(pidfd::open(first)?, site, "demo", &accounting)
 }
 
 /// The runtime may have made it in more hierarchies than we had.
