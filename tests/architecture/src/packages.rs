@@ -16,7 +16,7 @@ pub struct Package {
 }
 
 /// The rooms from the ground up.
-pub const PACKAGES: [Package; 10] = [
+pub const PACKAGES: [Package; 11] = [
     package("lab-00", "labs/00-ground", &[], "the ground has words only and stands on nothing"),
     package("lab-01", "labs/01-namespaces", &["lab-00"], "a namespace needs no other mechanism"),
     package(
@@ -50,6 +50,7 @@ pub const PACKAGES: [Package; 10] = [
         "lab 06 puts the labs before it together",
     ),
     package("oci", "labs/07-mini-docker/oci", &[], "the OCI types know no mechanism"),
+    package("template", "labs/07-mini-docker/template", &[], "a template knows only its data"),
     package(
         "mini-runc",
         "labs/07-mini-docker/mini-runc",
@@ -59,7 +60,18 @@ pub const PACKAGES: [Package; 10] = [
     package(
         "lab-07",
         "labs/07-mini-docker",
-        &["lab-00", "lab-01", "lab-02", "lab-03", "lab-04", "lab-05", "lab-06", "oci", "mini-runc"],
+        &[
+            "lab-00",
+            "lab-01",
+            "lab-02",
+            "lab-03",
+            "lab-04",
+            "lab-05",
+            "lab-06",
+            "oci",
+            "mini-runc",
+            "template",
+        ],
         "lab 07 is on top",
     ),
 ];

@@ -104,6 +104,13 @@ fn oci_types_do_no_io() {
 }
 
 #[test]
+fn templates_do_no_io() {
+    assert_none(&complaints("labs/07-mini-docker/template", "lib.rs", |code, module, _| {
+        rules::pure(code, module)
+    }));
+}
+
+#[test]
 fn libraries_are_silent() {
     let labs = PACKAGES.iter().flat_map(|package| {
         complaints(package.dir, "lib.rs", |code, module, _| {
