@@ -1,46 +1,47 @@
 //! Digester: bytes in, digest out.
 //!
 //! The one place that knows a hash function's implementation, so that another one is a change of
-//! this file. Without SHA instructions in the processor, this is what a pull spends its time on.
+//! this file. Where the processor has no instructions for SHA, hashing is what a pull spends most of
+//! its time on: ring's assembly is then twice as fast as plain Rust, and TLS brings it along.
+
+use std::fmt;
 
 use oci::{Algorithm, Digest};
-use sha2::{Digest as _, Sha256, Sha512};
+use ring::digest::{Context, SHA256, SHA512};
 
 /// Computes a digest from bytes that come piece by piece.
-#[derive(Debug, Clone)]
-pub struct Digester(Hash);
+#[derive(Clone)]
+pub struct Digester {
+    algorithm: Algorithm,
+    context: Context,
+}
 
-#[derive(Debug, Clone)]
-enum Hash {
-    Sha256(Sha256),
-    Sha512(Sha512),
+impl fmt::Debug for Digester {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Digester").field("algorithm", &self.algorithm).finish_non_exhaustive()
+    }
 }
 
 impl Digester {
     /// Nothing hashed yet.
     pub fn new(algorithm: Algorithm) -> Self {
-        Self(match algorithm {
-            Algorithm::Sha256 => Hash::Sha256(Sha256::new()),
-            Algorithm::Sha512 => Hash::Sha512(Sha512::new()),
-        })
+        let function = match algorithm {
+            Algorithm::Sha256 => &SHA256,
+            Algorithm::Sha512 => &SHA512,
+        };
+        Self { algorithm, context: Context::new(function) }
     }
 
     /// Adds the next bytes.
     pub fn update(&mut self, bytes: &[u8]) {
-        match &mut self.0 {
-            Hash::Sha256(hash) => hash.update(bytes),
-            Hash::Sha512(hash) => hash.update(bytes),
-        }
+        self.context.update(bytes);
     }
 
     /// The digest of all bytes so far.
     #[allow(clippy::expect_used, reason = "a hash function's output has its own length")]
     pub fn finish(self) -> Digest {
-        match self.0 {
-            Hash::Sha256(hash) => Digest::from_hash(Algorithm::Sha256, &hash.finalize()),
-            Hash::Sha512(hash) => Digest::from_hash(Algorithm::Sha512, &hash.finalize()),
-        }
-        .expect("32 and 64 bytes")
+        let hash = self.context.finish();
+        Digest::from_hash(self.algorithm, hash.as_ref()).expect("32 and 64 bytes")
     }
 }
 

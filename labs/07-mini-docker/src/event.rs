@@ -23,6 +23,8 @@ pub enum Event {
         target: Digest,
         /// The manifest of the image for the wanted platform; the same if there was no index.
         manifest: Digest,
+        /// Its config.
+        config: Digest,
     },
     /// A blob starts to move.
     BlobStarted {
@@ -79,6 +81,11 @@ pub enum Event {
         /// Its length in bytes.
         size: u64,
     },
+    /// A layer is unpacked, whole and checked.
+    Unpacked {
+        /// The packed layer.
+        digest: Digest,
+    },
     /// A name now leads to this manifest.
     Tagged {
         /// The name.
@@ -86,4 +93,21 @@ pub enum Event {
         /// The manifest.
         manifest: Digest,
     },
+}
+
+impl Event {
+    /// The blob that it is about.
+    pub fn blob(&self) -> Option<&Digest> {
+        match self {
+            Self::BlobStarted { digest, .. }
+            | Self::BlobProgress { digest, .. }
+            | Self::BlobRetry { digest, .. }
+            | Self::BlobDone { digest, .. }
+            | Self::BlobPresent { digest, .. }
+            | Self::BlobMounted { digest, .. }
+            | Self::Unpacking { digest, .. }
+            | Self::Unpacked { digest } => Some(digest),
+            Self::Resolving { .. } | Self::Resolved { .. } | Self::Tagged { .. } => None,
+        }
+    }
 }

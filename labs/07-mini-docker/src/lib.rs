@@ -15,3 +15,4 @@ pub mod sys;
 pub mod transfer;
 pub mod tree;
 pub mod volume;
+pub mod workers;

@@ -8,16 +8,21 @@
 //! Bytes are hashed while they are written, never twice and never after; a blob is at no time in
 //! memory as a whole.
 
+mod download;
 mod pull;
 mod push;
-mod workers;
 
 use std::fmt;
 
-pub use pull::{Pulled, fetch_blob, pull_manifest_tree};
+pub use download::fetch_blob;
+pub use pull::{Pulled, Resolved, pull_manifest_tree, resolve};
 pub use push::{Pushed, push_image, send_blob};
 
 use crate::{event::Event, registry::client, store};
+
+/// How many blobs move at once. Docker takes three for a pull and five for a push; one connection
+/// rarely fills a line, and more than a few only share it.
+const AT_ONCE: usize = 4;
 
 /// Who hears what happens, from several threads.
 pub type OnEvent<'a> = &'a (dyn Fn(Event) + Sync);

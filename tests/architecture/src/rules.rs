@@ -13,6 +13,7 @@ pub const FLOORS: [(&str, u8); 19] = [
     ("event", 2),
     ("events", 2),
     ("digester", 2),
+    ("workers", 2),
     ("store", 3),
     ("registry::client", 3),
     ("runtime", 3),

@@ -1,7 +1,7 @@
 //! Progress: events of a pull or push as bars on a terminal, and as plain lines elsewhere.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     io::{self, IsTerminal, Write},
     sync::{Mutex, PoisonError},
     time::Duration,
@@ -25,6 +25,7 @@ pub struct Progress {
     direction: Direction,
     bars: Option<MultiProgress>,
     by_blob: Mutex<HashMap<Digest, ProgressBar>>,
+    over: Mutex<HashSet<Digest>>,
     to_stderr: bool,
 }
 
@@ -39,6 +40,7 @@ impl Progress {
             direction,
             bars: is_terminal.then(|| MultiProgress::with_draw_target(target)),
             by_blob: Mutex::default(),
+            over: Mutex::default(),
             to_stderr,
         }
     }
@@ -55,12 +57,15 @@ impl Progress {
 
     /// Shows one event.
     pub fn show(&self, event: &Event) {
-        let (doing, done) = match self.direction {
-            Direction::Pull => ("Downloading", "Pull complete"),
-            Direction::Push => ("Pushing", "Pushed"),
+        let doing = match self.direction {
+            Direction::Pull => "Downloading",
+            Direction::Push => "Pushing",
         };
         match event {
-            Event::Resolving { .. } | Event::Resolved { .. } | Event::Tagged { .. } => {}
+            Event::Resolving { .. } | Event::Tagged { .. } => {}
+            // Docker shows layers only.
+            Event::Resolved { config, .. } => self.ended(config),
+            event if event.blob().is_some_and(|digest| self.is_over(digest)) => {}
             Event::BlobStarted { digest, size, offset } => {
                 self.begin(digest, *size, *offset, doing)
             }
@@ -73,7 +78,11 @@ impl Progress {
                 error.why.as_deref().unwrap_or(&error.what),
                 wait.as_secs_f32()
             )),
-            Event::BlobDone { digest, .. } => self.end(digest, done),
+            Event::BlobDone { digest, .. } if self.direction == Direction::Pull => {
+                self.with(digest, |bar| bar.set_message("Download complete"));
+            }
+            Event::BlobDone { digest, .. } => self.end(digest, "Pushed"),
+            Event::Unpacked { digest } => self.end(digest, "Pull complete"),
             Event::BlobPresent { digest, .. } => self.end(digest, "Already exists"),
             Event::BlobMounted { digest, from } => {
                 self.end(digest, &format!("Mounted from {from}"))
@@ -102,7 +111,17 @@ impl Progress {
         if let Some(bar) = self.blobs().remove(digest) {
             bar.finish_and_clear();
         }
+        self.ended(digest);
         self.line(&format!("{}: {words}", digest.short()));
+    }
+
+    /// Nothing more is said of this blob.
+    fn ended(&self, digest: &Digest) {
+        self.over.lock().unwrap_or_else(PoisonError::into_inner).insert(digest.clone());
+    }
+
+    fn is_over(&self, digest: &Digest) -> bool {
+        self.over.lock().unwrap_or_else(PoisonError::into_inner).contains(digest)
     }
 
     fn with(&self, digest: &Digest, change: impl FnOnce(&ProgressBar)) {

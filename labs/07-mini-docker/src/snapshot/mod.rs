@@ -15,14 +15,19 @@
 //! | `unpack` | an archive that may be hostile -> a directory |
 //! | `diff` | a directory -> an archive that is the same every time |
 //! | `ownership` | owners that could not be set, beside the files |
+//! | `layers` | the layers of an image, unpacked side by side while they arrive |
+//! | `scratch` | what is not finished, and who may unpack a layer |
 //! | `prepare` | the layers of an image; upper, work and merged of a container |
 
 mod diff;
+mod layers;
 mod ownership;
 mod prepare;
+mod scratch;
 mod unpack;
 
 pub use diff::{Packed, pack};
+pub use layers::{OnLayer, Stage, ensure_layers};
 pub use ownership::{Kept, Mapped, Ownership};
-pub use prepare::{Snapshot, chain_ids, ensure_layers, is_unpacked, layers_here, remove_layer};
+pub use prepare::{Snapshot, chain_ids, is_unpacked, layers_here, remove_layer};
 pub use unpack::unpack;

@@ -1,4 +1,4 @@
-//! Preparing: the layers of an image unpacked, once each, and a place for a container to write.
+//! Preparing: the layers of an image by name, and a place for a container to write on top of them.
 
 use std::{
     fs, io,
@@ -7,14 +7,13 @@ use std::{
 };
 
 use ground::{Error, Result};
-use oci::{Descriptor, Digest, ImageConfig};
+use oci::{Digest, ImageConfig};
 use overlay::{Options, Overlay, Upper};
 
-use super::unpack;
+use super::scratch::Scratch;
 use crate::{
+    digester::sha256,
     layout::{ContainerLayout, Layout},
-    store::{Store, sha256},
-    tree,
 };
 
 /// The file systems of one container, by path.
@@ -101,7 +100,7 @@ fn make_mount_points(layout: &Layout) -> Result<()> {
         return Ok(());
     }
     let cannot = |error: io::Error| Error::new("cannot make mount points").io(to.display(), &error);
-    let scratch = scratch(layout)?;
+    let scratch = Scratch::new(layout)?;
     let fresh = scratch.path().join("mount-points");
     let mut builder = fs::DirBuilder::new();
     builder.mode(0o755).create(&fresh).map_err(cannot)?;
@@ -148,122 +147,11 @@ pub fn layers_here(layout: &Layout) -> Result<Vec<Digest>> {
 /// # Errors
 /// As rename(2) and unlinkat(2).
 pub fn remove_layer(layout: &Layout, chain_id: &Digest) -> Result<()> {
-    let scratch = scratch(layout)?;
+    let scratch = Scratch::new(layout)?;
     let dir = layout.layer(chain_id);
     match fs::rename(&dir, scratch.path().join("layer")) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
         Err(error) => Err(Error::new("cannot remove a layer").io(dir.display(), &error)),
         Ok(()) => scratch.remove(),
-    }
-}
-
-/// Unpacks what is missing of an image's layers. `on_layer` is told of each that is worked on.
-///
-/// Idempotent. A layer appears whole or not at all; two processes that unpack the same one do the
-/// work twice, and one of the results is thrown away.
-///
-/// # Errors
-/// As [`unpack`], and when config and manifest disagree about the number of layers.
-pub fn ensure_layers(
-    store: &Store,
-    config: &ImageConfig,
-    layers: &[Descriptor],
-    on_layer: &mut dyn FnMut(&Descriptor),
-) -> Result<Vec<Digest>> {
-    let diff_ids = &config.rootfs.diff_ids;
-    if diff_ids.len() != layers.len() {
-        return Err(Error::new("the image is broken").why(format!(
-            "its manifest has {} layers, and its config {}",
-            layers.len(),
-            diff_ids.len()
-        )));
-    }
-    let chain = chain_ids(config);
-    for ((chain_id, diff_id), blob) in chain.iter().zip(diff_ids).zip(layers) {
-        if !is_unpacked(store.layout(), chain_id) {
-            on_layer(blob);
-            unpack_layer(store, chain_id, diff_id, blob)?;
-        }
-    }
-    Ok(chain)
-}
-
-fn unpack_layer(
-    store: &Store,
-    chain_id: &Digest,
-    diff_id: &Digest,
-    blob: &Descriptor,
-) -> Result<()> {
-    let layout = store.layout();
-    let cannot = |error: io::Error| {
-        Error::new("cannot unpack the layer").io(layout.layers().display(), &error)
-    };
-    let scratch = scratch(layout)?;
-    let fresh = scratch.path().join("layer");
-    let diff = fresh.join("diff");
-    fs::create_dir(&fresh).map_err(cannot)?;
-    fs::DirBuilder::new().mode(0o755).create(&diff).map_err(cannot)?;
-    let kept = unpack(store.blob(&blob.digest)?, diff_id, &diff)?;
-    kept.write(&fresh.join("ownership.json"))?;
-    store.record_layer(diff_id, blob)?;
-    let to = layout.layer(chain_id);
-    fs::create_dir_all(to.parent().unwrap_or(Path::new("/"))).map_err(cannot)?;
-    match fs::rename(&fresh, &to) {
-        // Somebody else was faster, and it is the same.
-        Err(error) if is_unpacked(layout, chain_id) => drop(error),
-        renamed => renamed.map_err(cannot)?,
-    }
-    scratch.remove()
-}
-
-/// A directory on the file system of the layers, for what is not finished.
-#[derive(Debug)]
-struct Scratch {
-    path: PathBuf,
-    // Held while its owner lives; who finds one that is not locked may remove it.
-    _lock: fs::File,
-}
-
-fn scratch(layout: &Layout) -> Result<Scratch> {
-    let all = layout.layers().join("unfinished");
-    let cannot = |error: io::Error| {
-        Error::new("cannot unpack the layer").io(format_args!("mkdir {}", all.display()), &error)
-    };
-    fs::create_dir_all(&all).map_err(cannot)?;
-    sweep(&all);
-    loop {
-        let path = tempfile::Builder::new().prefix("").tempdir_in(&all).map_err(cannot)?.keep();
-        let Ok(lock) = fs::File::open(&path) else { continue };
-        // Whoever sweeps may have been between our two calls.
-        if lock.try_lock().is_ok() && path.is_dir() {
-            return Ok(Scratch { path, _lock: lock });
-        }
-    }
-}
-
-/// Removes what killed processes left.
-fn sweep(all: &Path) {
-    for entry in fs::read_dir(all).into_iter().flatten().flatten() {
-        let is_free = fs::File::open(entry.path()).is_ok_and(|dir| dir.try_lock().is_ok());
-        if is_free {
-            let _ = tree::remove(&entry.path());
-        }
-    }
-}
-
-impl Scratch {
-    fn path(&self) -> &Path {
-        &self.path
-    }
-
-    fn remove(self) -> Result<()> {
-        tree::remove(&self.path)
-    }
-}
-
-impl Drop for Scratch {
-    fn drop(&mut self) {
-        // What cannot be removed now, the next one sweeps.
-        let _ = tree::remove(&self.path);
     }
 }

@@ -51,15 +51,23 @@ pub(super) fn sync_dir(path: &Path) -> io::Result<()> {
 /// Gives the open, written file at `from` its name `to`, making the directory if needed.
 pub(super) fn publish(file: &File, from: &Path, to: &Path) -> io::Result<()> {
     file.sync_all()?;
-    let dir = to.parent().unwrap_or(Path::new("/"));
+    rename(from, to)?;
+    sync_dir(parent(to))
+}
+
+/// rename(2), making the directory if needed.
+fn rename(from: &Path, to: &Path) -> io::Result<()> {
     match fs::rename(from, to) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            fs::create_dir_all(dir)?;
-            fs::rename(from, to)?;
+            fs::create_dir_all(parent(to))?;
+            fs::rename(from, to)
         }
-        done => done?,
+        done => done,
     }
-    sync_dir(dir)
+}
+
+fn parent(path: &Path) -> &Path {
+    path.parent().unwrap_or(Path::new("/"))
 }
 
 /// Replaces the file at `to` by `bytes` in one step, by way of a file in `scratch`, which must be
@@ -69,6 +77,16 @@ pub(crate) fn replace(scratch: &Path, to: &Path, bytes: &[u8]) -> io::Result<()>
     file.as_file().write_all(bytes)?;
     publish(file.as_file(), file.path(), to)?;
     // The name is gone: there is nothing left to remove.
+    let _ = file.into_temp_path().keep();
+    Ok(())
+}
+
+/// The same for a note that may get lost: whole or absent for every process, but after a power cut
+/// it may be empty. Forcing a file and its directory to disk costs more than unpacking a small layer.
+pub(super) fn note(scratch: &Path, to: &Path, bytes: &[u8]) -> io::Result<()> {
+    let file = temporary(scratch)?;
+    file.as_file().write_all(bytes)?;
+    rename(file.path(), to)?;
     let _ = file.into_temp_path().keep();
     Ok(())
 }

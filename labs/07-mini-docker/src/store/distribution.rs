@@ -8,7 +8,7 @@ use std::{fs, io, path::Path};
 
 use oci::{Descriptor, Digest};
 
-use super::{Result, Store, disk, replace};
+use super::{Result, Store, disk, disk::note};
 use crate::layout::by_digest;
 
 impl Store {
@@ -26,7 +26,7 @@ impl Store {
             (by_digest(self.layout.diff_id_by_blob(), &blob.digest), diff_id.to_string().into()),
         ];
         for (path, bytes) in pairs {
-            replace(&self.layout.ingest(), &path, &bytes)
+            note(&self.layout.ingest(), &path, &bytes)
                 .map_err(disk("cannot note a layer", format!("write {}", path.display())))?;
         }
         Ok(())

@@ -14,12 +14,14 @@
 //! | `verified` | a stream that must end in the expected digest and size |
 //! | `blobs` | content by digest |
 //! | `part` | a download that can be resumed |
+//! | `arrivals` | reading it meanwhile |
 //! | `images` | references -> images |
 //! | `distribution` | packed blob <-> unpacked layer |
 //! | `gc` | what nobody can reach |
 //!
 //! This room knows no HTTP and no containers.
 
+mod arrivals;
 mod blobs;
 mod disk;
 mod distribution;
@@ -32,6 +34,7 @@ mod verified;
 use std::fs::{self, File};
 
 pub use crate::digester::{Digester, sha256};
+pub use arrivals::{Arrivals, Arriving};
 pub use blobs::BlobWriter;
 pub use error::{Error, Kind, Result};
 pub use gc::Freed;

@@ -78,6 +78,11 @@ impl Part {
         self.offset() == self.descriptor.size
     }
 
+    /// The file that the bytes lie in, for who reads them while they come: see [`super::Arrivals`].
+    pub(super) fn share(&self) -> io::Result<File> {
+        self.content.get_ref().try_clone()
+    }
+
     /// Forgets the bytes so far, for a sender that cannot start in the middle.
     ///
     /// # Errors

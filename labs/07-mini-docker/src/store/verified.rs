@@ -94,6 +94,11 @@ impl<S> Verified<S> {
         self.passed
     }
 
+    /// The stream itself, to look at.
+    pub fn get_ref(&self) -> &S {
+        &self.stream
+    }
+
     /// The stream itself; what is read or written through it is not counted.
     pub fn get_mut(&mut self) -> &mut S {
         &mut self.stream

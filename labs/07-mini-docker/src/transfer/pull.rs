@@ -1,24 +1,26 @@
 //! Pull: reference -> manifest -> config and layers, and at last a name.
 
-use std::{
-    io::{self, Read, Write},
-    thread,
-    time::{Duration, Instant},
-};
-
 use oci::{Descriptor, Document, Manifest, Platform, Reference};
 
-use super::{Error, OnEvent, Result, workers::each};
+use super::{AT_ONCE, Error, OnEvent, Result, download::fetch};
 use crate::{
     event::Event,
-    registry::client::{self, Client, Fetched},
-    store::{self, Part, Store},
+    registry::client::{Client, Fetched},
+    store::{Arrivals, Store},
+    workers::each,
 };
 
-/// How much is read at once.
-const CHUNK: usize = 128 << 10;
-/// How often a blob tells how far it is: often enough for the eye.
-const PROGRESS_EVERY: Duration = Duration::from_millis(50);
+/// What a name leads to: the registry's answer, with nothing of the image here yet.
+#[derive(Debug, Clone)]
+pub struct Resolved {
+    /// What was asked for.
+    pub reference: Reference,
+    /// What the registry answered with: a manifest or an index.
+    pub target: Descriptor,
+    /// The manifest of the image for the platform.
+    pub manifest: Manifest,
+    fetched: Fetched,
+}
 
 /// An image that is here now, whole, and without a name: [`Pulled::name`] is the last step.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,36 +38,113 @@ pub struct Pulled {
 }
 
 /// Pulls an image: its manifest, config and layers. What is here already is not moved again. The
-/// caller holds a [`store::Lease`] until it is named.
+/// caller holds a [`crate::store::Lease`] until it is named.
 ///
 /// # Errors
 /// The first failure of any part; what arrived whole stays for the next try.
 pub fn pull_manifest_tree(
     client: &Client,
     store: &Store,
-    (reference, platform): (&Reference, &Platform),
+    wanted: (&Reference, &Platform),
     on_event: OnEvent<'_>,
 ) -> Result<Pulled> {
-    let reference = &reference.clone().or_latest();
+    let image = resolve(client, wanted, on_event)?;
+    let config = image.fetch_config(client, store, on_event)?;
+    let layers = image.fetch_layers(client, &Arrivals::none(store), on_event)?;
+    image.keep(store, config + layers)
+}
+
+/// Asks the registry what a name leads to, for a platform.
+///
+/// # Errors
+/// The registry's; an index that has nothing for the platform; layers that are none.
+pub fn resolve(
+    client: &Client,
+    (reference, platform): (&Reference, &Platform),
+    on_event: OnEvent<'_>,
+) -> Result<Resolved> {
+    let reference = reference.clone().or_latest();
     on_event(Event::Resolving { reference: reference.clone() });
-    let before = store.find(reference)?.map(|image| image.manifest.digest);
-    let target = client.manifest(reference)?;
-    let (fetched, manifest) = choose(client, reference, platform, &target)?;
+    let target = client.manifest(&reference)?;
+    let (fetched, manifest) = choose(client, &reference, platform, &target)?;
     on_event(Event::Resolved {
         reference: reference.clone(),
         target: target.descriptor.digest.clone(),
         manifest: fetched.descriptor.digest.clone(),
+        config: manifest.config.digest.clone(),
     });
-    check_types(reference, &manifest)?;
-    let moved = fetch_all(client, store, (reference, &manifest), on_event)?;
-    store.put(&fetched.descriptor, fetched.bytes.as_slice())?;
-    Ok(Pulled {
-        was_up_to_date: before.as_ref() == Some(&fetched.descriptor.digest),
-        reference: reference.clone(),
-        target: target.descriptor,
-        manifest: fetched.descriptor,
-        moved,
-    })
+    check_types(&reference, &manifest)?;
+    Ok(Resolved { reference, target: target.descriptor, manifest, fetched })
+}
+
+impl Resolved {
+    /// Brings the config, which is small and says what the layers become. Returns the bytes moved.
+    ///
+    /// # Errors
+    /// As [`fetch_blob`].
+    pub fn fetch_config(
+        &self,
+        client: &Client,
+        store: &Store,
+        on_event: OnEvent<'_>,
+    ) -> Result<u64> {
+        self.fetch(client, (&Arrivals::none(store), &self.manifest.config), on_event)
+    }
+
+    /// Brings the layers, several at once; who waits for them in `arrivals` may read along. Returns
+    /// the bytes moved.
+    ///
+    /// # Errors
+    /// The first failure; what arrived whole stays for the next try.
+    pub fn fetch_layers(
+        &self,
+        client: &Client,
+        arrivals: &Arrivals,
+        on_event: OnEvent<'_>,
+    ) -> Result<u64> {
+        let mut blobs: Vec<&Descriptor> = Vec::new();
+        for blob in &self.manifest.layers {
+            // An image may have the same layer twice.
+            if !blobs.iter().any(|known| known.digest == blob.digest) {
+                blobs.push(blob);
+            }
+        }
+        let moved = each(AT_ONCE, &blobs, |blob| self.fetch(client, (arrivals, blob), on_event));
+        // Nobody waits for those that were not begun after a failure.
+        let failed = |_: &Error| blobs.iter().for_each(|blob| arrivals.failed(&blob.digest));
+        Ok(moved.inspect_err(failed)?.into_iter().sum())
+    }
+
+    /// Puts the manifest beside its blobs.
+    ///
+    /// # Errors
+    /// The disk's.
+    pub fn keep(self, store: &Store, moved: u64) -> Result<Pulled> {
+        let before = store.find(&self.reference)?.map(|image| image.manifest.digest);
+        store.put(&self.fetched.descriptor, self.fetched.bytes.as_slice())?;
+        Ok(Pulled {
+            was_up_to_date: before.as_ref() == Some(&self.fetched.descriptor.digest),
+            reference: self.reference,
+            target: self.target,
+            manifest: self.fetched.descriptor,
+            moved,
+        })
+    }
+
+    fn fetch(
+        &self,
+        client: &Client,
+        (arrivals, blob): (&Arrivals, &Descriptor),
+        on_event: OnEvent<'_>,
+    ) -> Result<u64> {
+        let fetched = fetch(client, arrivals, (&self.reference, blob), on_event);
+        match &fetched {
+            Ok(_) => arrivals.here(&blob.digest),
+            Err(_) => arrivals.failed(&blob.digest),
+        }
+        let what = format!("cannot pull {}", self.reference.familiar());
+        fetched.map_err(|error| error.said_of(&what))
+    }
 }
 
 impl Pulled {
@@ -122,113 +201,4 @@ fn check_types(reference: &Reference, manifest: &Manifest) -> Result<()> {
                 .fix("it is no image of files (a chart, a policy, an encrypted image), or newer than this program"),
         )),
     }
-}
-
-fn fetch_all(
-    client: &Client,
-    store: &Store,
-    (reference, manifest): (&Reference, &Manifest),
-    on_event: OnEvent<'_>,
-) -> Result<u64> {
-    let mut blobs: Vec<&Descriptor> = Vec::new();
-    for blob in manifest.blobs() {
-        // An image may have the same layer twice.
-        if !blobs.iter().any(|known| known.digest == blob.digest) {
-            blobs.push(blob);
-        }
-    }
-    let what = format!("cannot pull {}", reference.familiar());
-    each(&blobs, |blob| {
-        fetch_blob(client, store, (reference, blob), on_event).map_err(|error| error.said_of(&what))
-    })
-}
-
-/// Brings one blob into the store and returns the bytes that were moved: none if it is there.
-///
-/// A cut connection is taken up where it broke, also by a later call or another process; a wrong
-/// digest throws all away. The caller holds a [`store::Lease`] until a name leads to the blob.
-///
-/// # Errors
-/// The last failure when trying again did not help.
-pub fn fetch_blob(
-    client: &Client,
-    store: &Store,
-    (reference, blob): (&Reference, &Descriptor),
-    on_event: OnEvent<'_>,
-) -> Result<u64> {
-    let digest = &blob.digest;
-    let Some(mut part) = store.ingest(blob)? else {
-        on_event(Event::BlobPresent { digest: digest.clone(), size: blob.size });
-        return Ok(0);
-    };
-    on_event(Event::BlobStarted { digest: digest.clone(), size: blob.size, offset: part.offset() });
-    let mut moved = 0;
-    let mut attempt = 1;
-    while !part.is_complete() {
-        let before = moved;
-        let Err(error) = append(client, (reference, blob), (&mut part, &mut moved), on_event)
-        else {
-            break;
-        };
-        // Progress starts the count anew: a bad line may break often, if it also moves.
-        attempt = if moved > before { 1 } else { attempt };
-        let Error::Registry(failure) = &error else { return Err(error) };
-        let Some(wait) = client.retry().wait(attempt, failure) else { return Err(error) };
-        let (digest, report) = (digest.clone(), failure.report.clone());
-        on_event(Event::BlobRetry { digest, attempt, wait, error: report });
-        thread::sleep(wait);
-        attempt += 1;
-    }
-    part.commit()?;
-    on_event(Event::BlobDone { digest: digest.clone(), moved });
-    Ok(moved)
-}
-
-/// Reads from where `part` ends to the end of the blob.
-fn append(
-    client: &Client,
-    (reference, blob): (&Reference, &Descriptor),
-    (part, moved): (&mut Part, &mut u64),
-    on_event: OnEvent<'_>,
-) -> Result<()> {
-    let mut body = client.blob(reference, blob, part.offset())?;
-    if body.offset() != part.offset() {
-        part.restart()?;
-    }
-    let mut buffer = vec![0; CHUNK];
-    let mut told = Instant::now();
-    loop {
-        let count = match body.read(&mut buffer) {
-            Ok(0) if part.is_complete() => return Ok(()),
-            Ok(0) => return Err(cut(reference, blob, &io::ErrorKind::UnexpectedEof.into())),
-            Ok(count) => count,
-            Err(error) => return Err(cut(reference, blob, &error)),
-        };
-        if let Err(error) = part.write_all(&buffer[..count]) {
-            return Err(unwritable(blob, part, error));
-        }
-        *moved += count as u64;
-        if told.elapsed() >= PROGRESS_EVERY || part.is_complete() {
-            told = Instant::now();
-            on_event(Event::BlobProgress { digest: blob.digest.clone(), done: part.offset() });
-        }
-    }
-}
-
-/// A full disk leaves what arrived for the next try; a sender that does not stop leaves nothing.
-fn unwritable(blob: &Descriptor, part: &mut Part, error: io::Error) -> Error {
-    let error = store::Error::writing(blob, error);
-    if error.kind == store::Kind::Invalid
-        && let Err(error) = part.restart()
-    {
-        return error.into();
-    }
-    error.into()
-}
-
-fn cut(reference: &Reference, blob: &Descriptor, error: &io::Error) -> Error {
-    let report = ground::Error::new(format!("cannot pull {}", reference.familiar()))
-        .why(format!("the connection broke inside {}: {error}", blob.digest))
-        .fix("pull again: what arrived so far is kept");
-    client::Error::cut(report).into()
 }

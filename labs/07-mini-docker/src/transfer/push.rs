@@ -8,11 +8,12 @@ use std::{
 
 use oci::{Descriptor, Digest, Manifest, Reference};
 
-use super::{OnEvent, Result, workers::each};
+use super::{AT_ONCE, OnEvent, Result};
 use crate::{
     event::Event,
     registry::client::Client,
     store::{Image, Store},
+    workers::each,
 };
 
 /// How often a blob tells how far it is.
@@ -52,7 +53,7 @@ pub fn push_image(
         }
     }
     let what = format!("cannot push {}", reference.familiar());
-    let moved = each(&blobs, |blob| {
+    let moved = each(AT_ONCE, &blobs, |blob| {
         send_missing(client, store, (reference, blob, &neighbours), on_event)
             .map_err(|error| error.said_of(&what))
     })?;
@@ -62,7 +63,7 @@ pub fn push_image(
     store.tag(&reference.at(digest.clone()), &image.manifest)?;
     drop(lease);
     on_event(Event::Tagged { reference: reference.clone(), manifest: digest });
-    Ok(Pushed { manifest: image.manifest.clone(), moved })
+    Ok(Pushed { manifest: image.manifest.clone(), moved: moved.into_iter().sum() })
 }
 
 /// The other repositories of the same registry that images in the store came from or went to, with

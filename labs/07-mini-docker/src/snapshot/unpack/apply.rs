@@ -2,7 +2,7 @@
 
 use std::{
     fs::File,
-    io::{self, Read},
+    io::{self, Read, Write},
     os::fd::{AsFd, AsRawFd},
     path::{Path, PathBuf},
 };
@@ -38,6 +38,12 @@ use crate::{
 /// The most bytes of headers that one entry may have: names and attributes are far shorter.
 const HEADER_MAX: u64 = 1 << 20;
 
+/// How much of a file is written at once.
+const CHUNK: usize = 128 << 10;
+
+/// Attributes that make up access control lists (man 5 acl).
+const ACCESS_LISTS: &str = "system.posix_acl";
+
 /// Works off an archive.
 #[derive(Debug)]
 pub struct Applier {
@@ -48,6 +54,7 @@ pub struct Applier {
     kept: Ownership,
     // A directory's time changes with every entry in it, so times come last.
     times: Vec<(PathBuf, TimeSpec)>,
+    buffer: Vec<u8>,
 }
 
 impl Applier {
@@ -60,6 +67,7 @@ impl Applier {
             room,
             kept: Ownership::default(),
             times: Vec::new(),
+            buffer: vec![0; CHUNK],
         })
     }
 
@@ -127,13 +135,13 @@ impl Applier {
         let place = self.inside.place(&entry.path).map_err(failed)?;
         match &entry.kind {
             Kind::Directory => self.directory(entry, &place),
-            Kind::File(size) => {
-                self.clear(&entry.path, &place)?;
-                self.file(entry, &place, *size, tar)
-            }
+            Kind::File(size) => self.file(entry, &place, *size, tar),
             Kind::Symlink(target) => {
-                self.clear(&entry.path, &place)?;
-                symlinkat(target, place.parent(), place.name.as_os_str()).map_err(failed)?;
+                let link = || symlinkat(target, place.parent(), place.name.as_os_str());
+                if link() != Ok(()) {
+                    self.clear(&entry.path, &place)?;
+                    link().map_err(failed)?;
+                }
                 self.dress_node(entry, &place).map_err(failed)
             }
             Kind::HardLink(target) => self.hard_link(entry, &place, target),
@@ -165,17 +173,39 @@ impl Applier {
 
     fn directory(&mut self, entry: &Entry, place: &Place) -> Result<()> {
         let failed = |errno| cannot(&entry.path, errno);
-        let is_directory =
-            |mode: u32| SFlag::from_bits_truncate(mode) & SFlag::S_IFMT == SFlag::S_IFDIR;
-        let found = place.stat().map_err(failed)?;
-        if !found.is_some_and(|found| is_directory(found.st_mode)) {
-            self.clear(&entry.path, place)?;
-            let name = place.name.as_os_str();
-            mkdirat(place.parent(), name, Mode::S_IRWXU).map_err(failed)?;
+        let permissions = Mode::from_bits_truncate(entry.mode & 0o777);
+        let made = match mkdirat(place.parent(), place.name.as_os_str(), permissions) {
+            Err(Errno::EEXIST) if !self.is_directory(entry, place)? => {
+                self.clear(&entry.path, place)?;
+                mkdirat(place.parent(), place.name.as_os_str(), permissions)
+            }
+            made => made,
+        };
+        match made {
+            Ok(()) if self.is_born_right(entry, place) && entry.xattrs.is_empty() => {
+                self.times.push((entry.path.clone(), entry.mtime));
+                return Ok(());
+            }
+            Ok(()) | Err(Errno::EEXIST) => {}
+            Err(errno) => return Err(failed(errno)),
         }
         let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
         let dir = openat(place.parent(), place.name.as_os_str(), flags, Mode::empty());
         self.dress_directory(entry, dir.map_err(failed)?.as_raw_fd()).map_err(failed)
+    }
+
+    fn is_directory(&self, entry: &Entry, place: &Place) -> Result<bool> {
+        let found = place.stat().map_err(|errno| cannot(&entry.path, errno))?;
+        Ok(found.is_some_and(|found| is_dir(found.st_mode)))
+    }
+
+    /// Whether a file that was just made with the entry's permissions has its owner and mode.
+    fn is_born_right(&self, entry: &Entry, place: &Place) -> bool {
+        self.is_born_owned(entry, place) && self.inside.birth().permits(entry.mode)
+    }
+
+    fn is_born_owned(&self, entry: &Entry, place: &Place) -> bool {
+        place.is_plain() && self.inside.birth().owns(entry.uid, entry.gid)
     }
 
     fn file<R: Read>(
@@ -192,14 +222,41 @@ impl Applier {
         self.room -= size;
         let flags =
             OFlag::O_WRONLY | OFlag::O_CREAT | OFlag::O_EXCL | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
-        let file = openat(place.parent(), place.name.as_os_str(), flags, Mode::S_IRUSR);
+        let permissions = Mode::from_bits_truncate(entry.mode & 0o777);
+        let create = || openat(place.parent(), place.name.as_os_str(), flags, permissions);
+        // Most names are new: to look first would be a system call for each.
+        let file = match create() {
+            Err(Errno::EEXIST) => {
+                self.clear(&entry.path, place)?;
+                create()
+            }
+            made => made,
+        };
         let mut file = File::from(file.map_err(failed)?);
-        copy(content, &mut file, &entry.path)?;
-        self.own(entry, |uid, gid| fchown(&file, uid, gid)).map_err(failed)?;
-        // After the owner: chown(2) takes the set-user-ID bit away.
-        fchmod(&file, mode(entry)).map_err(failed)?;
-        attributes(entry, Path::new(&format!("/proc/self/fd/{}", file.as_raw_fd())), true)?;
+        self.copy(content, &mut file, &entry.path)?;
+        if !self.is_born_right(entry, place) {
+            self.own(entry, |uid, gid| fchown(&file, uid, gid)).map_err(failed)?;
+            // After the owner: chown(2) takes the set-user-ID bit away.
+            fchmod(&file, mode(entry)).map_err(failed)?;
+        }
+        self.attributes(entry, || PathBuf::from(format!("/proc/self/fd/{}", file.as_raw_fd())))?;
         futimens(&file, &entry.mtime, &entry.mtime).map_err(failed)
+    }
+
+    fn copy(&mut self, content: &mut impl Read, file: &mut File, path: &Path) -> Result<()> {
+        let buffer = &mut self.buffer;
+        let mut copy = || -> io::Result<()> {
+            loop {
+                match content.read(buffer)? {
+                    0 => return Ok(()),
+                    count => file.write_all(&buffer[..count])?,
+                }
+            }
+        };
+        copy().map_err(|error| match error.raw_os_error() {
+            Some(errno) => cannot(path, Errno::from_raw(errno)),
+            None => broken(&error),
+        })
     }
 
     fn hard_link(&mut self, entry: &Entry, place: &Place, target: &Path) -> Result<()> {
@@ -248,7 +305,8 @@ impl Applier {
         self.own(entry, |uid, gid| nix::unistd::chown(&path, uid, gid))?;
         let cwd = nix::fcntl::AT_FDCWD;
         fchmodat(cwd, &path, mode(entry), FchmodatFlags::FollowSymlink)?;
-        let _ = attributes(entry, &path, true);
+        let _ = self.attributes(entry, || path.clone());
+        self.inside.changed(&entry.path);
         self.times.push((entry.path.clone(), entry.mtime));
         Ok(())
     }
@@ -256,16 +314,52 @@ impl Applier {
     /// Owner, mode, attributes and time of what cannot or must not be opened.
     fn dress_node(&mut self, entry: &Entry, place: &Place) -> Result<(), Errno> {
         let name = place.name.as_os_str();
-        let no_follow = AtFlags::AT_SYMLINK_NOFOLLOW;
-        self.own(entry, |uid, gid| fchownat(place.parent(), name, uid, gid, no_follow))?;
+        if !self.is_born_owned(entry, place) {
+            let no_follow = AtFlags::AT_SYMLINK_NOFOLLOW;
+            self.own(entry, |uid, gid| fchownat(place.parent(), name, uid, gid, no_follow))?;
+        }
         if !matches!(entry.kind, Kind::Symlink(_)) {
             let path = through(place);
             let cwd = nix::fcntl::AT_FDCWD;
             fchmodat(cwd, &path, mode(entry), FchmodatFlags::FollowSymlink)?;
         }
-        let _ = attributes(entry, &through(place), false);
+        let _ = self.attributes_of_node(entry, place);
         let flags = UtimensatFlags::NoFollowSymlink;
         utimensat(place.parent(), name, &entry.mtime, &entry.mtime, flags)
+    }
+
+    /// Sets what the file system and our privilege allow, as Docker does: an image does not become
+    /// useless by an attribute that is missing. The path leads through a descriptor to the file.
+    fn attributes(&mut self, entry: &Entry, path: impl FnOnce() -> PathBuf) -> Result<()> {
+        if entry.xattrs.is_empty() {
+            return Ok(());
+        }
+        let path = path();
+        self.set_attributes(entry, |name, value| xattr::set_deref(&path, name, value))
+    }
+
+    /// The same for what is not open; a link is not followed.
+    fn attributes_of_node(&mut self, entry: &Entry, place: &Place) -> Result<()> {
+        let path = through(place);
+        self.set_attributes(entry, |name, value| xattr::set(&path, name, value))
+    }
+
+    fn set_attributes(
+        &mut self,
+        entry: &Entry,
+        set: impl Fn(&str, &[u8]) -> io::Result<()>,
+    ) -> Result<()> {
+        for (name, value) in &entry.xattrs {
+            if name.starts_with(ACCESS_LISTS) {
+                self.inside.inherits();
+            }
+            if let Err(error) = set(name, value)
+                && matches!(error.raw_os_error(), Some(libc::ENOSPC | libc::EDQUOT))
+            {
+                return Err(cannot(&entry.path, Errno::ENOSPC));
+            }
+        }
+        Ok(())
     }
 
     /// Sets the owner, or keeps it where such an id cannot be set.
@@ -294,31 +388,6 @@ fn is_dir(mode: u32) -> bool {
 /// A path to the place by way of its open parent, for calls that only take paths.
 fn through(place: &Place) -> PathBuf {
     Path::new(&format!("/proc/self/fd/{}", place.parent().as_fd().as_raw_fd())).join(&place.name)
-}
-
-/// Sets what the file system and our privilege allow, as Docker does: an image does not become
-/// useless by an attribute that is missing. `follow` for a path that is a descriptor.
-fn attributes(entry: &Entry, path: &Path, follow: bool) -> Result<()> {
-    for (name, value) in &entry.xattrs {
-        let set = match follow {
-            true => xattr::set_deref(path, name, value),
-            false => xattr::set(path, name, value),
-        };
-        match set {
-            Err(error) if matches!(error.raw_os_error(), Some(libc::ENOSPC | libc::EDQUOT)) => {
-                return Err(cannot(&entry.path, Errno::ENOSPC));
-            }
-            _ => {}
-        }
-    }
-    Ok(())
-}
-
-fn copy(content: &mut impl Read, file: &mut File, path: &Path) -> Result<()> {
-    io::copy(content, file).map(drop).map_err(|error| match error.raw_os_error() {
-        Some(errno) => cannot(path, Errno::from_raw(errno)),
-        None => broken(&error),
-    })
 }
 
 fn too_large(path: &Path, size: u64, room: u64) -> Error {

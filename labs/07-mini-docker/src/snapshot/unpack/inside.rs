@@ -13,8 +13,10 @@ use std::{
 use ground::{Errno, Error, Result};
 use nix::{
     fcntl::{AtFlags, OFlag, OpenHow, ResolveFlag, open, openat2},
-    sys::stat::{FileStat, Mode, fstatat, mkdirat},
+    sys::stat::{FileStat, Mode, fstat, fstatat, mkdirat},
 };
+
+use super::birth::Birth;
 
 /// The longest path that the kernel takes, its final NUL included (PATH_MAX).
 const PATH_MAX: usize = 4096;
@@ -63,26 +65,42 @@ pub fn refused(path: &Path, why: &str) -> Error {
         .fix("do not trust this image; whoever made it knows more about it")
 }
 
+/// As many directories are kept open: archives list them as wholes, but hard links lead elsewhere.
+const RECENT_MAX: usize = 8;
+
 /// The directory that a layer is unpacked into.
 #[derive(Debug)]
 pub struct Inside {
     root: OwnedFd,
-    /// The parent of the entry before: archives list directories as wholes.
-    last: Option<(PathBuf, Rc<OwnedFd>)>,
+    birth: Birth,
+    /// The parents of the entries before, the last one first.
+    recent: Vec<(PathBuf, Rc<Parent>)>,
 }
 
 /// Where an entry goes: a name in an open directory.
 #[derive(Debug, Clone)]
 pub struct Place {
-    parent: Rc<OwnedFd>,
+    parent: Rc<Parent>,
     /// The last name of the path.
     pub name: OsString,
+}
+
+#[derive(Debug)]
+struct Parent {
+    fd: OwnedFd,
+    /// Whether what is made in it is born as [`Birth`] says.
+    is_plain: bool,
 }
 
 impl Place {
     /// The directory that the name is in.
     pub fn parent(&self) -> BorrowedFd<'_> {
-        self.parent.as_fd()
+        self.parent.fd.as_fd()
+    }
+
+    /// Whether what is made here is born as [`Birth`] says.
+    pub fn is_plain(&self) -> bool {
+        self.parent.is_plain
     }
 
     /// What is there now, if anything; a link is not followed.
@@ -98,20 +116,26 @@ impl Place {
 const DIRECTORY: OFlag = OFlag::O_PATH.union(OFlag::O_DIRECTORY).union(OFlag::O_CLOEXEC);
 
 impl Inside {
-    /// Everything stays inside `root`.
+    /// Everything stays inside `root`, which is empty.
     ///
     /// # Errors
     /// As open(2).
     pub fn new(root: &Path) -> Result<Self> {
-        let root = open(root, DIRECTORY, Mode::empty()).map_err(|errno| {
-            Error::new("cannot unpack the layer").call(&format!("open({root:?})"), errno)
-        })?;
-        Ok(Self { root, last: None })
+        let cannot =
+            |errno| Error::new("cannot unpack the layer").call(&format!("open({root:?})"), errno);
+        let root = open(root, DIRECTORY, Mode::empty()).map_err(cannot)?;
+        let birth = Birth::observe(root.as_fd()).map_err(cannot)?;
+        Ok(Self { root, birth, recent: Vec::new() })
     }
 
     /// The root itself.
     pub fn root(&self) -> BorrowedFd<'_> {
         self.root.as_fd()
+    }
+
+    /// What a new file gets without being asked.
+    pub fn birth(&self) -> &Birth {
+        &self.birth
     }
 
     /// The place of a clean path that is not empty. Parents that are missing are made: archives
@@ -122,19 +146,33 @@ impl Inside {
     pub fn place(&mut self, path: &Path) -> std::result::Result<Place, Errno> {
         let parent = path.parent().unwrap_or(Path::new(""));
         let name = path.file_name().unwrap_or(OsStr::new(".")).to_owned();
-        if let Some((last, fd)) = &self.last
-            && last == parent
-        {
-            return Ok(Place { parent: fd.clone(), name });
+        let is_it = |(known, _): &(PathBuf, _)| known.as_os_str() == parent.as_os_str();
+        if let Some(at) = self.recent.iter().position(is_it) {
+            self.recent[..=at].rotate_right(1);
+            return Ok(Place { parent: self.recent[0].1.clone(), name });
         }
-        let fd = Rc::new(self.directory(parent)?);
-        self.last = Some((parent.to_owned(), fd.clone()));
-        Ok(Place { parent: fd, name })
+        let fd = self.directory(parent)?;
+        let is_plain = self.birth.is_same_in(&fstat(&fd)?);
+        let known = Rc::new(Parent { fd, is_plain });
+        self.recent.truncate(RECENT_MAX - 1);
+        self.recent.insert(0, (parent.to_owned(), known.clone()));
+        Ok(Place { parent: known, name })
     }
 
     /// Something was removed or replaced by something else: known directories may be gone.
     pub fn forget(&mut self) {
-        self.last = None;
+        self.recent.clear();
+    }
+
+    /// A directory's owner or mode was changed.
+    pub fn changed(&mut self, path: &Path) {
+        self.recent.retain(|(known, _)| known.as_os_str() != path.as_os_str());
+    }
+
+    /// The archive sets access control lists, which may be inherited.
+    pub fn inherits(&mut self) {
+        self.birth = Birth::unknown();
+        self.forget();
     }
 
     fn directory(&self, path: &Path) -> std::result::Result<OwnedFd, Errno> {

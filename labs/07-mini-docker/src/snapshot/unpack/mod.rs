@@ -14,6 +14,7 @@
 //! specification, layer.md.
 
 mod apply;
+mod birth;
 mod entry;
 mod inside;
 mod stream;

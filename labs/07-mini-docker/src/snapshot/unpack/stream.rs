@@ -7,7 +7,7 @@ use std::{
     cell::Cell,
     io::{self, BufReader, Read},
     rc::Rc,
-    sync::mpsc::{Receiver, SyncSender, sync_channel},
+    sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel},
     thread,
 };
 
@@ -42,11 +42,12 @@ pub fn run(
     let found = thread::scope(|scope| {
         let (inflated, to_hash) = sync_channel(WAITING);
         let (hashed, to_apply) = sync_channel(WAITING);
-        scope.spawn(move || inflate(packed, limit, &inflated));
+        let (empty, emptied) = channel();
+        scope.spawn(move || inflate(packed, limit, &inflated, &emptied));
         let digester = Digester::new(diff_id.algorithm());
         let hash = scope.spawn(move || hash(digester, &to_hash, &hashed));
         let budget = Rc::new(Cell::new(u64::MAX));
-        let mut tar = Unpacked::new(to_apply, budget.clone());
+        let mut tar = Unpacked::new(to_apply, empty, budget.clone());
         let applied = apply(&mut tar, &budget).and_then(|()| tar.rest());
         // Before the join: a thread that waits to send must hear that nobody listens.
         drop(tar);
@@ -61,31 +62,60 @@ pub fn run(
     }
 }
 
-type Piece = io::Result<Vec<u8>>;
+/// A part of the unpacked archive. Its buffer goes round: new memory for each piece would cost more
+/// than copying into it, since the kernel has to clear it first.
+#[derive(Debug, Default)]
+struct Piece {
+    buffer: Vec<u8>,
+    length: usize,
+}
 
-fn inflate(packed: impl Read, limit: u64, to: &SyncSender<Piece>) {
-    let send = |piece: Piece| to.send(piece).is_ok();
+impl Piece {
+    fn bytes(&self) -> &[u8] {
+        &self.buffer[..self.length]
+    }
+
+    /// Reads until the buffer is full or the stream at its end.
+    fn fill(&mut self, from: &mut impl Read) -> io::Result<()> {
+        self.buffer.resize(PIECE, 0);
+        self.length = 0;
+        while self.length < PIECE {
+            match from.read(&mut self.buffer[self.length..]) {
+                Ok(0) => break,
+                Ok(count) => self.length += count,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+}
+
+fn inflate(
+    packed: impl Read,
+    limit: u64,
+    to: &SyncSender<io::Result<Piece>>,
+    emptied: &Receiver<Piece>,
+) {
     let mut unpacked = match decoder(packed) {
         Ok(unpacked) => unpacked.take(limit + 1),
         Err(error) => {
-            send(Err(error));
+            // Nobody listens any more: then nobody needs to know.
+            let _ = to.send(Err(error));
             return;
         }
     };
     loop {
-        let mut piece = Vec::with_capacity(PIECE);
-        match unpacked.by_ref().take(PIECE as u64).read_to_end(&mut piece) {
-            Ok(0) if unpacked.limit() == 0 => {
-                send(Err(too_large(limit)));
-                return;
-            }
-            Ok(0) => return,
-            Ok(_) if !send(Ok(piece)) => return,
-            Ok(_) => {}
-            Err(error) => {
-                send(Err(error));
-                return;
-            }
+        let mut piece = emptied.try_recv().unwrap_or_default();
+        let piece = match piece.fill(&mut unpacked) {
+            Ok(()) if piece.length == 0 && unpacked.limit() == 0 => Err(too_large(limit)),
+            Ok(()) if piece.length == 0 => return,
+            Ok(()) => Ok(piece),
+            Err(error) => Err(error),
+        };
+        let is_last = piece.is_err();
+        if to.send(piece).is_err() || is_last {
+            return;
         }
     }
 }
@@ -108,11 +138,15 @@ fn decoder<'a>(packed: impl Read + 'a) -> io::Result<Box<dyn Read + 'a>> {
     })
 }
 
-fn hash(mut digester: Digester, from: &Receiver<Piece>, to: &SyncSender<Piece>) -> Digest {
+fn hash(
+    mut digester: Digester,
+    from: &Receiver<io::Result<Piece>>,
+    to: &SyncSender<io::Result<Piece>>,
+) -> Digest {
     // The applier may stop listening when it failed; then the digest is of no use either.
     for piece in from {
-        if let Ok(bytes) = &piece {
-            digester.update(bytes);
+        if let Ok(piece) = &piece {
+            digester.update(piece.bytes());
         }
         if to.send(piece).is_err() {
             break;
@@ -124,15 +158,28 @@ fn hash(mut digester: Digester, from: &Receiver<Piece>, to: &SyncSender<Piece>) 
 /// The unpacked archive, as the archive reader wants it.
 #[derive(Debug)]
 pub struct Unpacked {
-    from: Receiver<Piece>,
-    piece: Vec<u8>,
+    from: Receiver<io::Result<Piece>>,
+    empty: Sender<Piece>,
+    piece: Piece,
     at: usize,
     budget: Budget,
 }
 
 impl Unpacked {
-    fn new(from: Receiver<Piece>, budget: Budget) -> Self {
-        Self { from, piece: Vec::new(), at: 0, budget }
+    fn new(from: Receiver<io::Result<Piece>>, empty: Sender<Piece>, budget: Budget) -> Self {
+        Self { from, empty, piece: Piece::default(), at: 0, budget }
+    }
+
+    /// The next piece that has anything in it, unless this one still has. `false` at the end.
+    fn advance(&mut self) -> io::Result<bool> {
+        while self.at == self.piece.length {
+            let Ok(next) = self.from.recv() else { return Ok(false) };
+            let done = std::mem::replace(&mut self.piece, next?);
+            self.at = 0;
+            // Who inflates may have ended: it needs no buffers then.
+            let _ = self.empty.send(done);
+        }
+        Ok(true)
     }
 
     /// Reads what follows the archive's end: it belongs to the digest.
@@ -144,13 +191,10 @@ impl Unpacked {
 
 impl Read for Unpacked {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        while self.at == self.piece.len() {
-            match self.from.recv() {
-                Ok(piece) => (self.piece, self.at) = (piece?, 0),
-                Err(_) => return Ok(0),
-            }
+        if !self.advance()? {
+            return Ok(0);
         }
-        let count = buffer.len().min(self.piece.len() - self.at);
+        let count = buffer.len().min(self.piece.length - self.at);
         let Some(left) = self.budget.get().checked_sub(count as u64) else {
             return Err(io::Error::new(
                 io::ErrorKind::InvalidData,
@@ -158,7 +202,7 @@ impl Read for Unpacked {
             ));
         };
         self.budget.set(left);
-        buffer[..count].copy_from_slice(&self.piece[self.at..self.at + count]);
+        buffer[..count].copy_from_slice(&self.piece.bytes()[self.at..self.at + count]);
         self.at += count;
         Ok(count)
     }
