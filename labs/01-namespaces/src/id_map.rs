@@ -145,11 +145,13 @@ impl IdMaps {
     }
 
     fn write_files(&self, pid: &str) -> Result<()> {
+        // ANCHOR: write_maps
         if self.needs_setgroups_denied() {
             write(&format!("/proc/{pid}/setgroups"), "deny")?;
         }
         write(&format!("/proc/{pid}/uid_map"), &lines(&self.uids))?;
         write(&format!("/proc/{pid}/gid_map"), &lines(&self.gids))
+        // ANCHOR_END: write_maps
     }
 
     fn write_by_program(&self, program: &str, pid: Pid, ranges: &[Range]) -> Result<()> {

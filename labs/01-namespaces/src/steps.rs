@@ -31,8 +31,10 @@ pub struct PrivateMounts;
 
 impl Step for PrivateMounts {
     fn run(&self) -> Done {
+        // ANCHOR: private_mounts
         let none = None::<&CStr>;
         mount(none, c"/", none, MsFlags::MS_REC | MsFlags::MS_PRIVATE, none)
+        // ANCHOR_END: private_mounts
     }
 
     fn explain(&self) -> Explanation {
@@ -80,8 +82,10 @@ pub struct MountProc;
 
 impl Step for MountProc {
     fn run(&self) -> Done {
+        // ANCHOR: mount_proc
         let flags = MsFlags::MS_NOSUID | MsFlags::MS_NODEV | MsFlags::MS_NOEXEC;
         mount(Some(c"proc"), c"/proc", Some(c"proc"), flags, None::<&CStr>)
+        // ANCHOR_END: mount_proc
     }
 
     fn explain(&self) -> Explanation {
@@ -121,8 +125,10 @@ impl SetHostname {
 
 impl Step for SetHostname {
     fn run(&self) -> Done {
+        // ANCHOR: set_hostname
         use std::os::unix::ffi::OsStrExt;
         unistd::sethostname(std::ffi::OsStr::from_bytes(self.0.to_bytes()))
+        // ANCHOR_END: set_hostname
     }
 
     fn explain(&self) -> Explanation {

@@ -49,9 +49,11 @@ pub fn clone3(alone: Alone, flags: u64, cgroup: Option<BorrowedFd<'_>>) -> Resul
     let mut pidfd: RawFd = -1;
     // SAFETY: clone_args is a struct of integers, for which all bits zero is a value.
     let mut args: libc::clone_args = unsafe { mem::zeroed() };
+    // ANCHOR: clone3_args
     args.flags = flags | libc::CLONE_PIDFD as u64;
     args.pidfd = ptr::from_mut(&mut pidfd) as u64;
     args.exit_signal = libc::SIGCHLD as u64;
+    // ANCHOR_END: clone3_args
     if let Some(cgroup) = cgroup {
         args.flags |= CLONE_INTO_CGROUP;
         args.cgroup = cgroup.as_raw_fd() as u64;

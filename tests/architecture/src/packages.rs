@@ -16,7 +16,7 @@ pub struct Package {
 }
 
 /// The rooms from the ground up.
-pub const PACKAGES: [Package; 11] = [
+pub const PACKAGES: [Package; 12] = [
     package("lab-00", "labs/00-ground", &[], "the ground has words only and stands on nothing"),
     package("lab-01", "labs/01-namespaces", &["lab-00"], "a namespace needs no other mechanism"),
     package(
@@ -73,6 +73,12 @@ pub const PACKAGES: [Package; 11] = [
             "template",
         ],
         "lab 07 is on top",
+    ),
+    package(
+        "workbook",
+        "workbook",
+        &["lab-00", "lab-01", "lab-02", "lab-03", "lab-04", "lab-05", "lab-06"],
+        "the companion stands beside the labs: they never know of it, and it runs what it cannot see",
     ),
 ];
 

@@ -1,0 +1,102 @@
+//! A photo: what `/proc` says of a stopped process, from outside and at one moment.
+
+use std::{collections::BTreeMap, fs, path::PathBuf};
+
+use namespaces::{Id, Kind};
+use nix::{
+    sched::{CloneFlags, setns},
+    unistd::{Pid, gethostname},
+};
+use rootfs::MountInfo;
+
+/// A process as the kernel knows it.
+#[derive(Debug, Clone, Default)]
+pub struct Photo {
+    /// Its namespaces, those of its kinds that this kernel has.
+    pub namespaces: BTreeMap<Kind, u64>,
+    /// Its mount table.
+    pub mounts: Vec<MountInfo>,
+    /// Where its `/` is, as we see it.
+    pub root: PathBuf,
+    /// Where it stands, as we see it.
+    pub cwd: PathBuf,
+    /// The lines of its status.
+    pub status: BTreeMap<String, String>,
+    /// `uid_map`, `gid_map`, `setgroups` and `cgroup`, as they read.
+    pub files: BTreeMap<&'static str, String>,
+    /// Its open files, by number.
+    pub open: BTreeMap<i32, PathBuf>,
+    /// Its host name.
+    pub host_name: String,
+    /// Its program.
+    pub program: PathBuf,
+}
+
+impl Photo {
+    /// Takes it. What cannot be seen is empty.
+    pub fn of(pid: Pid) -> Self {
+        let link = |name: &str| fs::read_link(format!("/proc/{pid}/{name}")).unwrap_or_default();
+        let text = |name| fs::read_to_string(format!("/proc/{pid}/{name}")).unwrap_or_default();
+        let ids = Kind::ALL.into_iter().filter_map(|kind| Id::of(pid, kind).ok());
+        let files = ["uid_map", "gid_map", "setgroups", "cgroup", "cmdline"];
+        Self {
+            namespaces: ids.map(|id| (id.kind, id.ino)).collect(),
+            mounts: MountInfo::of(pid).unwrap_or_default(),
+            root: link("root"),
+            cwd: link("cwd"),
+            status: text("status").lines().filter_map(field).collect(),
+            files: files.map(|name| (name, text(name))).into_iter().collect(),
+            open: open_files(pid),
+            host_name: host_name(pid).unwrap_or_default(),
+            program: link("exe"),
+        }
+    }
+
+    /// A line of its status, as `NSpid`.
+    pub fn status(&self, name: &str) -> &str {
+        self.status.get(name).map(String::as_str).unwrap_or_default()
+    }
+
+    /// Its PIDs, from our namespace inwards.
+    pub fn pids(&self) -> Vec<i32> {
+        self.status("NSpid").split_whitespace().filter_map(|it| it.parse().ok()).collect()
+    }
+
+    /// The kinds in which it differs from another process.
+    pub fn other_kinds(&self, other: &Self) -> Vec<Kind> {
+        let kinds = self.namespaces.iter();
+        kinds
+            .filter(|(kind, ino)| other.namespaces.get(kind) != Some(ino))
+            .map(|it| *it.0)
+            .collect()
+    }
+
+    /// The topmost mount at a path.
+    pub fn mount_at(&self, point: &str) -> Option<&MountInfo> {
+        self.mounts.iter().rev().find(|mount| mount.point.as_os_str() == point)
+    }
+}
+
+fn field(line: &str) -> Option<(String, String)> {
+    let (name, value) = line.split_once(':')?;
+    Some((name.to_owned(), value.trim().to_owned()))
+}
+
+fn open_files(pid: Pid) -> BTreeMap<i32, PathBuf> {
+    let entries = fs::read_dir(format!("/proc/{pid}/fd")).into_iter().flatten().flatten();
+    let open = entries.filter_map(|entry| {
+        let number = entry.file_name().to_str()?.parse().ok()?;
+        Some((number, fs::read_link(entry.path()).ok()?))
+    });
+    open.collect()
+}
+
+/// There is no file that tells it: whoever wants to know goes there. Only this thread does.
+fn host_name(pid: Pid) -> Option<String> {
+    let ours = fs::File::open("/proc/thread-self/ns/uts").ok()?;
+    let theirs = fs::File::open(format!("/proc/{pid}/ns/uts")).ok()?;
+    setns(&theirs, CloneFlags::CLONE_NEWUTS).ok()?;
+    let name = gethostname();
+    setns(&ours, CloneFlags::CLONE_NEWUTS).ok()?;
+    Some(name.ok()?.to_string_lossy().into_owned())
+}

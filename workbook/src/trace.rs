@@ -1,0 +1,310 @@
+//! The tracer: a program and all its children, stopped at each system call by ptrace(2).
+//!
+//! What a program prints can be invented, what it asks the kernel for cannot. Every call is noted
+//! with its arguments and its answer; before a call that changes what a process sees, and when a
+//! process becomes a program or ends, its [`Photo`] is taken.
+//!
+//! ```text
+//!   we       start ourselves as `become PROGRAM`, which stops itself
+//!   we       PTRACE_SEIZE, SIGCONT ──> execve: from here on everything is noted
+//!   we       kill what is left when the program has ended, or when its time is up
+//! ```
+
+use std::{
+    collections::BTreeMap,
+    io::Read,
+    process::{Command, Stdio},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+        mpsc::{RecvTimeoutError, channel},
+    },
+    thread,
+    time::Duration,
+};
+
+use ground::{Errno, Error, Result};
+use nix::{
+    sys::{
+        ptrace::{self, Options},
+        signal::{Signal, kill},
+        wait::{WaitPidFlag, WaitStatus, waitpid},
+    },
+    unistd::Pid,
+};
+use syscalls::Sysno;
+
+use crate::{
+    photo::Photo,
+    sys::{SyscallStop, syscall_stop},
+};
+
+mod call;
+
+pub use call::Call;
+
+/// So many calls are noted; a program that makes more has lost its way.
+const MOST_CALLS: usize = 200_000;
+
+/// A process that was seen.
+#[derive(Debug, Clone)]
+pub struct Process {
+    /// Its PID, as we see it.
+    pub pid: Pid,
+    /// The place of its parent in [`Trace::processes`].
+    pub parent: Option<usize>,
+    /// It as it was born.
+    pub born: Photo,
+    /// It after each execve(2).
+    pub executed: Vec<Photo>,
+    /// It before its end.
+    pub last: Photo,
+    /// Its status, or 128 and the number of a signal; none while it runs.
+    pub code: Option<i32>,
+    /// Whether it still ran when the first process had ended.
+    pub left_behind: bool,
+}
+
+/// All that was seen.
+#[derive(Debug, Clone, Default)]
+pub struct Trace {
+    /// The processes, in the order of their birth; the program is the first.
+    pub processes: Vec<Process>,
+    /// All calls, in the order in which they returned.
+    pub calls: Vec<Call>,
+    /// What was written to standard output and standard error.
+    pub said: String,
+    /// Whether it had to be killed because its time was up.
+    pub timed_out: bool,
+}
+
+impl Trace {
+    /// The status of the program.
+    pub fn code(&self) -> i32 {
+        self.processes.first().and_then(|it| it.code).unwrap_or(-1)
+    }
+
+    /// The calls of this name.
+    pub fn calls(&self, name: Sysno) -> impl Iterator<Item = &Call> {
+        self.calls.iter().filter(move |call| call.name == name)
+    }
+}
+
+/// Runs `command`, which stops itself and then becomes the program, and everything that it starts,
+/// for at most `limit`. `prepare` is called while it has stopped.
+///
+/// # Errors
+/// When ptrace(2) is refused, and what `prepare` returns.
+pub fn trace(
+    command: &mut Command,
+    limit: Duration,
+    prepare: impl FnOnce(Pid) -> Result<()>,
+) -> Result<Trace> {
+    let (mut reader, writer) = std::io::pipe().map_err(|it| cannot("pipe", &it))?;
+    let errors = writer.try_clone().map_err(|it| cannot("dup", &it))?;
+    command.stdin(Stdio::null()).stdout(writer).stderr(errors);
+    let child = command.spawn().map_err(|it| cannot("execve", &it))?;
+    // Our copies of the write end would keep end-of-file from arriving.
+    command.stdout(Stdio::null()).stderr(Stdio::null());
+    let said = thread::spawn(move || {
+        let mut said = Vec::new();
+        let _ = reader.by_ref().take(1 << 20).read_to_end(&mut said);
+        String::from_utf8_lossy(&said).into_owned()
+    });
+    let pid = Pid::from_raw(child.id().cast_signed());
+    let mut tracer = Tracer::seize(pid)?;
+    prepare(pid)?;
+    kill(pid, Signal::SIGCONT).map_err(refused)?;
+    let (done, timed_out) = watch(pid, limit);
+    tracer.run();
+    drop(done);
+    let mut trace = tracer.trace;
+    trace.timed_out = timed_out.load(Ordering::SeqCst);
+    trace.said = said.join().unwrap_or_default();
+    Ok(trace)
+}
+
+fn cannot(call: &str, error: &std::io::Error) -> Error {
+    Error::new("cannot start the program").io(call, error)
+}
+
+fn refused(errno: Errno) -> Error {
+    Error::new("cannot watch the program").call("ptrace(PTRACE_SEIZE)", errno).see("2 ptrace")
+}
+
+/// Kills everything when the time is up; until the returned sender is dropped.
+fn watch(pid: Pid, limit: Duration) -> (std::sync::mpsc::Sender<()>, Arc<AtomicBool>) {
+    let (done, is_done) = channel();
+    let timed_out = Arc::new(AtomicBool::new(false));
+    let told = timed_out.clone();
+    thread::spawn(move || {
+        if is_done.recv_timeout(limit) == Err(RecvTimeoutError::Timeout) {
+            told.store(true, Ordering::SeqCst);
+            let _ = kill(pid, Signal::SIGKILL);
+            // Again and again: somebody who forks is faster than one signal.
+            while is_done.recv_timeout(Duration::from_millis(50)) == Err(RecvTimeoutError::Timeout)
+            {
+                kill_all();
+            }
+        }
+    });
+    (done, timed_out)
+}
+
+/// Everybody in our PID namespace but us; elsewhere nobody.
+fn kill_all() {
+    if nix::unistd::getpid().as_raw() == 1 {
+        let _ = kill(Pid::from_raw(-1), Signal::SIGKILL);
+    }
+}
+
+fn options() -> Options {
+    Options::PTRACE_O_TRACESYSGOOD
+        | Options::PTRACE_O_TRACECLONE
+        | Options::PTRACE_O_TRACEFORK
+        | Options::PTRACE_O_TRACEVFORK
+        | Options::PTRACE_O_TRACEEXEC
+        | Options::PTRACE_O_TRACEEXIT
+        | Options::PTRACE_O_EXITKILL
+}
+
+#[derive(Debug)]
+struct Tracer {
+    first: Pid,
+    /// Whether the first process has become what is to be watched.
+    begun: bool,
+    known: BTreeMap<Pid, usize>,
+    /// What each is about to call.
+    pending: BTreeMap<Pid, Call>,
+    alive: usize,
+    trace: Trace,
+}
+
+impl Tracer {
+    fn seize(first: Pid) -> Result<Self> {
+        waitpid(first, Some(WaitPidFlag::WUNTRACED | WaitPidFlag::__WALL)).map_err(refused)?;
+        ptrace::seize(first, options()).map_err(refused)?;
+        let mut tracer = Self {
+            first,
+            begun: false,
+            known: BTreeMap::new(),
+            pending: BTreeMap::new(),
+            alive: 0,
+            trace: Trace::default(),
+        };
+        tracer.know(first, None);
+        Ok(tracer)
+    }
+
+    fn run(&mut self) {
+        loop {
+            match waitpid(None, Some(WaitPidFlag::__WALL)) {
+                Ok(WaitStatus::Exited(pid, code)) => self.ended(pid, code),
+                Ok(WaitStatus::Signaled(pid, signal, _)) => self.ended(pid, 128 + signal as i32),
+                Ok(WaitStatus::PtraceSyscall(pid)) => self.at_call(pid),
+                Ok(WaitStatus::PtraceEvent(pid, signal, event)) => {
+                    self.at_event(pid, signal, event);
+                }
+                Ok(WaitStatus::Stopped(pid, signal)) => go_on(pid, Some(signal)),
+                Ok(_) | Err(Errno::EINTR) => {}
+                // ECHILD: nobody is left.
+                Err(_) => return,
+            }
+        }
+    }
+
+    fn ended(&mut self, pid: Pid, code: i32) {
+        if let Some(place) = self.known.remove(&pid) {
+            self.trace.processes[place].code = Some(code);
+            self.alive = self.alive.saturating_sub(1);
+        }
+        if pid == self.first {
+            for place in self.known.values() {
+                self.trace.processes[*place].left_behind = true;
+            }
+            for pid in self.known.keys() {
+                let _ = kill(*pid, Signal::SIGKILL);
+            }
+            kill_all();
+        }
+    }
+
+    fn at_event(&mut self, pid: Pid, signal: Signal, event: i32) {
+        const PTRACE_EVENT_STOP: i32 = 128;
+        match event {
+            libc::PTRACE_EVENT_EXEC => {
+                self.begun |= pid == self.first;
+                let photo = Photo::of(pid);
+                self.process(pid, |it| it.executed.push(photo));
+            }
+            libc::PTRACE_EVENT_CLONE | libc::PTRACE_EVENT_FORK | libc::PTRACE_EVENT_VFORK => {
+                let born = Pid::from_raw(ptrace::getevent(pid).unwrap_or_default() as i32);
+                let parent = self.known.get(&pid).copied();
+                self.know(born, parent);
+            }
+            libc::PTRACE_EVENT_EXIT => {
+                let photo = Photo::of(pid);
+                self.process(pid, |it| it.last = photo);
+            }
+            // A newcomer may come before the news of its birth. A group stop is not a birth.
+            PTRACE_EVENT_STOP if signal == Signal::SIGTRAP => {
+                self.know(pid, None);
+                let photo = Photo::of(pid);
+                self.process(pid, |it| it.born = photo);
+            }
+            _ => {}
+        }
+        go_on(pid, None);
+    }
+
+    fn process(&mut self, pid: Pid, change: impl FnOnce(&mut Process)) {
+        if let Some(place) = self.known.get(&pid) {
+            change(&mut self.trace.processes[*place]);
+        }
+    }
+
+    fn know(&mut self, pid: Pid, parent: Option<usize>) {
+        if let Some(place) = self.known.get(&pid) {
+            let known = &mut self.trace.processes[*place];
+            known.parent = known.parent.or(parent);
+            return;
+        }
+        let photo = Photo::of(pid);
+        self.known.insert(pid, self.trace.processes.len());
+        self.alive += 1;
+        self.trace.processes.push(Process {
+            pid,
+            parent,
+            born: photo.clone(),
+            executed: Vec::new(),
+            last: photo,
+            code: None,
+            left_behind: false,
+        });
+    }
+
+    fn at_call(&mut self, pid: Pid) {
+        if self.begun && self.trace.calls.len() < MOST_CALLS {
+            match syscall_stop(pid) {
+                Ok(SyscallStop::Entry(number, arguments)) => {
+                    let place = self.known.get(&pid).copied().unwrap_or_default();
+                    if let Some(call) = Call::about_to(pid, place, number, arguments) {
+                        self.pending.insert(pid, call);
+                    }
+                }
+                Ok(SyscallStop::Exit(answer)) => {
+                    if let Some(call) = self.pending.remove(&pid) {
+                        self.trace.calls.push(call.answered(pid, answer));
+                    }
+                }
+                _ => {}
+            }
+        }
+        go_on(pid, None);
+    }
+}
+
+/// ESRCH: it was killed meanwhile, which waitpid(2) tells next.
+fn go_on(pid: Pid, signal: Option<Signal>) {
+    let _ = ptrace::syscall(pid, signal);
+}

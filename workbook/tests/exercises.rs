@@ -1,0 +1,191 @@
+//! Every unsolved exercise fails, every solution passes, every mistake is refused with its note, no cheat passes.
+//!
+//! All that can stand in the holes of a lab is compiled as one program with many parts, so that a
+//! run costs a fork and not a build; `WORKBOOK_VARIANT` says which part is meant.
+#![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout, reason = "tests")]
+
+use std::{fmt::Write, fs, path::PathBuf, process::Command, sync::OnceLock};
+
+use testbed::{Host, Place, needs};
+use workbook::{
+    bench,
+    exercise::{self, Exercise},
+    stage::VARIANT,
+    verdict::{Finding, Refusal, from_json},
+};
+
+const WORKBOOK: &str = env!("CARGO_BIN_EXE_workbook");
+
+/// What the grader is to say.
+#[derive(Debug, Clone)]
+enum Expected {
+    Passed,
+    Refused(Option<String>),
+}
+
+/// One thing that stands in a hole.
+#[derive(Debug, Clone)]
+struct Part {
+    name: String,
+    source: String,
+    expected: Expected,
+}
+
+fn parts(exercise: &Exercise) -> Vec<Part> {
+    let part = |name: &str, source: String, expected| Part {
+        name: format!("{} {name}", exercise.id),
+        source,
+        expected,
+    };
+    let refused = |note: &str| Expected::Refused(Some(note.to_owned()).filter(|it| !it.is_empty()));
+    let mut parts = vec![
+        part("unsolved", exercise.unsolved(), Expected::Refused(None)),
+        part("solution", exercise.with(&exercise.solution), Expected::Passed),
+    ];
+    for right in &exercise.rights {
+        let name = format!("right {}", right.name);
+        parts.push(part(&name, exercise.with(&right.code), Expected::Passed));
+    }
+    for mistake in &exercise.mistakes {
+        let name = format!("mistake {}", mistake.name);
+        parts.push(part(&name, exercise.with(&mistake.code), refused(mistake.fact("note"))));
+    }
+    for cheat in &exercise.cheats {
+        let name = format!("cheat {}", cheat.name);
+        parts.push(part(&name, exercise.with(&cheat.code), refused(cheat.fact("note"))));
+    }
+    parts
+}
+
+fn exercises() -> &'static [Exercise] {
+    static EXERCISES: OnceLock<Vec<Exercise>> = OnceLock::new();
+    EXERCISES.get_or_init(|| exercise::all(&workbook::root()).unwrap())
+}
+
+/// Compiles all parts of a lab into one program.
+fn program(lab: u8, parts: &[Part]) -> PathBuf {
+    let name = format!("variants-{lab:02}");
+    let root = workbook::root();
+    let target = PathBuf::from(WORKBOOK).parent().unwrap().parent().unwrap().to_owned();
+    let dir = target.join("workbook").join(&name);
+    let mut main = String::from(
+        "fn main() {\n    let wanted = std::env::var(\"WORKBOOK_VARIANT\");\n    match wanted.as_deref().unwrap_or_default() {\n",
+    );
+    let mut modules = String::new();
+    for (at, part) in parts.iter().enumerate() {
+        let file = dir.join(format!("src/part_{at}.rs"));
+        bench::write(&file, &part.source).unwrap();
+        writeln!(modules, "mod part_{at};").unwrap();
+        writeln!(main, "        {:?} => part_{at}::main(),", part.name).unwrap();
+    }
+    main += "        other => panic!(\"no part {other}\"),\n    }\n}\n";
+    bench::write(&dir.join("src/main.rs"), &format!("#![allow(warnings)]\n{modules}{main}"))
+        .unwrap();
+    let manifest = bench::manifest(&name, &root);
+    let profile = "\n[workspace]\n\n[profile.dev]\ndebug = \"line-tables-only\"\nincremental = false\n\n\
+                   [profile.dev.package.memchr]\nopt-level = 3\n";
+    bench::write(&dir.join("Cargo.toml"), &(manifest + profile)).unwrap();
+    bench::lock(&dir, &root).unwrap();
+    bench::compile(&dir, &name, &target).unwrap().unwrap_or_else(|said| panic!("{said}"))
+}
+
+/// Puts all parts of a lab before the grader, in this place.
+fn judge(lab: u8, place: Place) {
+    let exercises: Vec<_> = exercises().iter().filter(|it| it.id.lab == lab).collect();
+    let only = std::env::var("WORKBOOK_ONLY").unwrap_or_default();
+    let parts: Vec<Part> = exercises.iter().flat_map(|it| parts(it)).collect();
+    let program = program(lab, &parts);
+    let before = Host::now();
+    let wanted: Vec<_> = parts.iter().filter(|it| it.name.contains(&only)).collect();
+    let script: String = wanted.iter().fold(String::new(), |mut script, part| {
+        let id = &part.name[..4];
+        writeln!(script, "{VARIANT}='{}' \"$BIN\" judge {id} \"$PROGRAM\"", part.name).unwrap();
+        script
+    });
+    let said = match place {
+        Place::Root => Command::new("sh")
+            .args(["-c", &script])
+            .env("BIN", WORKBOOK)
+            .env("PROGRAM", &program)
+            .output()
+            .map(|it| String::from_utf8_lossy(&it.stdout).into_owned())
+            .unwrap(),
+        place => {
+            let name = program.file_name().unwrap().to_str().unwrap();
+            let script = format!("PROGRAM=${{BIN%/*}}/{name}\n{script}");
+            place.shell(WORKBOOK, &script).success().to_owned()
+        }
+    };
+    let verdicts: Vec<_> = said.lines().collect();
+    assert_eq!(verdicts.len(), wanted.len(), "{said}");
+    let wrong: Vec<_> =
+        wanted.iter().zip(verdicts).filter_map(|(it, said)| wrong(it, said)).collect();
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    before.assert_unchanged();
+}
+
+/// What is wrong with a verdict.
+fn wrong(part: &Part, said: &str) -> Option<String> {
+    let value = serde_json::from_str(said).unwrap();
+    match (&part.expected, from_json(&value)) {
+        (Expected::Passed, Ok(())) | (Expected::Refused(None), Err(Refusal::Mistake(_))) => None,
+        (Expected::Refused(Some(note)), Err(Refusal::Mistake(Finding { note: got, .. })))
+            if *note == got =>
+        {
+            None
+        }
+        (expected, verdict) => {
+            Some(format!("{}: expected {expected:?}, got {verdict:?}", part.name))
+        }
+    }
+}
+
+macro_rules! labs {
+    ($($as_root:ident $as_user:ident $lab:literal;)+) => {
+        $(
+            #[test]
+            fn $as_root() {
+                needs!(In(Place::Root));
+                judge($lab, Place::Root);
+            }
+
+            #[test]
+            fn $as_user() {
+                needs!(In(Place::User));
+                judge($lab, Place::User);
+            }
+        )+
+    };
+}
+
+labs! {
+    lab_01_as_root lab_01_as_user 1;
+}
+
+/// The counts that the course promises.
+#[test]
+fn there_is_enough_of_everything() {
+    let exercises = exercises();
+    let sum = |count: fn(&Exercise) -> usize| exercises.iter().map(count).sum::<usize>();
+    let threads =
+        |it: &Exercise| it.mistakes.iter().filter(|it| !it.fact("thread").is_empty()).count();
+    println!(
+        "{} exercises, {} right solutions besides, {} mistakes ({} with a thread), {} cheats",
+        exercises.len(),
+        sum(|it| it.rights.len()),
+        sum(|it| it.mistakes.len()),
+        sum(threads),
+        sum(|it| it.cheats.len()),
+    );
+    for lab in 1..=exercises.last().unwrap().id.lab {
+        assert!(exercises.iter().filter(|it| it.id.lab == lab).count() >= 8, "lab {lab}");
+    }
+    for exercise in exercises {
+        for mistake in exercise.mistakes.iter().chain(&exercise.cheats) {
+            let note = mistake.fact("note");
+            let common = ["", "failed", "leak", "left", "hangs", "todo"].contains(&note);
+            assert!(common || exercise.notes.contains_key(note), "{}: {note}", exercise.id);
+        }
+    }
+    let _ = fs::metadata(WORKBOOK).unwrap();
+}
