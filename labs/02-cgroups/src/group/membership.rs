@@ -28,18 +28,26 @@ impl Group {
     /// # Errors
     /// ENOENT: no such process.
     pub fn of_process(pid: Pid) -> Result<Self> {
-        let path = |file| format!("/proc/{pid}/{file}");
-        let read = |path: String| {
-            fs::read_to_string(&path).map_err(|error| {
-                Error::new(format!("cannot see the cgroup of process {pid}"))
-                    .io(format_args!("read {path}"), &error)
-                    .see("7 cgroups")
-                    .fix("take the id of a running process: ps -e")
-            })
-        };
+        let path = format!("/proc/{pid}/cgroup");
+        let membership = fs::read_to_string(&path).map_err(|error| {
+            Error::new(format!("cannot see the cgroup of process {pid}"))
+                .io(format_args!("read {path}"), &error)
+                .see("7 cgroups")
+                .fix("take the id of a running process: ps -e")
+        })?;
+        let group = Self::of_membership(&membership)?;
+        Ok(Self { name: PathBuf::from(format!("of process {pid}")), ..group })
+    }
+
+    /// The group that a process was in when its /proc/PID/cgroup read `membership`. A process that
+    /// has ended is in no group any more; its group is still there.
+    ///
+    /// # Errors
+    /// /proc cannot be read.
+    pub fn of_membership(membership: &str) -> Result<Self> {
         let here = Hierarchies::of_this_process()?;
         let mountinfo = fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
-        let seen = Hierarchies::parse(&mountinfo, &read(path("cgroup"))?, |v2_root| {
+        let seen = Hierarchies::parse(&mountinfo, membership, |v2_root| {
             fs::read_to_string(v2_root.join("cgroup.controllers")).unwrap_or_default()
         });
         let v2_alone = here.mode() == Mode::V2;
@@ -50,7 +58,7 @@ impl Group {
                 Some(Part { version, controllers, dir: tree.own?, base: tree.mount_point })
             })
             .collect();
-        Ok(Self { name: PathBuf::from(format!("of process {pid}")), parts })
+        Ok(Self { name: PathBuf::from("of a process"), parts })
     }
 
     /// Moves process `pid`, with all its threads, into the group.
