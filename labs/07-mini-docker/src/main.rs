@@ -14,7 +14,10 @@ use std::{
 
 use clap::Parser;
 use ground::{Error, Look, Narrator};
-use mini_docker::runtime::OWN_NAME;
+use mini_docker::{
+    container::monitor::{Watch, handover, watch},
+    runtime::OWN_NAME,
+};
 
 /// Docker's status for a failure of its own.
 const OUR_OWN_FAILURE: u8 = 125;
@@ -24,6 +27,9 @@ fn main() -> ExitCode {
     let name = words.first().map(Path::new).and_then(Path::file_name);
     if name.is_some_and(|name| name == OWN_NAME) {
         return mini_runc(words);
+    }
+    if name.is_some_and(|name| name == handover::SMALL) {
+        return small_monitor();
     }
     if let Some(ended) = cgroups::door(words.into_iter()) {
         return ended;
@@ -47,6 +53,14 @@ fn usage(error: &clap::Error) -> ExitCode {
         return ExitCode::from(OUR_OWN_FAILURE);
     }
     ExitCode::SUCCESS
+}
+
+/// Does the work of the small program where that is not installed.
+fn small_monitor() -> ExitCode {
+    if let Some(told) = Watch::told() {
+        report(&watch(told));
+    }
+    ExitCode::FAILURE
 }
 
 /// Becomes the runtime.

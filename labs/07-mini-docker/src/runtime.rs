@@ -138,6 +138,40 @@ impl Runtime {
         self.run(&bundle.join("log.json"), &["kill", id, &signal.to_string()])
     }
 
+    /// Freezes every process of the container.
+    ///
+    /// # Errors
+    /// What the runtime said.
+    pub fn pause(&self, id: &str, bundle: &Path) -> Result<()> {
+        self.run(&bundle.join("log.json"), &["pause", id])
+    }
+
+    /// Lets them go on.
+    ///
+    /// # Errors
+    /// What the runtime said.
+    pub fn resume(&self, id: &str, bundle: &Path) -> Result<()> {
+        self.run(&bundle.join("log.json"), &["resume", id])
+    }
+
+    /// Changes the limits of a container that runs.
+    ///
+    /// # Errors
+    /// What the runtime said.
+    pub fn update(
+        &self,
+        id: &str,
+        resources: &oci::runtime::Resources,
+        bundle: &Path,
+    ) -> Result<()> {
+        let cannot = |why: String| Error::new("cannot describe the limits").why(why);
+        let file = bundle.join("resources.json");
+        let json = serde_json::to_vec(resources).map_err(|error| cannot(error.to_string()))?;
+        fs::write(&file, json).map_err(|error| cannot(error.to_string()))?;
+        let file = file.to_string_lossy().into_owned();
+        self.run(&bundle.join("log.json"), &["update", "--resources", &file, id])
+    }
+
     /// Takes away what the runtime made: its state, the cgroup, and with force a process that still
     /// runs. Idempotent with force.
     ///

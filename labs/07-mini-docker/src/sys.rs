@@ -39,11 +39,18 @@ pub fn set_window_size(terminal: impl AsFd, rows: u16, columns: u16) -> Result<(
     Errno::result(set).map(drop)
 }
 
-/// Takes a descriptor that came with a message (man 7 unix, SCM_RIGHTS).
+/// Takes a descriptor that came with a message (man 7 unix, SCM_RIGHTS), or over execve(2) from the
+/// program that we were before.
 pub(crate) fn own(fd: std::os::fd::RawFd) -> std::os::fd::OwnedFd {
-    // SAFETY: the kernel has just made this descriptor for us, from a message that nobody else
-    // reads.
+    // SAFETY: nobody else owns it: the kernel has just made it for us, from a message that nobody
+    // else reads, or the program that owned it is no more.
     unsafe { std::os::fd::FromRawFd::from_raw_fd(fd) }
+}
+
+/// A descriptor by its number, for one call.
+pub(crate) fn borrow(fd: std::os::fd::RawFd) -> std::os::fd::BorrowedFd<'static> {
+    // SAFETY: the numbers come from owners that end only with this program.
+    unsafe { std::os::fd::BorrowedFd::borrow_raw(fd) }
 }
 
 /// Lets the kernel kill the command's process when we die (man 2 PR_SET_PDEATHSIG). The setting
@@ -60,6 +67,34 @@ pub(crate) fn dies_with_parent(command: &mut Command) {
     // SAFETY: between fork(2) and execve(2) only prctl(2) and getppid(2) are called, which are
     // async-signal-safe; nothing allocates.
     unsafe { command.pre_exec(set) };
+}
+
+/// Sends a signal by its number, also one without a name (man 2 kill). That there is nobody left to
+/// get it is no error.
+pub fn send_signal(pid: nix::unistd::Pid, number: i32) {
+    // SAFETY: two integers go in.
+    let _ = unsafe { libc::kill(pid.as_raw(), number) };
+}
+
+/// Lets the command's process get the signals that we block: it inherits the mask.
+pub fn takes_signals(command: &mut Command) {
+    let set = || {
+        let none = nix::sys::signal::SigSet::empty();
+        nix::sys::signal::sigprocmask(nix::sys::signal::SigmaskHow::SIG_SETMASK, Some(&none), None)
+            .map_err(io::Error::from)
+    };
+    // SAFETY: between fork(2) and execve(2) only sigprocmask(2) is called, which is
+    // async-signal-safe; nothing allocates.
+    unsafe { command.pre_exec(set) };
+}
+
+/// Gives memory that is free back to the kernel (man 3 malloc_trim).
+pub(crate) fn give_memory_back() {
+    #[cfg(target_env = "gnu")]
+    // SAFETY: an integer goes in; the allocator looks after its own lists.
+    unsafe {
+        libc::malloc_trim(0)
+    };
 }
 
 fn gone() -> io::Error {

@@ -11,7 +11,7 @@
 //! meaningless.
 
 use ground::{Error, Result};
-use oci::Config;
+use oci::{Config, Healthcheck};
 
 use crate::container::Overrides;
 
@@ -44,10 +44,30 @@ pub fn effective(image: &Config, overrides: &Overrides) -> Result<Config> {
     if let Some(signal) = &overrides.stop_signal {
         config.stop_signal = Some(signal.clone());
     }
+    if let Some(seconds) = overrides.stop_timeout {
+        config.stop_timeout = Some(seconds);
+    }
+    if let Some(check) = &overrides.healthcheck {
+        config.healthcheck = Some(merged_check(config.healthcheck.take(), check));
+    }
     if !overrides.labels.is_empty() {
         config.labels.get_or_insert_default().extend(overrides.labels.clone());
     }
     Ok(config)
+}
+
+/// The image's HEALTHCHECK with what the user replaced in it.
+fn merged_check(image: Option<Healthcheck>, user: &Healthcheck) -> Healthcheck {
+    let image = image.unwrap_or_default();
+    let user = user.clone();
+    Healthcheck {
+        test: user.test.or(image.test),
+        interval: user.interval.or(image.interval),
+        timeout: user.timeout.or(image.timeout),
+        start_period: user.start_period.or(image.start_period),
+        start_interval: user.start_interval.or(image.start_interval),
+        retries: user.retries.or(image.retries),
+    }
 }
 
 /// The program and its arguments.

@@ -30,9 +30,12 @@ use std::{
 use ground::{Error, Result};
 use mini_runc::defaults;
 use oci::runtime::{Linux, Namespace, NamespaceKind, Process, Root, Spec, User};
+use serde::{Deserialize, Serialize};
 
 pub use capabilities::ALL as CAPABILITIES;
 pub use command::{effective, words};
+pub use mounts::init_program;
+pub use resources::limits;
 pub use user::{Account, inside};
 
 use crate::{
@@ -144,7 +147,7 @@ pub fn exec_process(record: &Record, root: &Path, wanted: &ExecOptions) -> Resul
 }
 
 /// What `exec` was asked for.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ExecOptions {
     /// The program and its arguments.
     pub args: Vec<String>,
@@ -172,13 +175,21 @@ fn process(record: &Record, account: &Account) -> Process {
             additional_gids: account.additional_gids.clone(),
             username: None,
         },
-        args: command::words(&record.config),
+        args: with_init(record, command::words(&record.config)),
         env: environment(record, account),
         cwd: working_dir(record).to_owned(),
         capabilities: Some(capabilities::of(security, account.uid == 0)),
         no_new_privileges: security.no_new_privileges,
         ..Process::default()
     }
+}
+
+/// With `--init` our own program is the first, and the container's its argument.
+fn with_init(record: &Record, words: Vec<String>) -> Vec<String> {
+    if !record.options.init {
+        return words;
+    }
+    [mounts::INIT.to_owned(), "--".to_owned()].into_iter().chain(words).collect()
 }
 
 fn working_dir(record: &Record) -> &str {

@@ -1,6 +1,6 @@
 //! Mounts: what a container sees besides its image.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use oci::runtime::Mount;
 
@@ -15,6 +15,7 @@ use crate::{
 pub fn mounts(record: &Record, layout: &Layout, mapped: &Mapped) -> Vec<Mount> {
     let mut mounts = kernel(record, mapped);
     mounts.extend(etc(record, layout));
+    mounts.extend(record.options.init.then(init));
     let mut asked: Vec<_> = record.options.mounts.iter().collect();
     asked.sort_by_key(|mount| mount.destination.components().count());
     mounts.extend(asked.into_iter().map(|mount| asked_for(mount, layout)));
@@ -43,6 +44,21 @@ fn kernel(record: &Record, mapped: &Mapped) -> Vec<Mount> {
         mount("/dev/mqueue", "mqueue", "mqueue", &inert),
         mount("/dev/shm", "tmpfs", "shm", &with(&["mode=1777", "size=67108864"])),
     ]
+}
+
+/// Where our own first program stands in a container, as in Docker.
+pub const INIT: &str = "/sbin/docker-init";
+
+/// The program that `--init` puts in front lies beside ours. Read-only: a container's root could
+/// change it for all others.
+fn init() -> Mount {
+    let source = init_program().display().to_string();
+    mount(INIT, "bind", &source, &["bind", "rprivate", "ro", "nosuid", "nodev"])
+}
+
+/// Where that program is on this machine.
+pub fn init_program() -> PathBuf {
+    std::env::current_exe().unwrap_or_default().with_file_name("mini-init")
 }
 
 fn etc(record: &Record, layout: &Layout) -> Vec<Mount> {

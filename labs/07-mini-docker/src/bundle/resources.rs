@@ -6,9 +6,13 @@ use crate::container::{Limits, Options};
 
 /// What a container may use: its limits, and the devices that every program needs.
 pub fn resources(options: &Options) -> Resources {
+    Resources { devices: devices(options.security.privileged), ..limits(options) }
+}
+
+/// What a container may use, in numbers: what can be changed while it runs.
+pub fn limits(options: &Options) -> Resources {
     let limits = &options.limits;
     Resources {
-        devices: devices(options.security.privileged),
         memory: memory(limits),
         cpu: cpu(limits),
         pids: limits.pids.map(|limit| Pids { limit }),

@@ -7,7 +7,13 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
-pub use super::container_args::{ContainerFlags, Create, Pulling, Run};
+pub use super::{
+    container_args::{ContainerFlags, Create, Pulling, Run},
+    lifecycle_args::{
+        Attach, ContainerVerb, Exec, Kept, Kill, Probe, PruneContainers, Rename, Restart, Start,
+        Stop, Update, Wait,
+    },
+};
 
 /// Pull, run, commit, push: containers without a daemon.
 #[derive(Debug, Parser)]
@@ -37,6 +43,12 @@ pub enum Command {
     /// Watch over a container; started by run and start
     #[command(hide = true)]
     Monitor(Monitor),
+    /// Keep a further program of a container; started by exec
+    #[command(hide = true)]
+    Keep(Kept),
+    /// Check once whether a container's program is well; started by its monitor
+    #[command(hide = true)]
+    Probe(Probe),
     /// Join the user namespace of a process, and execute a runtime there
     #[command(hide = true)]
     Inside(Inside),
@@ -68,8 +80,25 @@ pub enum Verb {
     Kill(Kill),
     /// Remove one or more containers
     Rm(Rm),
+    /// Restart one or more containers
+    Restart(Restart),
+    /// Pause all processes within one or more containers
+    Pause(Names),
+    /// Unpause all processes within one or more containers
+    Unpause(Names),
     /// Block until one or more containers stop, then print their exit codes
-    Wait(Names),
+    Wait(Wait),
+    /// Attach local standard input, output, and error streams to a running container
+    Attach(Attach),
+    /// Rename a container
+    Rename(Rename),
+    /// Update configuration of one or more containers
+    Update(Update),
+    /// Start again what ran before the machine was started anew
+    Resume,
+    /// Manage containers
+    #[command(subcommand, arg_required_else_help = true)]
+    Container(Box<ContainerVerb>),
     /// Fetch the logs of a container
     Logs(Logs),
     /// Return low-level information on containers and images
@@ -87,38 +116,6 @@ pub enum Verb {
     /// Manage volumes
     #[command(subcommand, arg_required_else_help = true)]
     Volume(Volume),
-}
-
-/// `exec`
-#[derive(Debug, Args)]
-pub struct Exec {
-    /// Run the command in the background
-    #[arg(short, long)]
-    pub detach: bool,
-    /// Set environment variables
-    #[arg(short, long, value_name = "NAME=VALUE")]
-    pub env: Vec<String>,
-    /// Keep standard input open
-    #[arg(short, long)]
-    pub interactive: bool,
-    /// Allocate a pseudo-terminal
-    #[arg(short, long)]
-    pub tty: bool,
-    /// Username or UID (format: <name|uid>[:<group|gid>])
-    #[arg(short, long)]
-    pub user: Option<String>,
-    /// Working directory inside the container
-    #[arg(short, long, value_name = "DIR")]
-    pub workdir: Option<String>,
-    /// Give extended privileges to the command
-    #[arg(long)]
-    pub privileged: bool,
-    /// The container
-    pub container: String,
-    /// The command, with its arguments
-    #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true)]
-    #[arg(value_name = "COMMAND [ARG]")]
-    pub command: Vec<String>,
 }
 
 /// `ps`
@@ -200,42 +197,6 @@ pub struct Images {
     pub repository: Option<String>,
 }
 
-/// `start`
-#[derive(Debug, Args)]
-pub struct Start {
-    /// Attach the output and forward signals
-    #[arg(short, long)]
-    pub attach: bool,
-    /// Attach the container's standard input
-    #[arg(short, long)]
-    pub interactive: bool,
-    /// The containers
-    #[arg(required = true)]
-    pub containers: Vec<String>,
-}
-
-/// `stop`
-#[derive(Debug, Args)]
-pub struct Stop {
-    /// Seconds to wait before killing the container
-    #[arg(short, long, visible_alias = "timeout", default_value_t = 10, value_name = "SECONDS")]
-    pub time: u64,
-    /// The containers
-    #[arg(required = true)]
-    pub containers: Vec<String>,
-}
-
-/// `kill`
-#[derive(Debug, Args)]
-pub struct Kill {
-    /// Signal to send to the container
-    #[arg(short, long, default_value = "KILL")]
-    pub signal: String,
-    /// The containers
-    #[arg(required = true)]
-    pub containers: Vec<String>,
-}
-
 /// `rm`
 #[derive(Debug, Args)]
 pub struct Rm {
@@ -277,6 +238,9 @@ pub struct Logs {
     /// Show timestamps
     #[arg(short, long)]
     pub timestamps: bool,
+    /// Show extra details provided to logs
+    #[arg(long)]
+    pub details: bool,
     /// Show logs since a time (2026-01-02T13:23:37Z) or a duration (42m)
     #[arg(long, value_name = "TIME")]
     pub since: Option<String>,

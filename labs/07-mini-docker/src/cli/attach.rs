@@ -5,6 +5,7 @@ use std::{
     os::fd::AsFd,
 };
 
+use super::detach_keys::DetachKeys;
 use ground::{Error, Result};
 use mini_docker::{
     container::{Frame, logs::Stream},
@@ -22,22 +23,62 @@ use nix::{
 };
 
 /// What a session shows and takes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Wanted {
     /// Whether our input is the program's.
     pub input: bool,
     /// Whether the program has a terminal.
     pub tty: bool,
+    /// Whether our signals are the program's. A terminal makes its own of keys.
+    pub signals: bool,
+    /// What lets go of it.
+    pub keys: DetachKeys,
+}
+
+/// How a session ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ended {
+    /// The program has ended, with this status.
+    Exited(u8),
+    /// Somebody typed the detach keys.
+    Detached,
+    /// This signal was for us.
+    Signalled(i32),
+}
+
+impl Ended {
+    /// The exit status of a command that has started the program.
+    pub fn code(self) -> u8 {
+        match self {
+            Self::Exited(code) => code,
+            Self::Detached => 0,
+            Self::Signalled(number) => u8::try_from(128 + number).unwrap_or(u8::MAX),
+        }
+    }
+
+    /// The same for one that came to a program that ran already.
+    ///
+    /// # Errors
+    /// Docker's words for the detach keys.
+    pub fn of_visitor(self) -> Result<u8> {
+        match self {
+            Self::Detached => Err(Error::new("read escape sequence")
+                .why("the detach keys were typed; the program goes on")
+                .exit_code(1)),
+            ended => Ok(ended.code()),
+        }
+    }
 }
 
 /// Signals that are meant for the program. SIGWINCH is ours: it becomes a new size.
-const PASSED_ON: [Signal; 6] = [
+const PASSED_ON: [Signal; 7] = [
     Signal::SIGINT,
     Signal::SIGTERM,
     Signal::SIGHUP,
     Signal::SIGQUIT,
     Signal::SIGUSR1,
     Signal::SIGUSR2,
+    Signal::SIGALRM,
 ];
 
 /// Takes the signals that are meant for the program out of their usual course.
@@ -54,37 +95,53 @@ pub fn signals() -> Result<SignalFd> {
         })
 }
 
-/// Runs a session until the program has ended, and returns its status.
+/// Runs a session until the program has ended or is let go of.
 ///
 /// # Errors
 /// When the monitor goes away without a word.
-pub fn attach(mut session: Session, wanted: Wanted, signals: &SignalFd) -> Result<u8> {
-    let raw = Raw::enter(wanted)?;
+pub fn attach(mut session: Session, wanted: Wanted, signals: &SignalFd) -> Result<Ended> {
+    let raw = Raw::enter(&wanted)?;
     if wanted.tty {
-        send_size(&mut session);
+        // Another size than before makes a program draw its screen anew.
+        send_size(&mut session, 1);
+        send_size(&mut session, 0);
     }
-    let code = Attached { session, reads_input: wanted.input, raw }.run(signals)?;
-    u8::try_from(code).or(Ok(mini_docker::container::NOBODY_SAW as u8))
+    let reads_input = wanted.input;
+    Attached { session, wanted, reads_input, raw, ended: None }.run(signals)
 }
 
 struct Attached {
     session: Session,
+    wanted: Wanted,
     reads_input: bool,
     raw: Option<Raw>,
+    ended: Option<Ended>,
 }
 
 impl Attached {
-    fn run(mut self, signals: &SignalFd) -> Result<i32> {
+    fn run(mut self, signals: &SignalFd) -> Result<Ended> {
         loop {
             // First what came together with an earlier frame.
             while let Some(frame) = self.decode()? {
-                if let Some(code) = show(frame)? {
-                    drop(self.raw.take());
-                    self.session.finish();
-                    return Ok(code);
-                }
+                let code = match frame {
+                    Frame::Exited(code) => {
+                        drop(self.raw.take());
+                        self.session.finish();
+                        code
+                    }
+                    Frame::Restarts(code) => code,
+                    frame => {
+                        show(frame)?;
+                        continue;
+                    }
+                };
+                let code = u8::try_from(code).unwrap_or(mini_docker::container::NOBODY_SAW as u8);
+                return Ok(Ended::Exited(code));
             }
             self.step(signals)?;
+            if let Some(ended) = self.ended {
+                return Ok(ended);
+            }
         }
     }
 
@@ -140,8 +197,11 @@ impl Attached {
     fn pass_on(&mut self, signals: &SignalFd) {
         while let Ok(Some(signal)) = signals.read_signal() {
             match i32::try_from(signal.ssi_signo) {
-                Ok(number) if number == Signal::SIGWINCH as i32 => send_size(&mut self.session),
-                Ok(number) => send(&mut self.session, &Frame::Signal(number)),
+                Ok(number) if number == Signal::SIGWINCH as i32 => send_size(&mut self.session, 0),
+                Ok(number) if self.wanted.signals => {
+                    send(&mut self.session, &Frame::Signal(number));
+                }
+                Ok(number) => self.ended = Some(Ended::Signalled(number)),
                 Err(_) => {}
             }
         }
@@ -150,14 +210,23 @@ impl Attached {
     fn input(&mut self) {
         let mut bytes = [0; 16 << 10];
         match nix::unistd::read(io::stdin().as_fd(), &mut bytes) {
-            Ok(count) if count > 0 => {
-                send(&mut self.session, &Frame::Input(bytes[..count].to_vec()));
-            }
+            Ok(count) if count > 0 => self.typed(&bytes[..count]),
             Err(Errno::EINTR) => {}
             _ => {
                 self.reads_input = false;
                 send(&mut self.session, &Frame::InputEnd);
             }
+        }
+    }
+
+    fn typed(&mut self, bytes: &[u8]) {
+        if !self.wanted.tty {
+            return send(&mut self.session, &Frame::Input(bytes.to_vec()));
+        }
+        let typed = self.wanted.keys.pass(bytes);
+        send(&mut self.session, &Frame::Input(typed.bytes));
+        if typed.detached {
+            self.ended = Some(Ended::Detached);
         }
     }
 }
@@ -167,25 +236,25 @@ fn send(session: &mut Session, frame: &Frame) {
     let _ = session.socket.write_all(&frame.encode());
 }
 
-fn send_size(session: &mut Session) {
+fn send_size(session: &mut Session, more: u16) {
     if let Ok((rows, columns)) = sys::window_size(io::stdout()) {
+        let (rows, columns) = (rows.saturating_add(more), columns.saturating_add(more));
         send(session, &Frame::Resize { rows, columns });
     }
 }
 
-/// Shows what the program wrote; the status when it has ended.
-fn show(frame: Frame) -> Result<Option<i32>> {
+/// Shows what the program wrote.
+fn show(frame: Frame) -> Result<()> {
     let written = match frame {
-        Frame::Exited(code) => return Ok(Some(code)),
         Frame::Output(Stream::Stdout, bytes) => write(&mut io::stdout().lock(), &bytes),
         Frame::Output(Stream::Stderr, bytes) => write(&mut io::stderr().lock(), &bytes),
         _ => Ok(()),
     };
     match written {
         // `| head` has seen enough; the program goes on, and we wait for its end.
-        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(None),
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
         Err(error) => Err(Error::new("cannot print").io("write", &error)),
-        Ok(()) => Ok(None),
+        Ok(()) => Ok(()),
     }
 }
 
@@ -199,7 +268,7 @@ fn write(to: &mut impl Write, bytes: &[u8]) -> io::Result<()> {
 struct Raw(Termios);
 
 impl Raw {
-    fn enter(wanted: Wanted) -> Result<Option<Self>> {
+    fn enter(wanted: &Wanted) -> Result<Option<Self>> {
         if !wanted.tty || !wanted.input || !io::stdin().is_terminal() {
             return Ok(None);
         }

@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::Args;
 
+use super::life::Life;
+
 /// What `run` and `create` have in common.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "The container")]
@@ -95,6 +97,8 @@ pub struct ContainerFlags {
     /// Automatically remove the container when it exits
     #[arg(long)]
     pub rm: bool,
+    #[command(flatten)]
+    pub life: Life,
     /// Print help
     #[arg(long, action = clap::ArgAction::Help)]
     help: Option<bool>,
@@ -123,6 +127,9 @@ pub struct Run {
     /// Run the container in the background and print its ID
     #[arg(short, long)]
     pub detach: bool,
+    /// Override the key sequence for detaching a container
+    #[arg(long, value_name = "KEYS")]
+    pub detach_keys: Option<String>,
     /// Print the plan, call by call, and do nothing
     #[arg(long)]
     pub explain: bool,

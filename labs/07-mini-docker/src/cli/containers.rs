@@ -1,16 +1,16 @@
-//! ps, stop, kill, rm, wait, diff.
+//! ps, rm, diff.
 
-use std::{process::ExitCode, time::Duration};
+use std::process::ExitCode;
 
 use ground::Result;
 use mini_docker::{
-    container::{Record, Status},
+    container::{Record, Status, Verdict},
     engine::{self, Engine, Summary},
 };
 use serde_json::json;
 
 use super::{
-    args::{Format, Kill, Name, Names, Ps, Rm, Stop},
+    args::{Format, Name, Ps, Rm},
     each,
     output::{ago, in_words, line, since, table},
     privilege,
@@ -64,7 +64,21 @@ fn status(record: &Record) -> String {
     let since = |time: &Option<String>| time.as_deref().and_then(since).map(in_words);
     match state.status {
         Status::Created => "Created".into(),
-        Status::Running => format!("Up {}", since(&state.started).unwrap_or_default()),
+        Status::Running | Status::Paused => {
+            let up = format!("Up {}", since(&state.started).unwrap_or_default());
+            match (state.status, &state.health) {
+                (Status::Paused, _) => format!("{up} (Paused)"),
+                (_, None) => up,
+                (_, Some(health)) if health.status == Verdict::Starting => {
+                    format!("{up} (health: starting)")
+                }
+                (_, Some(health)) => format!("{up} ({})", health.status.as_str()),
+            }
+        }
+        Status::Restarting => {
+            let ended = since(&state.finished).unwrap_or_default();
+            format!("Restarting ({}) {ended} ago", state.exit_code)
+        }
         Status::Exited => {
             let ended = since(&state.finished).unwrap_or_default();
             format!("Exited ({}) {ended} ago", state.exit_code)
@@ -83,25 +97,6 @@ fn json_line(row: &[String], Summary { record }: &Summary) -> String {
         "Status": row[4],
     })
     .to_string()
-}
-
-/// `stop`
-pub fn stop(engine: &Engine, args: &Stop) -> Result<ExitCode> {
-    Ok(each(&args.containers, |name| {
-        let record = engine.container(name)?;
-        engine.stop(&record, Duration::from_secs(args.time))?;
-        Ok(line(name)?)
-    }))
-}
-
-/// `kill`
-pub fn kill(engine: &Engine, args: &Kill) -> Result<ExitCode> {
-    let signal = engine::signal(&args.signal)?;
-    Ok(each(&args.containers, |name| {
-        let record = engine.container(name)?;
-        engine.kill(&record, signal)?;
-        Ok(line(name)?)
-    }))
 }
 
 /// `rm`
@@ -136,14 +131,6 @@ pub fn rm(engine: &Engine, args: &Rm) -> Result<ExitCode> {
         Ok(line(name)?)
     });
     Ok(if first == ExitCode::SUCCESS { second } else { first })
-}
-
-/// `wait`
-pub fn wait(engine: &Engine, args: &Names) -> Result<ExitCode> {
-    Ok(each(&args.containers, |name| {
-        let code = engine.wait(&engine.container(name)?)?;
-        Ok(line(code.to_string())?)
-    }))
 }
 
 /// `diff`

@@ -4,18 +4,19 @@ use std::{collections::BTreeMap, fs, path::PathBuf};
 
 use ground::{Error, Result};
 use mini_docker::{
-    container::{Limits, Mount, Network, Options, Overrides, Security, Source},
+    container::{Limits, Mount, Network, Options, Overrides, Restart, Security, Source},
     engine,
 };
 use volumes::{Access, Spec};
 
-use super::args::ContainerFlags;
+use super::{args::ContainerFlags, life};
 
 /// What the flags ask for.
 ///
 /// # Errors
 /// A value that makes no sense.
-pub fn create(flags: &ContainerFlags) -> Result<engine::Create> {
+pub fn create(flags: &ContainerFlags, detached: bool) -> Result<engine::Create> {
+    check(flags)?;
     Ok(engine::Create {
         image: flags.image.clone(),
         name: flags.name.clone(),
@@ -31,8 +32,22 @@ pub fn create(flags: &ContainerFlags) -> Result<engine::Create> {
             security: security(flags)?,
             runtime: flags.runtime.clone(),
             cgroup_parent: flags.cgroup_parent.clone(),
+            restart: flags.life.restart.unwrap_or_default(),
+            init: flags.life.init,
+            stdin_once: flags.interactive && !detached,
+            log: life::log(&flags.life)?,
         },
     })
+}
+
+/// Flags that contradict each other.
+fn check(flags: &ContainerFlags) -> Result<()> {
+    if flags.rm && flags.life.restart.is_some_and(|restart| restart != Restart::No) {
+        return Err(Error::new("conflicting options: cannot specify both --restart and --rm")
+            .why("a container that is removed at its end cannot be started again")
+            .fix("leave one of them out"));
+    }
+    Ok(())
 }
 
 fn overrides(flags: &ContainerFlags) -> Result<Overrides> {
@@ -52,6 +67,8 @@ fn overrides(flags: &ContainerFlags) -> Result<Overrides> {
         user: flags.user.clone(),
         labels: flags.label.iter().map(|label| pair(label)).collect::<BTreeMap<_, _>>(),
         stop_signal: flags.stop_signal.clone(),
+        stop_timeout: flags.life.stop_timeout,
+        healthcheck: life::healthcheck(&flags.life)?,
     })
 }
 
@@ -68,7 +85,11 @@ pub fn env_entry(text: &str) -> Option<String> {
     std::env::var(text).ok().map(|value| format!("{text}={value}"))
 }
 
-fn env_file(path: &PathBuf) -> Result<Vec<String>> {
+/// The entries of a file of environment variables.
+///
+/// # Errors
+/// When it cannot be read.
+pub fn env_file(path: &PathBuf) -> Result<Vec<String>> {
     let text = fs::read_to_string(path).map_err(|error| {
         Error::new("cannot read the file of environment variables")
             .io(format_args!("open {}", path.display()), &error)

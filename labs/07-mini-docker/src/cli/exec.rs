@@ -8,7 +8,8 @@ use std::{
 use ground::{Error, Result};
 use mini_docker::{
     bundle::ExecOptions,
-    engine::{self, Engine},
+    container::Record,
+    engine::{self, Engine, Kept},
     runtime::OWN_NAME,
 };
 use nix::{
@@ -21,30 +22,59 @@ use nix::{
 
 use super::{
     args::{Exec, Inside},
-    attach,
-    create::env_entry,
+    attach::{self, Wanted},
+    create::{env_entry, env_file},
+    settings,
 };
 
 /// `exec`
 pub fn exec(engine: &Engine, args: &Exec) -> Result<ExitCode> {
     let record = engine.truth(engine.container(&args.container)?);
-    let wanted = ExecOptions {
+    let options = options(args)?;
+    if !args.detach && !args.tty {
+        return in_front(engine, &record, &options, args.interactive);
+    }
+    let keys = settings::detach_keys(args.detach_keys.as_deref())?;
+    let signals = attach::signals()?;
+    let session = engine.exec_beside(&record, &Kept { options, attached: !args.detach })?;
+    if args.detach {
+        return Ok(ExitCode::SUCCESS);
+    }
+    let wanted = Wanted { input: args.interactive, tty: true, signals: false, keys };
+    Ok(ExitCode::from(attach::attach(session, wanted, &signals)?.of_visitor()?))
+}
+
+fn options(args: &Exec) -> Result<ExecOptions> {
+    let mut env = Vec::new();
+    for file in &args.env_file {
+        env.extend(env_file(file)?);
+    }
+    env.extend(args.env.iter().filter_map(|entry| env_entry(entry)));
+    Ok(ExecOptions {
         args: args.command.clone(),
-        env: args.env.iter().filter_map(|entry| env_entry(entry)).collect(),
+        env,
         user: args.user.clone(),
         working_dir: args.workdir.clone(),
         tty: args.tty,
         privileged: args.privileged,
-    };
+    })
+}
+
+/// Without a terminal the program has our streams, and nobody stands between.
+fn in_front(
+    engine: &Engine,
+    record: &Record,
+    options: &ExecOptions,
+    input: bool,
+) -> Result<ExitCode> {
     let signals = attach::signals()?;
-    let mut exec = engine.exec(&record, &wanted, args.detach)?;
-    if !args.interactive || args.detach {
-        exec.command.stdin(Stdio::null());
+    let exec = engine.exec(record, options)?;
+    let mut command = exec.command(&[]);
+    if !input {
+        command.stdin(Stdio::null());
     }
-    if args.detach {
-        exec.command.stdout(Stdio::null()).stderr(Stdio::null());
-    }
-    let status = wait(&mut exec.command, &signals)?;
+    let status = wait(&mut command, &signals)?;
+    exec.ended(code(status).into());
     match exec.failure().filter(|_| !status.success()) {
         Some(error) if exec.failure_is_told() => Ok(ExitCode::from(error.exit_code)),
         Some(error) => Err(error),

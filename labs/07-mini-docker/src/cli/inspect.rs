@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use ground::Result;
 use mini_docker::{
-    container::{Network, Record, Source, Status},
+    container::{LogDriver, Network, Record, Source, Status},
     engine::{Engine, Kind},
 };
 use serde_json::{Value, json};
@@ -67,6 +67,7 @@ fn container(engine: &Engine, record: &Record) -> Value {
     json!({
         "Id": record.id,
         "Created": record.created,
+        "RestartCount": record.state.restart_count,
         "Path": words.first(),
         "Args": words.get(1..),
         "State": state(record),
@@ -89,11 +90,11 @@ fn container(engine: &Engine, record: &Record) -> Value {
 fn state(record: &Record) -> Value {
     let state = &record.state;
     const NEVER: &str = "0001-01-01T00:00:00Z";
-    json!({
+    let mut shown = json!({
         "Status": state.status.as_str(),
-        "Running": state.status == Status::Running,
-        "Paused": false,
-        "Restarting": false,
+        "Running": state.status.is_up(),
+        "Paused": state.status == Status::Paused,
+        "Restarting": state.status == Status::Restarting,
         "OOMKilled": state.oom_killed,
         "Dead": false,
         "Pid": state.pid.unwrap_or(0),
@@ -102,7 +103,12 @@ fn state(record: &Record) -> Value {
         "StartedAt": state.started.as_deref().unwrap_or(NEVER),
         "FinishedAt": state.finished.as_deref().unwrap_or(NEVER),
         "MonitorPid": state.monitor.as_ref().map(|monitor| monitor.pid),
-    })
+    });
+    // Docker leaves it out where nothing is checked.
+    if let Some(health) = &state.health {
+        shown["Health"] = json!(health);
+    }
+    shown
 }
 
 fn host_config(record: &Record) -> Value {
@@ -110,6 +116,16 @@ fn host_config(record: &Record) -> Value {
     let limits = &options.limits;
     json!({
         "AutoRemove": options.remove,
+        "RestartPolicy": {
+            "Name": options.restart.name(), "MaximumRetryCount": options.restart.most(),
+        },
+        "Init": options.init.then_some(true),
+        "LogConfig": {
+            "Type": match options.log.driver {
+                LogDriver::JsonFile => "json-file", LogDriver::None => "none",
+            },
+            "Config": options.log.written,
+        },
         "NetworkMode": match options.network { Network::None => "none", Network::Host => "host" },
         "Memory": limits.memory.unwrap_or(0),
         "MemorySwap": limits.memory_swap.unwrap_or(limits.memory.map_or(0, |memory| memory * 2)),
@@ -152,6 +168,7 @@ fn config(record: &Record) -> Value {
     config["Hostname"] = json!(record.options.hostname.as_deref().unwrap_or(record.short_id()));
     config["Tty"] = json!(record.options.tty);
     config["OpenStdin"] = json!(record.options.interactive);
+    config["StdinOnce"] = json!(record.options.stdin_once);
     config["Image"] = json!(record.image.name);
     config
 }

@@ -1,6 +1,7 @@
 //! logs.
 
 use std::{
+    collections::BTreeMap,
     io::{self, BufWriter, Write},
     process::ExitCode,
     time::{Duration, SystemTime},
@@ -23,17 +24,14 @@ pub fn logs(engine: &Engine, args: &args::Logs) -> Result<ExitCode> {
         since: args.since.as_deref().map(time).transpose()?,
         until: args.until.as_deref().map(time).transpose()?,
     };
-    let mut out = BufWriter::with_capacity(64 << 10, io::stdout().lock());
+    let mut out = BufWriter::with_capacity(256 << 10, io::stdout().lock());
     let mut err = io::stderr().lock();
-    let follow = args.follow;
     engine.logs(&record, &wanted, &mut |line| {
-        let text = text(&line, args.timestamps);
-        let written = match line.stream {
-            Stream::Stdout => out.write_all(text.as_bytes()).and_then(|()| match follow {
-                true => out.flush(),
-                false => Ok(()),
-            }),
-            Stream::Stderr => out.flush().and_then(|()| err.write_all(text.as_bytes())),
+        let written = match line {
+            // Nothing more for now: what there is must be seen.
+            None => out.flush(),
+            Some(line) if line.stream == Stream::Stdout => print(&mut out, &line, args),
+            Some(line) => out.flush().and_then(|()| print(&mut err, &line, args)),
         };
         // A reader that went away has seen enough.
         written.is_ok()
@@ -42,11 +40,33 @@ pub fn logs(engine: &Engine, args: &args::Logs) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn text(line: &Line, timestamps: bool) -> String {
-    match timestamps {
-        true => format!("{} {}", line.time, line.log),
-        false => line.log.clone(),
+fn print(to: &mut impl Write, line: &Line<'_>, args: &args::Logs) -> io::Result<()> {
+    if args.timestamps {
+        write!(to, "{} ", line.time)?;
     }
+    if args.details {
+        write!(to, "{} ", line.attributes.map(details).unwrap_or_default())?;
+    }
+    to.write_all(line.log)
+}
+
+/// `A=1,B=2`, the values as in a URL's query.
+fn details(json: &str) -> String {
+    let attributes: BTreeMap<String, String> = serde_json::from_str(json).unwrap_or_default();
+    let pairs =
+        attributes.iter().map(|(name, value)| format!("{}={}", quoted(name), quoted(value)));
+    pairs.collect::<Vec<_>>().join(",")
+}
+
+fn quoted(text: &str) -> String {
+    let plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"-_.~".contains(byte);
+    text.bytes()
+        .map(|byte| match byte {
+            b' ' => "+".to_owned(),
+            byte if plain(&byte) => char::from(byte).to_string(),
+            byte => format!("%{byte:02X}"),
+        })
+        .collect()
 }
 
 fn tail(text: &str) -> Result<Option<usize>> {

@@ -2,8 +2,8 @@
 //!
 //! | file | what it is |
 //! |---|---|
-//! | `args`, `container_args` | flags as typed |
-//! | `create` | the flags of run and create, as meant |
+//! | `args`, `container_args`, `lifecycle_args` | flags as typed |
+//! | `create`, `life` | the flags of run and create, as meant |
 //! | `settings` | daemon.json, ~/.docker/config.json, the environment |
 //! | `privilege` | which verb needs a user namespace |
 //! | `containers`, `images`, `run`, `inspect`, .. | one function a verb |
@@ -14,9 +14,13 @@ mod attach;
 mod container_args;
 mod containers;
 mod create;
+mod detach_keys;
 mod exec;
 mod images;
 mod inspect;
+mod life;
+mod lifecycle;
+mod lifecycle_args;
 mod logs;
 mod narration;
 mod output;
@@ -48,11 +52,20 @@ pub fn run(root: Option<PathBuf>, command: Command) -> Result<ExitCode> {
         Command::Monitor(it) => {
             engine::supervise(&root, &it.id, it.attached).map(|()| ExitCode::SUCCESS)
         }
+        Command::Keep(it) => engine::keep(&root, &it.id).map(|()| ExitCode::SUCCESS),
+        Command::Probe(it) => engine::probe(&root, &it.id).map(ExitCode::from),
         Command::Inside(it) => exec::inside(&it),
     }
 }
 
 fn on_engine(root: PathBuf, verb: Verb) -> Result<ExitCode> {
+    let verb = match verb {
+        Verb::Container(it) => match it.plain() {
+            Ok(verb) => verb,
+            Err(it) => return lifecycle::prune(&Engine::open(settings::settings(root)?)?, &it),
+        },
+        verb => verb,
+    };
     privilege::enter(&verb)?;
     let mut settings = settings::settings(root)?;
     if let Verb::Pull(pull) = &verb
@@ -67,10 +80,18 @@ fn on_engine(root: PathBuf, verb: Verb) -> Result<ExitCode> {
         Verb::Start(it) => run::start(&engine, &it),
         Verb::Exec(it) => exec::exec(&engine, &it),
         Verb::Ps(it) => containers::ps(&engine, &it),
-        Verb::Stop(it) => containers::stop(&engine, &it),
-        Verb::Kill(it) => containers::kill(&engine, &it),
+        Verb::Stop(it) => lifecycle::stop(&engine, &it),
+        Verb::Kill(it) => lifecycle::kill(&engine, &it),
+        Verb::Restart(it) => lifecycle::restart(&engine, &it),
+        Verb::Pause(it) => lifecycle::pause(&engine, &it),
+        Verb::Unpause(it) => lifecycle::unpause(&engine, &it),
+        Verb::Rename(it) => lifecycle::rename(&engine, &it),
+        Verb::Update(it) => lifecycle::update(&engine, &it),
+        Verb::Resume => lifecycle::resume(&engine),
+        Verb::Attach(it) => run::attach(&engine, &it),
+        Verb::Container(_) => Ok(ExitCode::SUCCESS),
         Verb::Rm(it) => containers::rm(&engine, &it),
-        Verb::Wait(it) => containers::wait(&engine, &it),
+        Verb::Wait(it) => lifecycle::wait(&engine, &it),
         Verb::Diff(it) => containers::diff(&engine, &it),
         Verb::Logs(it) => logs::logs(&engine, &it),
         Verb::Inspect(it) => inspect::inspect(&engine, &it),

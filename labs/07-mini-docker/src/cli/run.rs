@@ -1,4 +1,4 @@
-//! run, create, start.
+//! run, create, start, attach.
 
 use std::process::ExitCode;
 
@@ -7,52 +7,60 @@ use mini_docker::{
     container::Record,
     engine::{self, Engine, Kind, Session},
 };
+use nix::sys::signalfd::SignalFd;
 use oci::Reference;
 
 use super::{
-    args::{ContainerFlags, Create, Pulling, Run, Start},
-    attach::{self, Wanted},
+    args::{Attach, ContainerFlags, Create, Pulling, Run, Start},
+    attach::{self, Ended, Wanted},
     create::create as meant,
+    detach_keys::DetachKeys,
     each, narration, output,
     progress::{Direction, Progress},
+    settings,
 };
 
 /// `run`
 pub fn run(engine: &Engine, args: &Run) -> Result<ExitCode> {
     if args.explain {
-        return narration::explain(engine, &meant(&args.container)?, args.json);
+        return narration::explain(engine, &meant(&args.container, args.detach)?, args.json);
     }
+    let keys = settings::detach_keys(args.detach_keys.as_deref())?;
     // Before the monitor and any thread: from here on signals are for the program.
     let signals = attach::signals()?;
-    let record = make(engine, &args.container)?;
+    let record = make(engine, &args.container, args.detach)?;
     let session = engine.start(&record, !args.detach)?;
     if args.detach {
         output::line(&record.id)?;
         return Ok(ExitCode::SUCCESS);
     }
-    follow(session, &record, args.container.interactive, &signals)
+    follow(engine, session, (&record, args.container.interactive, keys), &signals)
 }
 
 fn follow(
+    engine: &Engine,
     session: Session,
-    record: &Record,
-    input: bool,
-    signals: &nix::sys::signalfd::SignalFd,
+    (record, input, keys): (&Record, bool, DetachKeys),
+    signals: &SignalFd,
 ) -> Result<ExitCode> {
-    let wanted = Wanted { input, tty: record.options.tty };
-    Ok(ExitCode::from(attach::attach(session, wanted, signals)?))
+    let tty = record.options.tty;
+    let ended = attach::attach(session, Wanted { input, tty, signals: !tty, keys }, signals)?;
+    if ended == Ended::Detached {
+        engine.detached(record);
+    }
+    Ok(ExitCode::from(ended.code()))
 }
 
 /// `create`
 pub fn create(engine: &Engine, args: &Create) -> Result<ExitCode> {
-    let record = make(engine, &args.container)?;
+    let record = make(engine, &args.container, false)?;
     output::line(&record.id)?;
     Ok(ExitCode::SUCCESS)
 }
 
 /// Makes a container, after a pull where the image is missing.
-fn make(engine: &Engine, flags: &ContainerFlags) -> Result<Record> {
-    let wanted = meant(flags)?;
+fn make(engine: &Engine, flags: &ContainerFlags, detached: bool) -> Result<Record> {
+    let wanted = meant(flags, detached)?;
     let progress = Progress::new(Direction::Pull, true);
     if flags.pull == Pulling::Always {
         pull(engine, &flags.image, &progress)?;
@@ -108,8 +116,30 @@ pub fn start(engine: &Engine, args: &Start) -> Result<ExitCode> {
         return Err(ground::Error::new("you cannot start and attach multiple containers at once")
             .fix("start them without -a, and look at each with logs -f"));
     };
+    let keys = settings::detach_keys(args.detach_keys.as_deref())?;
     let signals = attach::signals()?;
     let record = engine.container(name)?;
     let session = engine.start(&record, true)?;
-    follow(session, &record, args.interactive, &signals)
+    let input = args.interactive && record.options.interactive;
+    follow(engine, session, (&record, input, keys), &signals)
+}
+
+/// `attach`
+pub fn attach(engine: &Engine, args: &Attach) -> Result<ExitCode> {
+    let keys = settings::detach_keys(args.detach_keys.as_deref())?;
+    let record = engine.container(&args.container)?;
+    let signals = attach::signals()?;
+    let session = engine.attach(&record)?;
+    let tty = record.options.tty;
+    let wanted = Wanted {
+        input: !args.no_stdin && record.options.interactive,
+        tty,
+        signals: args.sig_proxy && !tty,
+        keys,
+    };
+    let ended = attach::attach(session, wanted, &signals)?;
+    if ended == Ended::Detached {
+        engine.detached(&record);
+    }
+    Ok(ExitCode::from(ended.of_visitor()?))
 }

@@ -15,6 +15,8 @@ use nix::unistd::geteuid;
 use oci::Platform;
 use serde::Deserialize;
 
+use super::detach_keys::DetachKeys;
+
 /// What of Docker's daemon.json concerns us.
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "kebab-case", default)]
@@ -38,6 +40,22 @@ pub fn root(flag: Option<PathBuf>) -> Result<PathBuf> {
     };
     std::path::absolute(&root)
         .map_err(|error| Error::new("cannot find the working directory").io("getcwd", &error))
+}
+
+/// What lets go of a container: named by a flag, by config.json, or the usual keys.
+///
+/// # Errors
+/// Something that is no key.
+pub fn detach_keys(flag: Option<&str>) -> Result<DetachKeys> {
+    #[derive(Default, Deserialize)]
+    #[serde(rename_all = "camelCase", default)]
+    struct ConfigJson {
+        detach_keys: Option<String>,
+    }
+    let json = config_dir().and_then(|dir| fs::read(dir.join("config.json")).ok());
+    let config: ConfigJson =
+        json.and_then(|json| serde_json::from_slice(&json).ok()).unwrap_or_default();
+    DetachKeys::parse(flag.or(config.detach_keys.as_deref()))
 }
 
 /// Everything else that the engine is told.

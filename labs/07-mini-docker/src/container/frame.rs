@@ -1,8 +1,8 @@
 //! Frame: what a monitor and whoever is attached say to each other, over one socket.
 //!
 //! ```text
-//!   monitor -> client: Started | Failed(report) | Output(stream, bytes).. | Exited(code)
-//!   client -> monitor: Input(bytes).. | InputEnd | Resize(rows, columns) | Signal(number)
+//!   monitor -> client: Started | Failed(report) | Output(stream, bytes).. | Exited(code) | Restarts(code)
+//!   client -> monitor: Input(bytes).. | InputEnd | Resize(rows, columns) | Signal(number) | Quiet | Wake
 //! ```
 //!
 //! On the wire a frame is one byte for its kind, four for the length (big-endian), and the bytes.
@@ -26,6 +26,8 @@ pub enum Frame {
     Output(Stream, Vec<u8>),
     /// The program ended with this status and everything it wrote was sent.
     Exited(i32),
+    /// The same, and it will be started again.
+    Restarts(i32),
     /// Something for the program to read.
     Input(Vec<u8>),
     /// There will be nothing more to read.
@@ -39,6 +41,10 @@ pub enum Frame {
     },
     /// A signal that the client got and passes on.
     Signal(i32),
+    /// The client wants to hear of the end and nothing else.
+    Quiet,
+    /// A container that waits for its next start has been stopped: look at the record.
+    Wake,
 }
 
 impl Frame {
@@ -62,6 +68,9 @@ impl Frame {
                 (7, [rows.to_be_bytes(), columns.to_be_bytes()].concat())
             }
             Self::Signal(number) => (8, number.to_be_bytes().to_vec()),
+            Self::Restarts(code) => (9, code.to_be_bytes().to_vec()),
+            Self::Quiet => (10, Vec::new()),
+            Self::Wake => (11, Vec::new()),
         };
         let length = u32::try_from(body.len()).unwrap_or(u32::MAX);
         [&[kind], length.to_be_bytes().as_slice(), &body].concat()
@@ -101,6 +110,9 @@ impl Frame {
                 }
             }
             8 => Self::Signal(i32::from_be_bytes(body.try_into().ok()?)),
+            9 => Self::Restarts(i32::from_be_bytes(body.try_into().ok()?)),
+            10 => Self::Quiet,
+            11 => Self::Wake,
             _ => return None,
         })
     }
@@ -126,6 +138,9 @@ mod tests {
             Frame::InputEnd,
             Frame::Resize { rows: 24, columns: 80 },
             Frame::Signal(15),
+            Frame::Restarts(1),
+            Frame::Quiet,
+            Frame::Wake,
         ];
         let wire: Vec<u8> = frames.iter().flat_map(Frame::encode).collect();
         let mut buffer = Vec::new();

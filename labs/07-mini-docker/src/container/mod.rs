@@ -13,21 +13,31 @@
 //! | `record` | the JSON file, replaced in one step under a lock |
 //! | `names` | IDs and names |
 //! | `logs` | what the program wrote, line by line |
+//! | `restart` | when it is started again, and after how long (pure) |
+//! | `health` | what its checks have found (pure) |
+//! | `socket` | the place at which its monitor listens |
 //! | `frame` | what monitor and client say to each other |
 //! | `monitor` | the process that watches |
 
 mod frame;
+mod health;
 mod identity;
 pub mod logs;
 pub mod monitor;
 mod names;
 mod options;
 mod record;
+mod restart;
+pub mod socket;
 mod state;
 
 pub use frame::Frame;
+pub use health::{Health, Plan as HealthPlan, Probe, Verdict};
 pub use identity::Identity;
-pub use names::{Found, NotAdded, add, find, fresh_id};
-pub use options::{Limits, Mount, Network, Options, Overrides, Security, Source};
+pub use names::{Found, NotAdded, add, find, fresh_id, rename};
+pub use options::{
+    Limits, LogDriver, LogOptions, Mount, Network, Options, Overrides, Security, Source,
+};
 pub use record::{ImageUse, NOBODY_SAW, Record, State, now};
+pub use restart::Restart;
 pub use state::Status;

@@ -88,6 +88,24 @@ pub fn add(layout: &Layout, record: &mut Record) -> Result<(), NotAdded> {
     Ok(record.write(&layout)?)
 }
 
+/// Gives a container another name, if that is free.
+///
+/// # Errors
+/// As [`add`].
+pub fn rename(layout: &Layout, record: &Record, name: &str) -> Result<(), NotAdded> {
+    let dir = layout.containers();
+    let _lock = record::lock(&dir)
+        .map_err(|error| Error::new("cannot rename a container").io(dir.display(), &error))?;
+    let others = Record::all(layout)?;
+    if let Some(other) = others.iter().find(|other| other.name == name) {
+        return Err(NotAdded::NameTaken(other.id.clone()));
+    }
+    Ok(Record::update(&layout.container(&record.id), |record| {
+        name.clone_into(&mut record.name);
+        Ok(())
+    })?)
+}
+
 /// Removes directories without a record: their maker died before it was done.
 fn sweep(layout: &Layout) {
     let Ok(entries) = fs::read_dir(layout.containers()) else { return };

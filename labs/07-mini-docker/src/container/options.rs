@@ -7,8 +7,10 @@ use std::{collections::BTreeMap, path::PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use super::Restart;
+
 /// Everything about a container that does not come from its image.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Options {
     /// The name for the UTS namespace; the short ID if none.
     pub hostname: Option<String>,
@@ -30,6 +32,42 @@ pub struct Options {
     pub runtime: Option<String>,
     /// The cgroup that its cgroup is made in; the top of the tree if none.
     pub cgroup_parent: Option<String>,
+    /// When it is started again.
+    #[serde(default)]
+    pub restart: Restart,
+    /// Whether a small program of ours is PID 1, and the container's program its child.
+    #[serde(default)]
+    pub init: bool,
+    /// Whether standard input ends with whoever gives it.
+    #[serde(default)]
+    pub stdin_once: bool,
+    /// What becomes of the program's output.
+    #[serde(default)]
+    pub log: LogOptions,
+}
+
+/// What becomes of the program's output, besides going to whoever is attached.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LogOptions {
+    /// Where it is kept.
+    pub driver: LogDriver,
+    /// `--log-opt`, as it was written, for `inspect`.
+    pub written: BTreeMap<String, String>,
+    /// How long a file gets, in bytes.
+    pub max_size: Option<u64>,
+    /// How many files there are at most; one if there is no limit for their length.
+    pub max_files: Option<u32>,
+}
+
+/// Where output is kept.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum LogDriver {
+    /// In files, one JSON object a line.
+    #[default]
+    JsonFile,
+    /// Nowhere.
+    None,
 }
 
 /// One mount that the user or the image asked for.
@@ -131,4 +169,8 @@ pub struct Overrides {
     pub labels: BTreeMap<String, String>,
     /// `--stop-signal`.
     pub stop_signal: Option<String>,
+    /// `--stop-timeout`, in seconds; -1 is without end.
+    pub stop_timeout: Option<i64>,
+    /// `--health-..` and `--no-healthcheck`; what is not said here comes from the image.
+    pub healthcheck: Option<oci::Healthcheck>,
 }

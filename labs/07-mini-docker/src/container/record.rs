@@ -16,7 +16,7 @@ use ground::{Error, Result};
 use oci::Digest;
 use serde::{Deserialize, Serialize};
 
-use super::{Identity, Options, Status};
+use super::{Health, HealthPlan, Identity, Options, Status};
 use crate::{
     events::{Event, Type},
     layout::{ContainerLayout, Layout},
@@ -73,6 +73,21 @@ pub struct State {
     pub finished: Option<String>,
     /// The process that watches over it; only while it runs or starts.
     pub monitor: Option<Identity>,
+    /// Whether somebody has stopped or killed it since its start: no policy starts it again.
+    #[serde(default)]
+    pub stopped: bool,
+    /// Whether somebody has stopped it only to start it again at once: `--rm` has to wait.
+    #[serde(default)]
+    pub comes_back: bool,
+    /// How often its policy has started it again.
+    #[serde(default)]
+    pub restart_count: u32,
+    /// How long the last delay before that was.
+    #[serde(default)]
+    pub restart_delay_ms: u64,
+    /// What its checks have found, if it is checked.
+    #[serde(default)]
+    pub health: Option<Health>,
 }
 
 impl State {
@@ -87,6 +102,11 @@ impl State {
             started: None,
             finished: None,
             monitor: None,
+            stopped: false,
+            comes_back: false,
+            restart_count: 0,
+            restart_delay_ms: 0,
+            health: None,
         }
     }
 
@@ -125,6 +145,16 @@ impl Record {
     /// The image's stop signal or `SIGTERM`.
     pub fn stop_signal(&self) -> &str {
         self.config.stop_signal.as_deref().filter(|signal| !signal.is_empty()).unwrap_or("SIGTERM")
+    }
+
+    /// The seconds between the stop signal and SIGKILL, where the user or the image says so.
+    pub fn stop_timeout(&self) -> Option<i64> {
+        self.config.stop_timeout
+    }
+
+    /// How it is checked, if it is.
+    pub fn health_plan(&self) -> Option<HealthPlan> {
+        HealthPlan::of(self.config.healthcheck.as_ref(), self.config.shell.as_deref())
     }
 
     /// Something that happens to this container now, in Docker's words; [`Event::record`] writes it

@@ -1,9 +1,10 @@
 //! Scene 11: nothing is left.
 
-use std::{fs, time::Duration};
+use std::fs;
 
 use cgroups::{Group, Site};
 use ground::{Evidence, Explanation, Outcome, Result, Scene, Table};
+use mini_docker::engine::Stop;
 use nix::unistd::Pid;
 
 use super::{
@@ -36,7 +37,7 @@ fn away(stage: &mut Stage) -> Result<Outcome> {
     let mut table = Table::new(["what is there", "before", "after"]);
     let before = look(stage)?;
     let record = stage.engine.container(&Stage::made(&stage.container)?.id)?;
-    stage.engine.stop(&record, Duration::from_secs(10))?;
+    stage.engine.stop(&record, &Stop::default())?;
     let record = stage.engine.container(&record.id)?;
     let code = record.state.exit_code;
     stage.engine.rm(&record, true)?;

@@ -5,7 +5,7 @@ use std::{fs, path::Path};
 use cgroups::{Bound, Group, Site};
 use ground::{Error, Evidence, Explanation, Outcome, Result, Scene, Step, Table};
 use mini_docker::{
-    container::{Limits, Network, Options, Overrides, Record, Security},
+    container::{Limits, Options, Overrides, Record},
     engine::Create,
     snapshot::Snapshot,
 };
@@ -86,18 +86,7 @@ fn wanted(stage: &Stage, limits: Limits) -> Result<Create> {
             command: ["sh", "-c", forever].map(str::to_owned).into(),
             ..Overrides::default()
         },
-        options: Options {
-            hostname: None,
-            tty: false,
-            interactive: false,
-            remove: false,
-            mounts: Vec::new(),
-            network: Network::None,
-            limits,
-            security: Security::default(),
-            runtime: None,
-            cgroup_parent: stage.cgroup.clone(),
-        },
+        options: Options { limits, cgroup_parent: stage.cgroup.clone(), ..Options::default() },
     })
 }
 

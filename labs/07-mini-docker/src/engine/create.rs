@@ -39,6 +39,7 @@ impl Engine {
     pub fn create(&self, wanted: Create, on_event: OnEvent<'_>) -> Result<Record> {
         let mut record = self.plan(&wanted)?;
         Runtime::new(record.options.runtime.as_deref(), "").map_err(Error::invalid)?;
+        check_init(&record.options)?;
         // Layers of an image that nobody uses may be collected: not while we begin to use them.
         let _lease = self.store.lease()?;
         record.image.layers = self.unpack(&record.image.manifest, on_event)?;
@@ -103,6 +104,19 @@ impl Engine {
     }
 }
 
+/// `--init` takes a program of ours, which has to be there.
+fn check_init(options: &Options) -> Result<()> {
+    let program = bundle::init_program();
+    if !options.init || program.is_file() {
+        return Ok(());
+    }
+    Err(Error::invalid(
+        Report::new("cannot give the container an init")
+            .why(format!("there is no {}", program.display()))
+            .fix("install mini-init beside mini-docker, or leave --init out"),
+    ))
+}
+
 /// The VOLUMEs of the image that nothing else is mounted on.
 fn image_volumes(config: &Config, mounts: &[Mount]) -> Result<Vec<Mount>> {
     let is_taken = |path: &PathBuf| mounts.iter().any(|mount| mount.destination == *path);
@@ -128,7 +142,7 @@ fn name_volume(mount: &mut Mount) -> Result<()> {
 }
 
 /// Docker's rule: `[a-zA-Z0-9][a-zA-Z0-9_.-]+`.
-fn check_name(name: &str) -> Result<()> {
+pub(super) fn check_name(name: &str) -> Result<()> {
     let word = |c: char| c.is_ascii_alphanumeric();
     let good = name.len() > 1
         && name.starts_with(word)
@@ -143,7 +157,7 @@ fn check_name(name: &str) -> Result<()> {
     ))
 }
 
-fn not_added(name: &str) -> impl Fn(NotAdded) -> Error {
+pub(super) fn not_added(name: &str) -> impl Fn(NotAdded) -> Error {
     move |not_added| match not_added {
         NotAdded::Failed(error) => error.into(),
         NotAdded::NameTaken(id) => Error::conflict(

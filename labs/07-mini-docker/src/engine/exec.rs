@@ -20,25 +20,71 @@ use nix::{
 };
 use setns::{JoinProcess, Target};
 
-use super::{Engine, Error, Result, is_watched};
+use super::{Engine, Error, Result, is_watched, pause::is_frozen};
 use crate::{
     bundle::{self, ExecOptions},
-    container::Record,
+    container::{Record, Status, fresh_id},
+    layout::Layout,
     runtime::Runtime,
 };
 
 /// A program that is ready to be run in a container.
 #[derive(Debug)]
 pub struct Exec {
-    /// The runtime's command line; the caller adds streams.
-    pub command: Command,
+    record: Record,
+    layout: Layout,
+    id: String,
+    words: String,
     runtime: Runtime,
     log: tempfile::NamedTempFile,
     // The description of the process lives as long as the descriptor is open here or there.
-    _process: std::os::fd::OwnedFd,
+    process: std::os::fd::OwnedFd,
+}
+
+impl Engine {
+    /// Joins a container's user and mount namespace, for good, and prepares the program. The
+    /// process must have a single thread.
+    ///
+    /// # Errors
+    /// [`super::Kind::Conflict`] when it does not run; an unknown user.
+    pub fn exec(&self, record: &Record, wanted: &ExecOptions) -> Result<Exec> {
+        Exec::prepare(&self.layout, record, wanted)
+    }
 }
 
 impl Exec {
+    pub(super) fn prepare(layout: &Layout, record: &Record, wanted: &ExecOptions) -> Result<Self> {
+        check(record)?;
+        let Some(monitor) = &record.state.monitor else { return Err(not_running(record)) };
+        join(monitor.pid, &[Namespace::User, Namespace::Mount])?;
+        let container = layout.container(&record.id);
+        let process = bundle::exec_process(record, &container.merged(), wanted)?;
+        let json = serde_json::to_vec(&process)
+            .map_err(|error| Report::new("cannot describe the program").why(error.to_string()))?;
+        let process = anonymous_file(&json)?;
+        let log = tempfile::NamedTempFile::new().map_err(|error| {
+            Report::new("cannot run a program in the container").io("open a log", &error)
+        })?;
+        let runtime = Runtime::new(record.options.runtime.as_deref(), container.runtime())?;
+        let (record, layout) = (record.clone(), layout.clone());
+        let words = wanted.args.join(" ");
+        let exec = Self { record, layout, id: fresh_id()?, words, runtime, log, process };
+        exec.tell("exec_create");
+        Ok(exec)
+    }
+
+    /// The runtime's command line, with further flags; the caller adds streams.
+    pub fn command(&self, how: &[OsString]) -> Command {
+        self.tell("exec_start");
+        let path = PathBuf::from(format!("/proc/self/fd/{}", self.process.as_raw_fd()));
+        self.runtime.exec(&path, self.log.path(), how, &self.record.id)
+    }
+
+    /// Its own ID, which events carry.
+    pub fn id(&self) -> &str {
+        &self.id
+    }
+
     /// What the runtime said about a failure of its own, with Docker's exit code; `None` when the
     /// status is the program's.
     pub fn failure(&self) -> Option<Report> {
@@ -50,38 +96,47 @@ impl Exec {
     pub fn failure_is_told(&self) -> bool {
         self.runtime.prints_errors()
     }
+
+    /// Writes down that the program has ended.
+    pub fn ended(&self, code: i32) {
+        died(&self.layout, &self.record, &self.id, code);
+    }
+
+    fn tell(&self, action: &str) {
+        let event = self.record.event(&format!("{action}: {}", self.words));
+        event.with("execID", &self.id).record(&self.layout.events());
+    }
 }
 
-impl Engine {
-    /// Joins a container's user and mount namespace, for good, and prepares the program. The
-    /// process must have a single thread.
-    ///
-    /// # Errors
-    /// [`super::Kind::Conflict`] when it does not run; an unknown user.
-    pub fn exec(&self, record: &Record, wanted: &ExecOptions, detach: bool) -> Result<Exec> {
-        let monitor = record.state.monitor.as_ref().filter(|_| is_watched(record));
-        let Some(monitor) = monitor.filter(|_| record.state.pid.is_some()) else {
-            return Err(Error::conflict(
-                Report::new(format!("container {} is not running", record.id))
-                    .why("a program needs namespaces to join, and those end with the container")
-                    .fix(format!("start it first: mini-docker start {}", record.name)),
-            ));
-        };
-        join(monitor.pid, &[Namespace::User, Namespace::Mount])?;
-        let layout = self.container_layout(record);
-        let process = bundle::exec_process(record, &layout.merged(), wanted)?;
-        let json = serde_json::to_vec(&process)
-            .map_err(|error| Report::new("cannot describe the program").why(error.to_string()))?;
-        let process = anonymous_file(&json)?;
-        let log = tempfile::NamedTempFile::new().map_err(|error| {
-            Report::new("cannot run a program in the container").io("open a log", &error)
-        })?;
-        let runtime = Runtime::new(record.options.runtime.as_deref(), layout.runtime())?;
-        let path = PathBuf::from(format!("/proc/self/fd/{}", process.as_raw_fd()));
-        let how: Vec<OsString> = detach.then(|| "--detach".into()).into_iter().collect();
-        let command = runtime.exec(&path, log.path(), &how, &record.id);
-        Ok(Exec { command, runtime, log, _process: process })
+/// Writes down that a further program of a container has ended.
+pub(super) fn died(layout: &Layout, record: &Record, id: &str, code: i32) {
+    let event = record.event("exec_die").with("execID", id);
+    event.with("exitCode", code.to_string()).record(&layout.events());
+}
+
+fn check(record: &Record) -> Result<()> {
+    let refuse = |what: &str, fix: &str| {
+        let what = format!("Container {} is {what}", record.name);
+        Err(Error::conflict(Report::new(what).fix(format!("mini-docker {fix} {}", record.name))))
+    };
+    if record.state.status == Status::Restarting {
+        return refuse("restarting, wait until the container is running", "logs");
     }
+    if !is_watched(record) || record.state.pid.is_none() {
+        return Err(not_running(record));
+    }
+    if is_frozen(record) {
+        return refuse("paused, unpause the container before exec", "unpause");
+    }
+    Ok(())
+}
+
+fn not_running(record: &Record) -> Error {
+    Error::conflict(
+        Report::new(format!("container {} is not running", record.id))
+            .why("a program needs namespaces to join, and those end with the container")
+            .fix(format!("start it first: mini-docker start {}", record.name)),
+    )
 }
 
 /// Moves this process into those of these namespaces of `pid` that are not its own.

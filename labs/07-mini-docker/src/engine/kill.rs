@@ -12,31 +12,45 @@ use crate::container::{Identity, Record, Status};
 const DYING: Duration = Duration::from_secs(1);
 
 impl Engine {
-    /// Sends a signal, through the runtime.
+    /// Sends a signal, through the runtime. After SIGKILL or its stop signal no restart policy
+    /// starts the container again.
     ///
     /// # Errors
     /// [`super::Kind::Conflict`] when it does not run.
-    pub fn kill(&self, record: &Record, signal: i32) -> Result<()> {
-        if record.state.status != Status::Running || !is_watched(record) {
+    pub fn kill(&self, record: &Record, number: i32) -> Result<()> {
+        let status = self.truth(record.clone()).state.status;
+        let runs = matches!(status, Status::Running | Status::Paused);
+        if !runs || !is_watched(record) {
             return Err(Error::conflict(
                 Report::new(format!("cannot kill container: {}", record.name))
                     .why(format!("container {} is not running", record.id))
                     .fix(format!("start it first: mini-docker start {}", record.name)),
             ));
         }
-        self.send(record, signal)
+        let stops = number == Signal::SIGKILL as i32 || Ok(number) == signal(record.stop_signal());
+        if stops {
+            self.mark_stopped(record)?;
+        }
+        self.send(record, number)
     }
 
     /// Sends a signal to a container that ran a moment ago: that it has ended meanwhile is what most
-    /// signals are for.
+    /// signals are for. One that is paused goes on with it: it could not even die otherwise.
     pub(super) fn send(&self, record: &Record, signal: i32) -> Result<()> {
         let bundle = self.container_layout(record).bundle();
-        match self.runtime(record)?.kill(&record.id, signal, &bundle) {
+        let runtime = self.runtime(record)?;
+        match runtime.kill(&record.id, signal, &bundle) {
             Err(_) if has_ended(record) => return Ok(()),
             sent => sent?,
         }
         let event = record.event("kill").with("signal", signal.to_string());
         event.record(&self.layout.events());
+        if super::pause::is_frozen(record) {
+            match runtime.resume(&record.id, &bundle) {
+                Err(_) if has_ended(record) => {}
+                resumed => resumed?,
+            }
+        }
         Ok(())
     }
 }
@@ -57,13 +71,27 @@ pub fn signal(text: &str) -> Result<i32> {
     let upper = text.to_ascii_uppercase();
     let name = if upper.starts_with("SIG") { upper } else { format!("SIG{upper}") };
     let number = text.parse().ok().filter(|number| (1..=64).contains(number));
-    number.or_else(|| name.parse::<Signal>().ok().map(|signal| signal as i32)).ok_or_else(|| {
+    let number = number.or_else(|| name.parse::<Signal>().ok().map(|signal| signal as i32));
+    number.or_else(|| real_time(&name)).ok_or_else(|| {
         Error::invalid(
             Report::new(format!("Invalid signal: {text}"))
                 .see("7 signal")
                 .fix("give a name or a number: kill -l lists them"),
         )
     })
+}
+
+/// `SIGRTMIN+3` and `SIGRTMAX-1`: how systemd is asked to stop.
+fn real_time(name: &str) -> Option<i32> {
+    let (first, last) = (nix::libc::SIGRTMIN(), nix::libc::SIGRTMAX());
+    let number = match (name.strip_prefix("SIGRTMIN"), name.strip_prefix("SIGRTMAX")) {
+        (Some(""), _) => first,
+        (_, Some("")) => last,
+        (Some(more), _) => first + more.strip_prefix('+')?.parse::<i32>().ok()?,
+        (_, Some(less)) => last - less.strip_prefix('-')?.parse::<i32>().ok()?,
+        _ => return None,
+    };
+    (first..=last).contains(&number).then_some(number)
 }
 
 #[cfg(test)]
@@ -73,8 +101,9 @@ mod tests {
         for text in ["15", "TERM", "sigterm", "SIGTERM"] {
             assert_eq!(super::signal(text), Ok(15));
         }
-        for text in ["0", "65", "NOPE", ""] {
+        for text in ["0", "65", "NOPE", "", "RTMIN+99"] {
             assert!(super::signal(text).is_err(), "{text}");
         }
+        assert_eq!(super::signal("SIGRTMIN+3"), Ok(37));
     }
 }

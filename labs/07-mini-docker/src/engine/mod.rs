@@ -12,6 +12,7 @@
 //! push    blobs -> registry, then the manifest
 //! ```
 
+mod attach;
 mod cgroup;
 mod commit;
 mod create;
@@ -21,17 +22,25 @@ mod exec;
 mod explain;
 mod history;
 mod images;
+mod keep;
 mod kill;
 mod logs;
+mod pause;
+mod probe;
+mod prune;
 mod ps;
 mod pull;
 mod push;
+mod rename;
+mod restart;
 mod rm;
 mod rmi;
+mod session;
 mod start;
 mod stop;
 mod supervise;
 mod tag;
+mod update;
 mod volumes;
 mod wait;
 
@@ -49,13 +58,19 @@ pub use exec::{Exec, join};
 pub use explain::Plan;
 pub use history::Step as HistoryStep;
 pub use images::ImageSummary;
+pub use keep::{Kept, keep};
 pub use kill::signal;
 pub use logs::Logs;
+pub use probe::probe;
+pub use prune::PruneContainers;
 pub use ps::Summary;
 pub use rmi::Removed;
-pub use start::{MONITOR, Session};
+pub use session::Session;
+pub use stop::Stop;
 pub use supervise::supervise;
+pub use update::Update;
 pub use volumes::VolumeSummary;
+pub use wait::Until;
 
 use crate::{
     container::{Found, Identity, Record, find},

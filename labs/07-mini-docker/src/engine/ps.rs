@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Engine, Result, is_watched};
+use super::{Engine, Result, is_watched, pause::is_frozen};
 use crate::container::{self, NOBODY_SAW, Record, Status};
 
 /// How often a failed clean-up is tried again, 50 ms apart.
@@ -26,7 +26,7 @@ impl Engine {
         for record in Record::all(&self.layout)? {
             // Even if the rest cannot be cleaned up: what is told is the truth.
             let record = self.truth(record);
-            if all || record.state.status == Status::Running {
+            if all || record.state.status.is_up() {
                 summaries.push(Summary { record });
             }
         }
@@ -34,8 +34,13 @@ impl Engine {
     }
 
     /// The record as it must be now: a container whose monitor was killed does not run.
-    pub fn truth(&self, record: Record) -> Record {
+    ///
+    /// One that the kernel keeps from running is paused.
+    pub fn truth(&self, mut record: Record) -> Record {
         if !record.state.is_orphan() {
+            if record.state.status == Status::Running && is_frozen(&record) {
+                record.state.status = Status::Paused;
+            }
             return record;
         }
         let _ = self.bury(&record);
@@ -73,14 +78,22 @@ impl Engine {
             }
             Ok(())
         })?;
-        let _ = std::fs::write(layout.exit(), NOBODY_SAW.to_string());
+        if record.state.status == Status::Running {
+            let _ = std::fs::write(layout.exit(), NOBODY_SAW.to_string());
+            let died = record.event("die").with("exitCode", NOBODY_SAW.to_string());
+            died.record(&self.layout.events());
+        }
         Ok(deleted?)
     }
 }
 
 fn died_unseen(record: &mut Record) {
     let state = &mut record.state;
-    if state.status == Status::Running {
+    if state.status == Status::Restarting {
+        state.status = Status::Exited;
+        state.error = Some("its monitor was killed before it could start it again".into());
+    }
+    if state.status.is_up() {
         state.status = Status::Exited;
         state.exit_code = NOBODY_SAW;
         state.finished = Some(container::now());

@@ -10,21 +10,39 @@ use crate::container::{Identity, Record, Status};
 /// How often a container that is being started is looked at.
 const START_LOOK: Duration = Duration::from_millis(10);
 
+/// Docker's patience, in seconds.
+const GRACE: i64 = 10;
+
+/// How a container is to be stopped.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Stop {
+    /// Instead of the container's own stop signal.
+    pub signal: Option<String>,
+    /// Seconds until SIGKILL, instead of the container's own; less than 0 is without end.
+    pub timeout: Option<i64>,
+}
+
 impl Engine {
-    /// Sends the stop signal, waits up to `grace`, and sends SIGKILL. Fine when it does not run.
+    /// Sends the stop signal, waits, and sends SIGKILL. Fine when it does not run. No restart policy
+    /// starts the container again after this.
     ///
     /// A program that is PID 1 ignores every signal that it has no handler for, SIGTERM included
     /// (man 7 pid_namespaces): that is why stopping a shell takes the whole time.
     ///
     /// # Errors
-    /// What the runtime said.
-    pub fn stop(&self, record: &Record, grace: Duration) -> Result<()> {
+    /// What the runtime said; no such signal.
+    pub fn stop(&self, record: &Record, how: &Stop) -> Result<()> {
+        let number = signal(how.signal.as_deref().unwrap_or(record.stop_signal()))?;
         let Some((record, monitor)) = self.settled(record)? else { return Ok(()) };
-        self.send(&record, signal(record.stop_signal())?)?;
-        if await_end(&monitor, Some(grace)) {
-            return Ok(());
+        self.send(&record, number)?;
+        let seconds = how.timeout.or(record.stop_timeout()).unwrap_or(GRACE);
+        let grace = u64::try_from(seconds).ok().map(Duration::from_secs);
+        if !await_end(&monitor, grace) {
+            self.send(&record, Signal::SIGKILL as i32)?;
+            await_end(&monitor, None);
         }
-        self.kill_and_wait(&record)
+        record.event("stop").record(&self.layout.events());
+        Ok(())
     }
 
     /// SIGKILL, and until nothing of the run is left.
@@ -39,7 +57,8 @@ impl Engine {
     }
 
     /// The container when its program runs, and its monitor; `None` when it does not run. One that
-    /// is just being started is waited for: there is nothing to signal yet.
+    /// is just being started is waited for: there is nothing to signal yet. One that waits for its
+    /// next start is woken, and ends.
     fn settled(&self, record: &Record) -> Result<Option<(Record, Identity)>> {
         let mut record = record.clone();
         loop {
@@ -48,13 +67,31 @@ impl Engine {
                 return Ok(None);
             };
             if record.state.status == Status::Running {
-                return Ok(Some((record, monitor)));
+                if record.state.stopped {
+                    return Ok(Some((record, monitor)));
+                }
+                // Written down before the signal: the monitor reads it when the program has ended.
+                self.mark_stopped(&record)?;
+            } else if record.state.status == Status::Restarting {
+                self.mark_stopped(&record)?;
+                self.wake(&record);
+                await_end(&monitor, Some(START_LOOK));
+            } else {
+                await_end(&monitor, Some(START_LOOK));
             }
-            await_end(&monitor, Some(START_LOOK));
             match Record::read(&self.container_layout(&record))? {
                 Some(now) => record = now,
                 None => return Ok(None),
             }
         }
+    }
+
+    /// From now on no policy starts the container again.
+    pub(super) fn mark_stopped(&self, record: &Record) -> Result<()> {
+        let layout = self.container_layout(record);
+        Ok(Record::update(&layout, |record| {
+            record.state.stopped = true;
+            Ok(())
+        })?)
     }
 }

@@ -4,7 +4,10 @@
 //! by the command line under the hidden name `monitor`, in a process of its own.
 
 use std::{
-    os::{fd::AsFd, unix::net::UnixStream},
+    os::{
+        fd::{AsFd, IntoRawFd},
+        unix::net::UnixStream,
+    },
     path::Path,
 };
 
@@ -19,7 +22,7 @@ use crate::{
     bundle,
     container::{
         Record, Source,
-        monitor::{Monitor, Surroundings},
+        monitor::{Held, Monitor, Surroundings, Watched},
     },
     layout::Layout,
     runtime::Runtime,
@@ -27,27 +30,37 @@ use crate::{
     tree, volume,
 };
 
-/// Watches over one run of a container, as its monitor. The client's socket is standard input.
+/// Watches over a container, as its monitor. The client's socket is standard input, unless the small
+/// program has watched until now (see [`crate::container::monitor::handover`]).
 ///
 /// # Errors
 /// When not even the client can be told.
 pub fn supervise(root: &Path, id: &str, attached: bool) -> Result<()> {
-    // A closed terminal or ctrl-c of the command that started us is not meant for the container.
-    // It fails only for a process that leads a group already, which then is its own as well.
-    let _ = setsid();
-    let client = take_stdin()?;
-    // The overlay is mounted in here and nowhere else, and ends with us.
-    rootless::enter(Kinds::of([Kind::Mount]))?;
+    let watched = Watched::learnt();
+    let clients = match &watched {
+        Some(_) => Vec::new(),
+        None => {
+            // A closed terminal or ctrl-c of the command that started us is not meant for the
+            // container. It fails only for a process that leads a group already, which then is its
+            // own as well.
+            let _ = setsid();
+            let client = take_stdin()?;
+            // The overlay is mounted in here and nowhere else, and ends with us.
+            rootless::enter(Kinds::of([Kind::Mount]))?;
+            vec![Held { fd: client.into_raw_fd(), hears: attached, speaks: attached, rest: None }]
+        }
+    };
     let layout = Layout::new(root);
     let container = layout.container(id);
     let record = Record::read(&container)?.ok_or_else(|| Error::new("the container is gone"))?;
     let runtime = Runtime::new(record.options.runtime.as_deref(), container.runtime())?;
-    let mut house = House { layout, group: None, oom_kills_before: 0 };
-    Monitor { layout: container, runtime, client, attached }.run(&mut house)
+    let mut house = House { layout, group: None, oom_kills_before: 0, membership: String::new() };
+    let root = root.to_owned();
+    Monitor { root, layout: container, runtime, clients, listener: None }.run(watched, &mut house)
 }
 
 /// Our standard input as a socket; what we execute must not inherit it.
-fn take_stdin() -> Result<UnixStream> {
+pub(super) fn take_stdin() -> Result<UnixStream> {
     let stdin = std::io::stdin();
     let taken = stdin.as_fd().try_clone_to_owned().and_then(|socket| {
         let null = std::fs::File::open("/dev/null")?;
@@ -61,6 +74,8 @@ fn take_stdin() -> Result<UnixStream> {
 struct House {
     layout: Layout,
     group: Option<Group>,
+    // As /proc/PID/cgroup has it; the process forgets the rest when it changes its program.
+    membership: String,
     oom_kills_before: u64,
 }
 
@@ -82,10 +97,22 @@ impl Surroundings for House {
 
     fn created(&mut self, pid: Pid) {
         // Now, because a process that has ended is in no group any more.
-        self.group = Group::of_process(pid).ok();
+        self.membership =
+            std::fs::read_to_string(format!("/proc/{pid}/cgroup")).unwrap_or_default();
+        self.group = Group::of_membership(&self.membership).ok();
         // A container without a group of its own is in ours, where others may have died.
         let group = self.group.as_ref();
         self.oom_kills_before = group.and_then(|it| it.stat().memory.oom_kills).unwrap_or(0);
+    }
+
+    fn note(&self) -> String {
+        format!("{}\n{}", self.oom_kills_before, self.membership)
+    }
+
+    fn recall(&mut self, note: &str) {
+        let (kills, membership) = note.split_once('\n').unwrap_or_default();
+        self.oom_kills_before = kills.parse().unwrap_or(0);
+        self.group = Group::of_membership(membership).ok().filter(|_| !membership.is_empty());
     }
 
     fn oom_killed(&mut self) -> bool {

@@ -12,27 +12,73 @@ use nix::{
     poll::{PollFd, PollFlags, PollTimeout, poll},
 };
 
-use super::{Engine, Result};
-use crate::container::{Identity, NOBODY_SAW, Record};
+use super::{Engine, Result, is_watched};
+use crate::container::{Frame, Identity, NOBODY_SAW, Record, Status};
+
+/// How often a container that is to be removed, or started, is looked at.
+const LOOK: Duration = Duration::from_millis(50);
+
+/// What is waited for.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Until {
+    /// It does not run; one that does not has ended already.
+    #[default]
+    NotRunning,
+    /// It ends, if need be after a start that is still to come.
+    NextExit,
+    /// It is removed.
+    Removed,
+}
 
 impl Engine {
-    /// Waits until the container does not run, and returns its exit status. A container that does
-    /// not run has ended already.
+    /// Waits for a container, and returns its exit status.
     ///
     /// # Errors
     /// When the record cannot be read.
-    pub fn wait(&self, record: &Record) -> Result<i32> {
+    pub fn wait(&self, record: &Record, until: Until) -> Result<i32> {
         // Opened first: with `--rm` the name is gone when the program has ended.
-        let exit = File::open(self.container_layout(record).exit());
-        if let Some(monitor) = &record.state.monitor {
+        let mut exit = File::open(self.container_layout(record).exit()).ok();
+        let mut record = self.truth(record.clone());
+        while until == Until::NextExit && !is_watched(&record) {
+            std::thread::sleep(LOOK);
+            let Some(now) = Record::read(&self.container_layout(&record))? else { break };
+            record = now;
+            exit = File::open(self.container_layout(&record).exit()).ok();
+        }
+        let heard = self.listen(&record).and_then(|mut session| {
+            while let Ok(Some(frame)) = session.next_frame() {
+                if let Frame::Exited(code) | Frame::Restarts(code) = frame {
+                    return Some(code);
+                }
+            }
+            None
+        });
+        let code = match heard {
+            Some(code) => code,
+            // It has just ended, or its monitor was killed.
+            None => self.last_exit(&record, exit)?,
+        };
+        while until == Until::Removed && self.container_layout(&record).record().exists() {
+            std::thread::sleep(LOOK);
+        }
+        Ok(code)
+    }
+
+    fn last_exit(&self, record: &Record, exit: Option<File>) -> Result<i32> {
+        if let Some(monitor) = record.state.monitor.as_ref().filter(|_| is_starting(record)) {
             await_end(monitor, None);
         }
-        if let Some(code) = exit.ok().and_then(read_code) {
+        if let Some(code) = exit.and_then(read_code) {
             return Ok(code);
         }
         let now = Record::read(&self.container_layout(record))?;
         Ok(now.map_or(NOBODY_SAW, |record| self.truth(record).state.exit_code))
     }
+}
+
+/// Whether its monitor is there and does not listen yet, or not any more.
+fn is_starting(record: &Record) -> bool {
+    is_watched(record) && record.state.status != Status::Restarting
 }
 
 fn read_code(mut file: File) -> Option<i32> {

@@ -16,29 +16,36 @@ use std::{
 use ground::{Error, Result};
 use nix::sys::socket::{ControlMessageOwned, MsgFlags, recvmsg};
 
-/// The socket's name in the bundle. Whole paths of sockets have at most 107 bytes, so it is only
-/// ever used from there.
-pub const SOCKET: &str = "console.sock";
-
 /// Waits for one terminal.
 #[derive(Debug)]
 pub struct Listener {
     listener: UnixListener,
+    /// The socket's name in the bundle. Whole paths of sockets have at most 107 bytes, so it is
+    /// only ever used from there.
+    pub name: PathBuf,
     path: PathBuf,
 }
 
 impl Listener {
-    /// Makes the socket in the directory `bundle`, which becomes our working directory.
+    /// Makes the socket in the directory `bundle`, which becomes our working directory. Its name is
+    /// ours alone: several programs may get a terminal at once.
+    ///
+    /// # Errors
+    /// As bind(2).
     pub fn bind(bundle: &Path) -> Result<Self> {
-        let path = bundle.join(SOCKET);
+        let name = PathBuf::from(format!("console-{}.sock", std::process::id()));
+        let path = bundle.join(&name);
         let _ = fs::remove_file(&path);
         std::env::set_current_dir(bundle)
-            .and_then(|()| UnixListener::bind(SOCKET))
-            .map(|listener| Self { listener, path: path.clone() })
+            .and_then(|()| UnixListener::bind(&name))
+            .map(|listener| Self { listener, name, path: path.clone() })
             .map_err(|error| no_terminal().io(format_args!("bind {}", path.display()), &error))
     }
 
     /// Takes the terminal that the runtime sent.
+    ///
+    /// # Errors
+    /// The runtime sent none.
     pub fn receive(self) -> Result<OwnedFd> {
         let (stream, _) =
             self.listener.accept().map_err(|error| no_terminal().io("accept", &error))?;

@@ -1,0 +1,17 @@
+//! Links the small programs statically. `mini-docker-monitor` is there once for each container, and
+//! what the dynamic linker writes into its memory would be there as often; `mini-init` runs inside
+//! containers, whose libraries are not ours.
+
+#![allow(clippy::print_stdout, reason = "this is how a build script speaks to Cargo")]
+
+mod static_link;
+
+fn main() -> std::io::Result<()> {
+    println!("cargo:rerun-if-changed=build.rs");
+    println!("cargo:rerun-if-changed=static_link.rs");
+    for argument in static_link::arguments()? {
+        println!("cargo:rustc-link-arg-bin=mini-docker-monitor={argument}");
+        println!("cargo:rustc-link-arg-bin=mini-init={argument}");
+    }
+    Ok(())
+}

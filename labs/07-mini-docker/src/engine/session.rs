@@ -1,0 +1,82 @@
+//! Session: a conversation with a monitor.
+
+use std::{io::Read, os::unix::net::UnixStream, process::Child};
+
+use ground::Error as Report;
+
+use super::Result;
+use crate::container::{Frame, Record};
+
+/// The way to talk to a container that runs.
+#[derive(Debug)]
+pub struct Session {
+    /// The monitor's socket: frames go both ways.
+    pub socket: UnixStream,
+    /// What was read and belongs to the next frame.
+    pub buffer: Vec<u8>,
+    // The monitor, if this command has started it.
+    monitor: Option<Child>,
+}
+
+impl Session {
+    /// With a monitor that this command has started.
+    pub(super) fn of_child(socket: UnixStream, monitor: Child) -> Self {
+        Self { socket, buffer: Vec::new(), monitor: Some(monitor) }
+    }
+
+    /// With one that was there already.
+    pub(super) fn of_stranger(socket: UnixStream) -> Self {
+        Self { socket, buffer: Vec::new(), monitor: None }
+    }
+
+    pub(super) fn await_start(&mut self, record: &Record) -> Result<()> {
+        match self.next_frame()? {
+            Some(Frame::Started) => Ok(()),
+            Some(Frame::Failed(error)) => {
+                self.reap();
+                Err(error.into())
+            }
+            _ => Err(Report::new(format!("cannot start container {}", record.name))
+                .why("its monitor went away without a word")
+                .fix("try again; if somebody killed it, look at who and why: dmesg")
+                .into()),
+        }
+    }
+
+    /// The next frame; `None` when the monitor is gone.
+    ///
+    /// # Errors
+    /// Bytes that are no frame.
+    pub fn next_frame(&mut self) -> Result<Option<Frame>> {
+        let broken = |error: std::io::Error| {
+            Report::new("cannot hear from the container's monitor").io("read", &error)
+        };
+        loop {
+            if let Some(frame) = Frame::decode(&mut self.buffer).map_err(broken)? {
+                return Ok(Some(frame));
+            }
+            let mut bytes = [0; 16 << 10];
+            match self.socket.read(&mut bytes) {
+                Ok(0) => return Ok(None),
+                Ok(count) => self.buffer.extend_from_slice(&bytes[..count]),
+                Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+                // A monitor that was killed resets the connection.
+                Err(error) if error.kind() == std::io::ErrorKind::ConnectionReset => {
+                    return Ok(None);
+                }
+                Err(error) => return Err(broken(error).into()),
+            }
+        }
+    }
+
+    /// Waits until nothing of the run is left.
+    pub fn finish(mut self) {
+        // A monitor that ends closes its sockets a moment before.
+        while let Ok(Some(_)) = self.next_frame() {}
+        self.reap();
+    }
+
+    fn reap(&mut self) {
+        let _ = self.monitor.as_mut().map(Child::wait);
+    }
+}
