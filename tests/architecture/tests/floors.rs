@@ -51,7 +51,14 @@ fn assert_none(complaints: &[String]) {
 
 fn everywhere(rule: impl Fn(&str, &[&str], &str) -> Vec<String>) -> Vec<String> {
     let dirs = PACKAGES.iter().map(|package| package.dir);
-    let others = ["tests/testbed", "tests/architecture", "tests/peers", "tests/probe", "xtask"];
+    let others = [
+        "tests/testbed",
+        "tests/architecture",
+        "tests/book",
+        "tests/peers",
+        "tests/probe",
+        "xtask",
+    ];
     dirs.chain(others)
         .flat_map(|dir| ["lib.rs", "main.rs"].map(|start| complaints(dir, start, &rule)))
         .flatten()

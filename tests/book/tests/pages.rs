@@ -1,0 +1,102 @@
+//! Every console block of the book and the READMEs, run.
+//!
+//! `UNBOXED_PAGES='verbs/ps lab-04'` plays only pages with these words in their names;
+//! `UNBOXED_RECORD=1` rewrites what they show: read the difference before you believe it.
+#![allow(missing_docs, reason = "a test's name is its sentence")]
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::{env, fs, sync::LazyLock};
+
+use book::{
+    page::Step,
+    play::{Played, holds, play, say},
+};
+use testbed::needs;
+
+/// More blocks than these may not be left out.
+const MOST_NOT_RUN: usize = 5;
+
+/// Of a hundred lines that are shown, so many may hold a wildcard.
+const MOST_OPEN: usize = 15;
+
+/// The book is played once.
+fn book() -> &'static [Played] {
+    // Poisoned by a stage that breaks down: no second try.
+    static BOOK: LazyLock<Vec<Played>> = LazyLock::new(|| {
+        let only = env::var("UNBOXED_PAGES").unwrap_or_default();
+        play(&only.split_whitespace().map(str::to_owned).collect::<Vec<_>>())
+    });
+    &BOOK
+}
+
+#[test]
+fn what_a_page_shows_is_what_is_said() {
+    needs!(Root, Guest, NewUidMap, Program("busybox"));
+    let complaints: Vec<_> = book().iter().flat_map(Played::complaints).collect();
+    if env::var_os("UNBOXED_RECORD").is_some() {
+        for played in book() {
+            fs::write(&played.page.path, played.renewed()).unwrap();
+        }
+        return;
+    }
+    assert!(complaints.is_empty(), "\n{}", complaints.join("\n"));
+}
+
+#[test]
+fn all_blocks_are_run_but_a_few_that_say_why() {
+    needs!(Root, Guest, NewUidMap, Program("busybox"));
+    let blocks = || book().iter().flat_map(|it| &it.page.blocks);
+    let steps: Vec<_> = book().iter().flat_map(Played::steps).collect();
+    let lines = || steps.iter().filter(|(block, ..)| !block.list).flat_map(|it| it.1.expected());
+    let open = lines().filter(|line| *line == "..." || line.contains("[..]")).count();
+    let not_run: Vec<_> = blocks().filter_map(|block| block.norun.as_deref()).collect();
+    let lists = blocks().filter(|block| block.list).count();
+    say(&format!(
+        "console blocks: {} on {} pages, {} run with {} steps, {lists} of them lists; {} lines shown, {open} open; \
+         not run: {}",
+        blocks().count(),
+        book().len(),
+        blocks().count() - not_run.len(),
+        steps.len(),
+        lines().count(),
+        not_run.join("; "),
+    ));
+    assert!(not_run.len() <= MOST_NOT_RUN, "{not_run:?}");
+    assert!(
+        open * 100 <= lines().count() * MOST_OPEN,
+        "{open} of {} lines are open",
+        lines().count()
+    );
+}
+
+/// Each letter of each line that is shown is changed once, and the page must be found wrong.
+#[test]
+fn a_changed_character_is_noticed() {
+    needs!(Root, Guest, NewUidMap, Program("busybox"));
+    let (mut tried, mut missed) = (0, Vec::new());
+    for played in book() {
+        for (block, step, said) in played.steps().filter(|(block, ..)| !block.list) {
+            for wrong in mutants(step) {
+                tried += 1;
+                if holds(block, &wrong, said) {
+                    missed.push(format!("{}:{}: {:?}", played.page.name, step.line, wrong.said));
+                }
+            }
+        }
+    }
+    say(&format!("changed characters: {tried} tried, {} missed", missed.len()));
+    assert!(missed.is_empty(), "\n{}", missed.join("\n"));
+}
+
+/// The step with one character changed, for every character of what is said.
+fn mutants(step: &Step) -> impl Iterator<Item = Step> {
+    let lines = step.said.iter().enumerate().filter(|(_, line)| !line.starts_with("# "));
+    lines.flat_map(move |(at, line)| {
+        line.char_indices().map(move |(byte, old)| {
+            let new = if old == 'x' { 'y' } else { 'x' };
+            let mut wrong = step.clone();
+            wrong.said[at].replace_range(byte..byte + old.len_utf8(), new.encode_utf8(&mut [0; 4]));
+            wrong
+        })
+    })
+}
