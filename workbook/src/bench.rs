@@ -7,7 +7,7 @@
 //! ```
 
 use std::{
-    ffi::OsStr,
+    ffi::{OsStr, OsString},
     fs, io,
     path::{Path, PathBuf},
     process::Command,
@@ -189,10 +189,31 @@ pub fn compile(
     name: &str,
     target: &Path,
 ) -> Result<std::result::Result<PathBuf, String>> {
+    let target_dir = [OsStr::new("--target-dir"), target.as_os_str()];
+    match cargo(dir, target_dir.map(OsStr::to_owned))? {
+        Ok(()) => Ok(Ok(target.join("debug").join(name))),
+        Err(said) => Ok(Err(said)),
+    }
+}
+
+/// Builds the programs of the labs.
+///
+/// # Errors
+/// When cargo(1) cannot be run, or what the compiler says.
+pub fn build_labs(root: &Path) -> Result<()> {
+    let labs = (1..=6).flat_map(|lab| ["-p".to_owned(), format!("lab-0{lab}")]);
+    let built = cargo(root, labs.map(OsString::from))?;
+    built.map_err(|said| Error::new("cannot build the labs").why(said))
+}
+
+fn cargo(
+    dir: &Path,
+    arguments: impl IntoIterator<Item = OsString>,
+) -> Result<std::result::Result<(), String>> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut command = Command::new(cargo);
     command.args(["build", "--quiet", "--offline", "--manifest-path"]).arg(dir.join("Cargo.toml"));
-    command.args([OsStr::new("--target-dir"), target.as_os_str()]);
+    command.args(arguments);
     // What cargo tells the program that it runs is not for the cargo that this program runs.
     for (variable, _) in std::env::vars_os() {
         if variable.to_str().is_some_and(|it| it.starts_with("CARGO_PKG_")) {
@@ -203,7 +224,7 @@ pub fn compile(
         Error::new("cannot compile").io("execve cargo", &error).fix("https://rustup.rs installs it")
     })?;
     if output.status.success() {
-        return Ok(Ok(target.join("debug").join(name)));
+        return Ok(Ok(()));
     }
     Ok(Err(String::from_utf8_lossy(&output.stderr).into_owned()))
 }

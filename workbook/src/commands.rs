@@ -12,6 +12,7 @@ use std::{
 use ground::{Error, Result};
 use workbook::{
     bench::Bench,
+    doctor,
     exercise::{self, Exercise, Id},
     grade, museum, stage,
     verdict::{Finding, Refusal, Verdict},
@@ -51,6 +52,24 @@ fn meant(named: Option<Id>) -> Result<Exercise> {
         Error::new("no exercise is on your bench").fix("cargo workbook start 01.1")
     })?;
     find(id)
+}
+
+pub fn doctor(json: bool, no_build: bool) -> Result<ExitCode> {
+    if !no_build {
+        workbook::bench::build_labs(&workbook::root())?;
+    }
+    let cells = doctor::examine(&doctor::programs()?);
+    if json {
+        return say(&doctor::to_json(&cells).to_string());
+    }
+    say(&doctor::table(&cells).to_text())?;
+    for (places, error) in doctor::reasons(&cells) {
+        say(&format!("\n{places}: {error}"))?;
+    }
+    if cells.iter().any(|cell| cell.answer == doctor::Answer::NotTried) {
+        say("\n?: only root can try both; sudo runs this with the other column as well")?;
+    }
+    Ok(ExitCode::SUCCESS)
 }
 
 pub fn list() -> Result<ExitCode> {

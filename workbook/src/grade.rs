@@ -5,12 +5,13 @@
 //! prediction is asked for, and there the kernel's own answer of the same run is beside it.
 
 mod lab_01;
+mod lab_03;
 
 use ground::Error;
 
 use crate::{
     exercise::{Exercise, Id},
-    stage::Ring,
+    stage::{Ring, Trial},
     verdict::Verdict,
 };
 
@@ -23,11 +24,23 @@ type Grader = fn(&mut Ring) -> Verdict;
 pub fn grade(exercise: Id, ring: &mut Ring) -> Verdict {
     let graders: &[Grader] = match exercise.lab {
         1 => &lab_01::GRADERS,
+        3 => &lab_03::GRADERS,
         _ => &[],
     };
     match graders.get(usize::from(exercise.number).wrapping_sub(1)) {
         Some(grader) => grader(ring),
         None => Err(Error::new(format!("nobody can judge {exercise}")).into()),
+    }
+}
+
+/// What a program predicts: its line `predicted: ..`, the only one of its lines that counts. One that
+/// hedges predicts nothing.
+fn prediction(trial: &Trial) -> String {
+    let lines = trial.trace.said.lines();
+    let mut said = lines.filter_map(|line| line.strip_prefix("predicted: "));
+    match (said.next(), said.next()) {
+        (Some(said), None) => said.to_owned(),
+        _ => String::new(),
     }
 }
 

@@ -9,9 +9,10 @@
 //! | `grade/` | what that should have been, exercise by exercise |
 //! | `verdict.rs` | what was seen, what was expected, and the note that belongs to it |
 //! | `museum.rs` | mistakes that people made |
-//! | `doctor/` | what this machine can do |
+//! | `doctor.rs` | what this machine can do |
 
 pub mod bench;
+pub mod doctor;
 pub mod exercise;
 pub mod grade;
 pub mod museum;

@@ -18,6 +18,15 @@ struct Args {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Try what this machine can do: each lab, as root and as an ordinary user
+    Doctor {
+        /// Print it as JSON
+        #[arg(long)]
+        json: bool,
+        /// Take the labs' programs as they are
+        #[arg(long, hide = true)]
+        no_build: bool,
+    },
     /// List the exercises and how far you are
     List,
     /// Lay an exercise on your bench
@@ -83,6 +92,7 @@ fn main() -> ExitCode {
 
 fn run(command: &Command) -> Result<ExitCode> {
     match command {
+        Command::Doctor { json, no_build } => commands::doctor(*json, *no_build),
         Command::List => commands::list(),
         Command::Start { exercise } => commands::start(*exercise),
         Command::Check { exercise, watch: false } => commands::check(*exercise),

@@ -141,6 +141,7 @@ impl Step for PivotRoot {
 /// mounted before. All processes of the namespace whose root or working directory was the old root
 /// move along.
 pub fn pivot(new_root: &CStr) -> Vec<Box<dyn Step>> {
+    // ANCHOR: pivot_steps
     vec![
         Box::new(Chdir::new(new_root, "\".\" is about to become both new_root and put_old")),
         Box::new(PivotRoot::stacked()),
@@ -152,14 +153,17 @@ pub fn pivot(new_root: &CStr) -> Vec<Box<dyn Step>> {
             "pivot_root does not promise to move the working directory; this one is surely inside",
         )),
     ]
+    // ANCHOR_END: pivot_steps
 }
 // ANCHOR_END: pivot
 
 /// Makes `new_root` the root directory of the caller only, as chroot(8) does. Not a wall: see the
 /// lab's break-out.
 pub fn chroot(new_root: &CStr) -> Vec<Box<dyn Step>> {
+    // ANCHOR: chroot_steps
     vec![
         Box::new(Chroot::new(new_root)),
         Box::new(Chdir::new(c"/", "chroot leaves the working directory outside the new root")),
     ]
+    // ANCHOR_END: chroot_steps
 }

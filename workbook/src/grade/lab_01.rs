@@ -3,7 +3,7 @@
 use namespaces::Kind;
 use syscalls::Sysno;
 
-use super::Grader;
+use super::{Grader, prediction};
 use crate::{
     photo::Photo,
     stage::{Ring, Trial, random_number, random_word},
@@ -296,8 +296,7 @@ fn nested_pids(ring: &mut Ring) -> Verdict {
         return mistake("failed", "no nested namespace was made", "one below the other");
     };
     let truth = format!("{} {own} {around}", pids.len());
-    let said = trial.trace.said.lines().find_map(|it| it.strip_prefix("predicted: "));
-    let said = said.unwrap_or("nothing").to_owned();
+    let said = prediction(&trial);
     let words = |text: &str| text.split(' ').map(str::to_owned).collect::<Vec<_>>();
     let (guess, facts) = (words(&said), words(&truth));
     let note = match () {
