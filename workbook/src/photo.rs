@@ -1,6 +1,10 @@
 //! A photo: what `/proc` says of a stopped process, from outside and at one moment.
 
-use std::{collections::BTreeMap, fs, path::PathBuf};
+use std::{
+    collections::BTreeMap,
+    fs,
+    path::{Path, PathBuf},
+};
 
 use namespaces::{Id, Kind};
 use nix::{
@@ -30,6 +34,8 @@ pub struct Photo {
     pub host_name: String,
     /// Its program.
     pub program: PathBuf,
+    /// What each overlay below /tmp shows it: names and the beginnings of texts.
+    pub overlays: BTreeMap<PathBuf, BTreeMap<String, String>>,
 }
 
 impl Photo {
@@ -38,10 +44,12 @@ impl Photo {
         let link = |name: &str| fs::read_link(format!("/proc/{pid}/{name}")).unwrap_or_default();
         let text = |name| fs::read_to_string(format!("/proc/{pid}/{name}")).unwrap_or_default();
         let ids = Kind::ALL.into_iter().filter_map(|kind| Id::of(pid, kind).ok());
+        let mounts = MountInfo::of(pid).unwrap_or_default();
         let files = ["uid_map", "gid_map", "setgroups", "cgroup", "cmdline"];
         Self {
             namespaces: ids.map(|id| (id.kind, id.ino)).collect(),
-            mounts: MountInfo::of(pid).unwrap_or_default(),
+            overlays: overlays(pid, &mounts),
+            mounts,
             root: link("root"),
             cwd: link("cwd"),
             status: text("status").lines().filter_map(field).collect(),
@@ -89,6 +97,35 @@ fn open_files(pid: Pid) -> BTreeMap<i32, PathBuf> {
         Some((number, fs::read_link(entry.path()).ok()?))
     });
     open.collect()
+}
+
+/// So many names of an overlay are noted.
+const MOST_NAMES: usize = 200;
+
+fn overlays(pid: Pid, mounts: &[MountInfo]) -> BTreeMap<PathBuf, BTreeMap<String, String>> {
+    let ours = mounts.iter().filter(|it| it.fstype == "overlay" && it.point.starts_with("/tmp"));
+    let seen = ours.map(|mount| {
+        let inside = mount.point.strip_prefix("/").unwrap_or(&mount.point);
+        let mut files = BTreeMap::new();
+        list(&Path::new(&format!("/proc/{pid}/root")).join(inside), "", &mut files);
+        (mount.point.clone(), files)
+    });
+    seen.collect()
+}
+
+fn list(dir: &Path, before: &str, files: &mut BTreeMap<String, String>) {
+    for entry in fs::read_dir(dir).into_iter().flatten().flatten() {
+        let name = format!("{before}{}", entry.file_name().to_string_lossy());
+        if files.len() >= MOST_NAMES {
+            return;
+        }
+        if entry.file_type().is_ok_and(|it| it.is_dir()) {
+            list(&entry.path(), &format!("{name}/"), files);
+        } else {
+            let text = fs::read_to_string(entry.path()).unwrap_or_default();
+            files.insert(name, text.chars().take(100).collect());
+        }
+    }
 }
 
 /// There is no file that tells it: whoever wants to know goes there. Only this thread does.

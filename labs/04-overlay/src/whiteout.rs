@@ -111,6 +111,7 @@ pub fn is_xattr_whiteout(path: &Path, file: &Metadata, marks: Marks) -> Result<b
 /// # Errors
 /// EEXIST when something is there: remove it first. EPERM from a security module or an old kernel.
 pub fn make_whiteout(path: &Path) -> Result<()> {
+    // ANCHOR: whiteout
     mknod(path, SFlag::S_IFCHR, Mode::empty(), 0).map_err(|errno| {
         let call = format!("mknod({path:?}, S_IFCHR, makedev(0, 0))");
         let error = Error::new("cannot make a whiteout").call(&call, errno).see("2 mknod");
@@ -122,6 +123,7 @@ pub fn make_whiteout(path: &Path) -> Result<()> {
             _ => error,
         }
     })
+    // ANCHOR_END: whiteout
 }
 
 /// Marks the directory `dir` as opaque.

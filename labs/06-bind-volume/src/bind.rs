@@ -64,10 +64,12 @@ impl RemountReadOnly {
 
     /// The call itself.
     fn at(target: &CStr) -> Result<(), Errno> {
+        // ANCHOR: remount_read_only
         let kept = locked_flags(statvfs(target)?.flags());
         let flags = MsFlags::MS_REMOUNT | MsFlags::MS_BIND | MsFlags::MS_RDONLY | kept;
         let none = None::<&CStr>;
         mount(none, target, none, flags, none)
+        // ANCHOR_END: remount_read_only
     }
 }
 
