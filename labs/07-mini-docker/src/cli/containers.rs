@@ -116,16 +116,16 @@ pub fn rm(engine: &Engine, args: &Rm) -> Result<ExitCode> {
         records.push((name.to_owned(), record.id));
         Ok(())
     });
+    // One with `--rm` has gone by itself when it was killed.
     let records: Vec<_> = records
         .into_iter()
-        .filter_map(|(name, id)| engine.container(&id).ok().map(|record| (name, record)))
-        .map(|(name, record)| (name, engine.truth(record)))
+        .map(|(name, id)| (name, engine.container(&id).ok().map(|record| engine.truth(record))))
         .collect();
     privilege::own()?;
     let names: Vec<String> = records.iter().map(|(name, _)| name.clone()).collect();
     let mut records = records.into_iter();
     let second = each(&names, |name| {
-        if let Some((_, record)) = records.next() {
+        if let Some((_, Some(record))) = records.next() {
             engine.rm(&record, args.volumes)?;
         }
         Ok(line(name)?)

@@ -72,6 +72,23 @@ const STARTING: &str = r#"
     md rm -f box > /dev/null
 "#;
 
+/// Kills the monitor at random moments between one run and the next, whichever program it is then.
+const AGAIN: &str = r#"
+    md pull -q $I > /dev/null
+    seed=${UNBOXED_SEED:-$$}
+    for trial in $(seq 1 12); do
+        seed=$(( (seed * 1103515245 + 12345) % 2147483648 ))
+        md run -d --name box --restart always $I sh -c 'exit 6' > /dev/null
+        sleep 0.$(( seed % 400 + 100 ))
+        monitor=$(md inspect box | sed -n 's/.*"MonitorPid": \([0-9]*\).*/\1/p')
+        kill -9 $monitor
+        until md ps -a | grep -Eq 'Exited \((6|255)\)'; do sleep 0.02; done
+        [ -z "$(md ps -q)" ]
+        md start box > /dev/null
+        md rm -f box > /dev/null
+    done
+"#;
+
 /// Kills a pull at random moments: what is visible is whole, and the next one works.
 const PULL: &str = r#"
     seed=${UNBOXED_SEED:-$$}
@@ -111,5 +128,6 @@ as_root_and_as_user! {
     a_command_may_be_killed: COMMAND;
     a_monitor_may_be_killed: MONITOR;
     a_start_may_be_killed: STARTING;
+    a_monitor_may_be_killed_between_two_runs: AGAIN;
     a_pull_may_be_killed: PULL;
 }

@@ -13,6 +13,7 @@ mod containers;
 mod full;
 mod hostile;
 mod killed;
+mod lifecycle;
 mod texts;
 mod world;
 
