@@ -53,6 +53,12 @@ impl Access {
     /// `rwm`
     pub const ALL: Self = Self(7);
 
+    /// As letters, in the kernel's order.
+    pub fn letters(self) -> String {
+        let letters = [('r', 2), ('w', 4), ('m', 1)];
+        letters.iter().filter(|(_, bit)| self.0 & bit != 0).map(|(letter, _)| letter).collect()
+    }
+
     /// From letters of `rwm`; `None` for any other.
     pub fn of(letters: &str) -> Option<Self> {
         let bit = |letter| match letter {
@@ -74,10 +80,7 @@ impl Rule {
             Kind::Block => 'b',
             Kind::Char => 'c',
         };
-        let letters = [('r', 2), ('w', 4), ('m', 1)];
-        let given = letters.iter().filter(|(_, bit)| self.access.0 & bit != 0);
-        let access: String = given.map(|(letter, _)| letter).collect();
-        format!("{kind} {}:{} {access}", number(self.major), number(self.minor))
+        format!("{kind} {}:{} {}", number(self.major), number(self.minor), self.access.letters())
     }
 }
 

@@ -59,3 +59,21 @@ fn podman_does_not_notice_where_cgroups_are_v2_only() {
     play_in_guest("podman-v2", "podman");
     before.assert_unchanged();
 }
+
+#[test]
+fn podman_does_not_notice_where_systemd_makes_the_groups() {
+    needs!(Root, Program("podman"), Program("runc"), Program("busybox"), CgroupV1("memory"));
+    needs!(Program("busctl"), Program("dbus-daemon"));
+    let before = Host::now();
+    play("systemd", "systemd", Peer::Runc);
+    before.assert_unchanged();
+}
+
+#[test]
+fn podman_does_not_notice_where_systemd_makes_the_groups_of_v2() {
+    needs!(Root, Program("podman"), Program("crun"), Program("busybox"), Guest);
+    needs!(Program("busctl"), Program("dbus-daemon"));
+    let before = Host::now();
+    play_in_guest("systemd-v2", "systemd");
+    before.assert_unchanged();
+}

@@ -105,6 +105,27 @@ impl Site {
         Ok(Self { hierarchies, places })
     }
 
+    /// The places below one group, which has the same `path` in every tree: where another manager of
+    /// groups, as systemd's of a user, makes its own. Trees in which it has none are left out.
+    ///
+    /// # Errors
+    /// It may make groups nowhere.
+    pub fn below(path: &Path) -> Result<Self> {
+        let hierarchies = Hierarchies::of_this_process()?;
+        let mut places = Vec::new();
+        for tree in &hierarchies.mounted {
+            let used = !tree.controllers.is_empty() || hierarchies.mode() == Mode::V2;
+            let place = tree.mount_point.join(path);
+            if used && access(&place, AccessFlags::W_OK).is_ok() {
+                places.push((offered(tree, &place), place));
+            }
+        }
+        if places.is_empty() {
+            return Err(Self::nowhere(&hierarchies));
+        }
+        Ok(Self { hierarchies, places })
+    }
+
     /// The places that root would have, for a plan that needs no privilege.
     pub fn on_paper(hierarchies: Hierarchies) -> Self {
         let v2 = hierarchies.mode() == Mode::V2;

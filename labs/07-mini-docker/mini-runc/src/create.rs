@@ -21,7 +21,7 @@ use crate::{
     Warn,
     bundle::{self, Bundle},
     caller::Caller,
-    cgroup::Place,
+    cgroup::{Place, Scope},
     console, delete, intel_rdt, net_devices,
     plan::{Gate, Plan, StateText, Wishes, run_hooks},
     record::{Container, Record, Root},
@@ -44,6 +44,8 @@ pub(crate) struct Options {
     pub(crate) preserve_fds: u32,
     /// chroot(2) instead of pivot_root(2).
     pub(crate) no_pivot: bool,
+    /// Whether systemd is to make the group.
+    pub(crate) systemd_cgroup: bool,
 }
 
 /// Who gets the terminal's master.
@@ -116,7 +118,8 @@ pub(crate) fn explain_bundle(
     options: Options,
     warn: Warn<'_>,
 ) -> Result<Vec<(&'static str, Explanation)>> {
-    let place = Place::on_paper(bundle, id, caller, warn)?;
+    let scope = scope(&options, bundle, id, caller)?;
+    let place = Place::on_paper(bundle, id, caller, scope.as_ref(), warn)?;
     let record = Record::new(id, bundle, None);
     let wishes = Wishes {
         preserve_fds: options.preserve_fds,
@@ -126,7 +129,8 @@ pub(crate) fn explain_bundle(
     let state = StateText::new(record.state(Status::Creating));
     let plan = Plan::new(bundle, caller, place.as_ref(), wishes, &state)?;
     let group = place.as_ref().map_or(Ok(Vec::new()), Place::explain)?;
-    let group = group.into_iter().map(|call| ("lab-02", call));
+    let asked = scope.as_ref().map(Scope::explain);
+    let group = asked.into_iter().chain(group).map(|call| ("lab-02", call));
     let devices = net_devices::explain(bundle.linux())?;
     let devices = devices.into_iter().map(|call| ("mini-runc", call));
     Ok(group.chain(devices).chain(plan.explain()).collect())
@@ -141,6 +145,12 @@ fn look(options: &Options) -> Result<(Bundle, Caller)> {
     Ok((bundle, caller))
 }
 
+/// The unit that the container's group is to be.
+fn scope(options: &Options, bundle: &Bundle, id: &str, caller: &Caller) -> Result<Option<Scope>> {
+    let path = bundle.linux().cgroups_path.as_deref();
+    options.systemd_cgroup.then(|| Scope::of(path, id, caller)).transpose()
+}
+
 struct Making<'a> {
     id: &'a str,
     dir: &'a Path,
@@ -150,15 +160,21 @@ struct Making<'a> {
 
 impl Making<'_> {
     fn create(&self, options: Options, warn: Warn<'_>) -> Result<Created> {
-        let mut place = Place::find(self.bundle, self.id, self.caller, warn)?;
+        let scope = scope(&options, self.bundle, self.id, self.caller)?;
+        let mut place = Place::find(self.bundle, self.id, self.caller, scope.as_ref(), warn)?;
         place.as_ref().map_or(Ok(()), Place::must_be_empty)?;
         let cgroup = place.as_ref().map(|place| place.group().name.clone());
         let rdt = self.bundle.linux().intel_rdt.as_ref();
         let resctrl = intel_rdt::Class::ours(rdt, self.id)?;
-        let record = Record { resctrl, ..Record::new(self.id, self.bundle, cgroup) };
+        let record = Record { resctrl, scope, ..Record::new(self.id, self.bundle, cgroup) };
         // Before the group is made: whoever cleans up after us must know its name.
         record.write(self.dir)?;
         self.keep_config()?;
+        // Until the container's own process is there; this one does nothing but keep the place.
+        let _anchor = match (&place, &record.scope) {
+            (Some(place), Some(scope)) => Some(place.begin(scope)?),
+            _ => None,
+        };
         if let Some(place) = &mut place {
             place.make(warn)?;
         }
@@ -203,6 +219,8 @@ impl Making<'_> {
     ) -> Result<(Child, Record)> {
         let group = place.map_or(Ok(None), Place::dir_fd)?;
         let class = intel_rdt::Class::make(self.bundle.linux().intel_rdt.as_ref(), self.id)?;
+        // On v1 the child enters the trees that limit it; systemd counts in one of its own.
+        let scope = record.scope.clone().filter(|_| group.is_none());
         let mut written = None;
         // What the steps hold open closes at the end of this function: a fifo that we kept would
         // hide that the child let go of it.
@@ -214,6 +232,9 @@ impl Making<'_> {
             written = Some(record);
             if let Some(class) = &class {
                 class.add(pid)?;
+            }
+            if let Some(scope) = &scope {
+                scope.take_in(pid)?;
             }
             // Before the hooks: they find the network as config.json has it.
             net_devices::move_in(self.bundle.linux(), pid)?;

@@ -21,7 +21,7 @@ use nix::{
 use oci::runtime::Status;
 
 use crate::{
-    Warn, cgroup, intel_rdt,
+    Warn, intel_rdt,
     plan::{StateText, run_hooks},
     record::{Container, Root, word},
 };
@@ -81,7 +81,11 @@ pub(crate) fn take_away(dir: &Path) -> Result<()> {
     if let Some(record) = crate::record::find(dir)? {
         let container = Container { dir: dir.to_owned(), record };
         end(&container)?;
-        if let Some(group) = container.record.cgroup.as_deref().map_or(Ok(None), cgroup::open)? {
+        // systemd may take its directories away first.
+        if let Some(scope) = &container.record.scope {
+            scope.end();
+        }
+        if let Some(group) = container.group()? {
             group.remove()?;
         }
         intel_rdt::remove(&container.record.resctrl);

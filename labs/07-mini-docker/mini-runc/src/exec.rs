@@ -64,7 +64,8 @@ pub(crate) fn exec(container: &Container, options: Options, warn: Warn<'_>) -> R
         return Err(container.refuse("cannot exec in a stopped container", Status::Stopped));
     }
     let bundle = container.bundle()?.with_process(options.process);
-    let (group, parts) = cgroup::for_exec(container.group()?, pid, &options.cgroups)?;
+    let scope = container.record.scope.as_ref();
+    let (group, parts) = cgroup::for_exec(container.group()?, scope, pid, &options.cgroups)?;
     let group_fd = group.as_ref().map_or(Ok(None), cgroups::Group::dir_fd)?;
     let wishes = ExecWishes {
         group: group.as_ref().filter(|_| group_fd.is_none()),

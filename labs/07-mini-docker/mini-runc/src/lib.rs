@@ -10,7 +10,7 @@
 //! | `bundle` | config.json, read and checked |
 //! | `plan` | config.json -> an ordered list of steps; **start here** |
 //! | `seccomp` | a profile -> the filter's program |
-//! | `cgroup` | config.json's limits in lab 02's words |
+//! | `cgroup` | config.json's limits in lab 02's words; systemd's scopes |
 //! | `create`, `start`, `run`, `exec`, `kill`, `update`, `events`, `delete` | one operation each |
 //! | `record` | what is known of a container between two commands |
 //! | `remarks` | where it gets less than it asks for |
@@ -20,7 +20,7 @@
 //! | `seal` | why no container can overwrite this program |
 //! | [`defaults`] | what Docker gives a container unless told otherwise |
 //!
-//! Left out on purpose, for now: checkpointing, and the systemd cgroup driver.
+//! Left out on purpose, for now: checkpointing.
 
 mod bundle;
 mod caller;

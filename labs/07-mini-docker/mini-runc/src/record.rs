@@ -24,7 +24,12 @@ use nix::unistd::Pid;
 use oci::runtime::{Hooks, State, Status};
 use serde::{Deserialize, Serialize};
 
-use crate::{bundle, bundle::Bundle, cgroup, plan};
+use crate::{
+    bundle,
+    bundle::Bundle,
+    cgroup::{self, Scope},
+    plan,
+};
 
 const STATE: &str = "state.json";
 
@@ -51,6 +56,9 @@ pub(crate) struct Record {
     pub(crate) bundle: PathBuf,
     /// The group below the places where groups are made; absent where it has none.
     pub(crate) cgroup: Option<PathBuf>,
+    /// The unit that the group is, where systemd made it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) scope: Option<Scope>,
     /// The directories of resctrl that go with it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) resctrl: Vec<PathBuf>,
@@ -163,6 +171,7 @@ impl Record {
             start_time: None,
             bundle: bundle.dir.clone(),
             cgroup,
+            scope: None,
             resctrl: Vec::new(),
             created_s: now.map_or(0, |now| now.as_secs()),
             owner_uid: nix::unistd::getuid().as_raw(),
@@ -297,7 +306,8 @@ impl Container {
     /// # Errors
     /// As [`cgroup::open`].
     pub(crate) fn group(&self) -> Result<Option<cgroups::Group>> {
-        self.record.cgroup.as_deref().map_or(Ok(None), cgroup::open)
+        let scope = self.record.scope.as_ref();
+        self.record.cgroup.as_deref().map_or(Ok(None), |name| cgroup::open(name, scope))
     }
 
     /// The state as the specification has it.

@@ -39,6 +39,9 @@ pub(crate) fn update(container: &Container, changes: &Resources, warn: Warn<'_>)
     let asked = cgroup::limits(changes)?;
     group.ignored(&asked).iter().for_each(|it| warn(cgroup::not_kept(it)));
     group.update(&old, &limits)?;
+    if let Some(scope) = &container.record.scope {
+        scope.update(&asked)?;
+    }
     config["linux"]["resources"] = new;
     let beside = container.dir.join(".config.json");
     fs::write(&beside, config.to_string())

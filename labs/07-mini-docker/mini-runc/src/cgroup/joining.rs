@@ -15,6 +15,8 @@ use cgroups::{Controller, Group, Version};
 use ground::{Error, Result};
 use nix::unistd::Pid;
 
+use super::Scope;
+
 /// The group for a process that joins the container of process `first`, and the files of groups of
 /// single controllers that it is to join after that.
 ///
@@ -22,6 +24,7 @@ use nix::unistd::Pid;
 /// A group that is not there or leads out of the container's; a controller where there is one tree.
 pub(crate) fn for_exec(
     group: Option<Group>,
+    scope: Option<&Scope>,
     first: Pid,
     asked: &[String],
 ) -> Result<(Option<Group>, Vec<PathBuf>)> {
@@ -35,7 +38,7 @@ pub(crate) fn for_exec(
     let mut parts = Vec::new();
     for asked in asked {
         match asked.split_once(':') {
-            None => whole = Some(below(&group, asked)?),
+            None => whole = Some(below(&group, scope, asked)?),
             Some((controllers, path)) => parts.extend(of_controllers(&group, controllers, path)?),
         }
     }
@@ -64,12 +67,12 @@ fn inside<'a>(asked: &str, path: &'a str) -> Result<&'a Path> {
     Err(refused(asked, "it leads out of the container's group".to_owned()))
 }
 
-fn below(group: &Group, asked: &str) -> Result<Group> {
+fn below(group: &Group, scope: Option<&Scope>, asked: &str) -> Result<Group> {
     let path = inside(asked, asked)?;
     if let Some((dir, ..)) = group.directories().find(|(dir, ..)| !dir.join(path).is_dir()) {
         return Err(refused(asked, format!("there is no {}", dir.join(path).display())));
     }
-    let there = super::open(&group.name.join(path))?;
+    let there = super::open(&group.name.join(path), scope)?;
     there.ok_or_else(|| refused(asked, "it went away just now".to_owned()))
 }
 

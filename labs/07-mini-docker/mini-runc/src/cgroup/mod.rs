@@ -7,9 +7,11 @@
 mod devices;
 mod joining;
 mod resources;
+mod scope;
 
 pub(crate) use joining::for_exec;
 pub(crate) use resources::limits;
+pub(crate) use scope::{Anchor, Scope};
 
 use std::{
     os::fd::OwnedFd,
@@ -64,15 +66,16 @@ impl Place {
         bundle: &crate::bundle::Bundle,
         id: &str,
         caller: &Caller,
+        scope: Option<&Scope>,
         warn: &mut dyn FnMut(String),
     ) -> Result<Option<Self>> {
         let resources = bundle.linux().resources.clone().unwrap_or_default();
         let limits = resources::limits(&resources)?;
-        let site = match Site::find() {
+        let site = match site(scope) {
             Ok(site) => site,
             // Device rules are what every engine writes, and an ordinary user can enforce none: nor
             // can they make a node that would need it.
-            Err(error) if limits == Limits::default() => {
+            Err(error) if limits == Limits::default() && scope.is_none() => {
                 // An engine that has made a user namespace for us knows what it gave us.
                 if !caller.in_user_namespace {
                     let why = error.why.unwrap_or_default();
@@ -82,7 +85,7 @@ impl Place {
             }
             Err(error) => return Err(error),
         };
-        Self::at(&site, bundle, id, caller).map(Some)
+        Self::at(&site, bundle, id, caller, scope).map(Some)
     }
 
     /// The same for a plan that is only told, by somebody who could not follow it: with a warning
@@ -94,25 +97,33 @@ impl Place {
         bundle: &crate::bundle::Bundle,
         id: &str,
         caller: &Caller,
+        scope: Option<&Scope>,
         warn: &mut dyn FnMut(String),
     ) -> Result<Option<Self>> {
-        let error = match Self::find(bundle, id, caller, warn) {
+        let error = match Self::find(bundle, id, caller, scope, warn) {
             Err(error) if Site::find().is_err() => error,
             found => return found,
         };
         warn(format!("this user cannot follow the plan: {}", error.why.unwrap_or(error.what)));
         let site = Site::on_paper(Hierarchies::of_this_process()?);
-        Self::at(&site, bundle, id, caller).map(Some)
+        Self::at(&site, bundle, id, caller, scope).map(Some)
     }
 
-    fn at(site: &Site, bundle: &crate::bundle::Bundle, id: &str, caller: &Caller) -> Result<Self> {
+    fn at(
+        site: &Site,
+        bundle: &crate::bundle::Bundle,
+        id: &str,
+        caller: &Caller,
+        scope: Option<&Scope>,
+    ) -> Result<Self> {
         let resources = bundle.linux().resources.clone().unwrap_or_default();
         let limits = resources::limits(&resources)?;
         site.require(&limits.controllers())?;
         let mut needed = Controller::accounting();
         needed.extend(limits.controllers());
         needed.insert(Controller::Devices);
-        let name = name_of(bundle.linux().cgroups_path.as_deref(), id);
+        let own_name = || name_of(bundle.linux().cgroups_path.as_deref(), id);
+        let name = scope.map_or_else(own_name, Scope::path);
         let group = Group::plan(site, name, &needed).map_err(|error| {
             let why = format!("config.json, linux.cgroupsPath: {}", error.why.unwrap_or_default());
             Error { why: Some(why), ..error }
@@ -159,6 +170,14 @@ impl Place {
         })
     }
 
+    /// Has systemd make the group, where it is to be one of its own; before [`Place::make`].
+    ///
+    /// # Errors
+    /// As [`Scope::begin`].
+    pub(crate) fn begin(&self, scope: &Scope) -> Result<Anchor> {
+        scope.begin(&self.limits, &self.devices)
+    }
+
     fn apply_devices(&self, warn: &mut dyn FnMut(String)) -> Result<()> {
         if self.devices.is_empty() {
             return Ok(());
@@ -186,7 +205,8 @@ impl Place {
         Ok(joins.map(|step| Box::new(step) as Box<dyn Step>).collect())
     }
 
-    fn is_v2(&self) -> bool {
+    /// Whether the child is born inside.
+    pub(crate) fn is_v2(&self) -> bool {
         matches!(self.trees.as_slice(), [Tree { names: None, .. }])
     }
 
@@ -230,8 +250,13 @@ pub(crate) fn not_kept(limit: &cgroups::Ignored) -> String {
 ///
 /// # Errors
 /// The trees cannot be looked at: a group that was made there must not be taken for gone.
-pub(crate) fn open(name: &Path) -> Result<Option<Group>> {
-    Group::open(&Site::find()?, name)
+pub(crate) fn open(name: &Path, scope: Option<&Scope>) -> Result<Option<Group>> {
+    Group::open(&site(scope)?, name)
+}
+
+/// Where the group lies: among systemd's, or where this process may make groups.
+fn site(scope: Option<&Scope>) -> Result<Site> {
+    scope.map_or_else(Site::find, Scope::site)
 }
 
 fn trees(group: &Group, site: &Site) -> Vec<Tree> {
@@ -257,22 +282,11 @@ fn name_of(cgroups_path: Option<&str>, id: &str) -> PathBuf {
     };
     match path.split(':').collect::<Vec<_>>().as_slice() {
         [slice, prefix, name] => {
-            let scope = match *prefix {
-                "" => format!("{name}.scope"),
-                prefix => format!("{prefix}-{name}.scope"),
-            };
             let slice = if slice.is_empty() { "system.slice" } else { slice };
-            nested_slices(slice).join(scope)
+            scope::nested_slices(slice).join(scope::unit(prefix, name))
         }
         _ => PathBuf::from(path.trim_start_matches('/')),
     }
-}
-
-/// `a-b.slice` lies in `a.slice` (man 5 systemd.slice).
-fn nested_slices(slice: &str) -> PathBuf {
-    let stem = slice.trim_end_matches(".slice");
-    let ends = stem.match_indices('-').map(|(index, _)| index).chain([stem.len()]);
-    ends.map(|end| format!("{}.slice", &stem[..end])).collect()
 }
 
 #[cfg(test)]

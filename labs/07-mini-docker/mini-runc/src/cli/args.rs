@@ -31,7 +31,7 @@ pub(super) struct Global {
     /// How they are written
     #[arg(long, global = true, value_name = "FORMAT", default_value = "text")]
     pub(super) log_format: LogFormat,
-    /// Have systemd make the group: not done here, and refused
+    /// Have systemd make the container's cgroup: cgroupsPath is slice:prefix:name then
     #[arg(long, global = true)]
     pub(super) systemd_cgroup: bool,
     /// Accepted for runc's sake; there is nothing more to tell

@@ -20,15 +20,13 @@ use crate::{
 };
 
 pub(super) fn run(args: Args, log: &Log) -> Result<ExitCode> {
-    if args.global.systemd_cgroup && matches!(args.command, Command::Create(_) | Command::Run(_)) {
-        return Err(no_systemd());
-    }
+    let systemd_cgroup = args.global.systemd_cgroup;
     let root = Root { dir: args.global.root.unwrap_or_else(default_root) };
     let warn = &mut |text: String| log.warn(&text);
     match args.command {
-        Command::Create(args) => create(&root, args, warn)?,
+        Command::Create(args) => create(&root, args, systemd_cgroup, warn)?,
         Command::Start(id) => start::start_or_destroy(&root.container(&id.id)?, warn)?,
-        Command::Run(args) => return foreground_or_not(&root, args, warn),
+        Command::Run(args) => return foreground_or_not(&root, args, systemd_cgroup, warn),
         Command::State(id) => look::state(&root, &id.id)?,
         Command::Kill(args) => signal(&root, &args)?,
         Command::Delete(Delete { force, id }) => delete::delete(&root, &id.id, force, warn)?,
@@ -56,24 +54,38 @@ fn default_root() -> PathBuf {
     }
 }
 
-fn options(how: How) -> create::Options {
+fn options(how: How, systemd_cgroup: bool) -> create::Options {
     let How { bundle, pid_file, console_socket, pidfd_socket, preserve_fds, .. } = how;
     let no_pivot = how.no_pivot;
     let console = console_socket.map_or(Console::None, Console::Path);
-    create::Options { bundle, pid_file, console, pidfd_socket, preserve_fds, no_pivot }
+    create::Options {
+        bundle,
+        pid_file,
+        console,
+        pidfd_socket,
+        preserve_fds,
+        no_pivot,
+        systemd_cgroup,
+    }
 }
 
-fn create(root: &Root, args: Create, warn: crate::Warn<'_>) -> Result<()> {
+fn create(root: &Root, args: Create, systemd: bool, warn: crate::Warn<'_>) -> Result<()> {
+    let options = options(args.how, systemd);
     if args.explain {
-        let calls = create::explain(&args.id.id, options(args.how), warn)?;
+        let calls = create::explain(&args.id.id, options, warn)?;
         return look::plan(&calls);
     }
-    create::create(root, &args.id.id, options(args.how), warn).map(drop)
+    create::create(root, &args.id.id, options, warn).map(drop)
 }
 
-fn foreground_or_not(root: &Root, args: Run, warn: crate::Warn<'_>) -> Result<ExitCode> {
+fn foreground_or_not(
+    root: &Root,
+    args: Run,
+    systemd: bool,
+    warn: crate::Warn<'_>,
+) -> Result<ExitCode> {
     let id = &args.id.id;
-    let options = options(args.how);
+    let options = options(args.how, systemd);
     if args.detach {
         run::detached(root, id, options, warn)?;
         return Ok(ExitCode::SUCCESS);
@@ -85,20 +97,6 @@ fn signal(root: &Root, args: &Kill) -> Result<()> {
     let signal = kill::parse_signal(&args.signal)?;
     let container = root.container(&args.id.id)?;
     kill::kill(&container, signal, args.all)
-}
-
-/// A group that systemd does not know of, in a tree that systemd manages, is one that it may take
-/// controllers from or remove: that must not be sold as its own.
-fn no_systemd() -> Error {
-    let why = if std::path::Path::new("/run/systemd/system").exists() {
-        "--systemd-cgroup asks for a scope of systemd's, and this runtime makes its groups itself"
-    } else {
-        "systemd is not running on this host"
-    };
-    Error::new("cannot use the systemd cgroup driver").why(why).see("5 systemd.scope").fix(
-        "use the cgroupfs driver: podman --cgroup-manager=cgroupfs, \
-         dockerd --exec-opt native.cgroupdriver=cgroupfs, containerd SystemdCgroup = false",
-    )
 }
 
 fn no_checkpoints() -> Error {

@@ -21,7 +21,7 @@ pub(super) fn features() -> Result<()> {
             "namespaces": ["cgroup", "ipc", "mount", "network", "pid", "time", "user", "uts"],
             "capabilities": plan::names_of(u64::MAX),
             "cgroup": {
-                "v1": true, "v2": true, "systemd": false, "systemdUser": false, "rdma": true,
+                "v1": true, "v2": true, "systemd": true, "systemdUser": true, "rdma": true,
             },
             "seccomp": {
                 "enabled": true,
