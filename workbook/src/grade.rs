@@ -7,6 +7,7 @@
 mod lab_01;
 mod lab_03;
 mod lab_04;
+mod lab_05;
 mod lab_06;
 
 use ground::Error;
@@ -28,6 +29,7 @@ pub fn grade(exercise: Id, ring: &mut Ring) -> Verdict {
         1 => &lab_01::GRADERS,
         3 => &lab_03::GRADERS,
         4 => &lab_04::GRADERS,
+        5 => &lab_05::GRADERS,
         6 => &lab_06::GRADERS,
         _ => &[],
     };

@@ -162,6 +162,7 @@ labs! {
     lab_01_as_root lab_01_as_user 1;
     lab_03_as_root lab_03_as_user 3;
     lab_04_as_root lab_04_as_user 4;
+    lab_05_as_root lab_05_as_user 5;
     lab_06_as_root lab_06_as_user 6;
 }
 

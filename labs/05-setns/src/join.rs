@@ -87,7 +87,9 @@ impl<'a> JoinProcess<'a> {
 
 impl Step for JoinProcess<'_> {
     fn run(&self) -> std::result::Result<(), Errno> {
+        // ANCHOR: join_process
         setns(self.target.pidfd(), self.kinds.flags())
+        // ANCHOR_END: join_process
     }
 
     fn explain(&self) -> Explanation {

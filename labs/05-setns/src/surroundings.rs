@@ -43,9 +43,11 @@ impl Surroundings {
 
 impl Step for Surroundings {
     fn run(&self) -> std::result::Result<(), Errno> {
+        // ANCHOR: surroundings
         fchdir(&self.root)?;
         chroot(c".")?;
         self.working_directory.as_ref().map_or(Ok(()), fchdir)
+        // ANCHOR_END: surroundings
     }
 
     fn explain(&self) -> Explanation {
