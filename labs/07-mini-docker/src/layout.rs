@@ -27,6 +27,8 @@
 //! │   └── log                          what the program wrote, line by line
 //! ├── events.json, events.json.1     what happened, line by line; the older half             events
 //! ├── volumes/NAME/_data/            a named volume                                         volume
+//! ├── networks.json                  networks, who is in them, what of it is in the kernel   network
+//! ├── networks.lock                  held while something of it is changed                   network
 //! └── repositories/NAME/             a registry's names; only where one is served  registry::server
 //!     ├── _tags/TAG                    a descriptor
 //!     ├── _manifests/sha256-HEX        a descriptor
@@ -182,6 +184,16 @@ impl Layout {
     /// The files of a named volume.
     pub fn volume_data(&self, name: &str) -> PathBuf {
         self.volume(name).join("_data")
+    }
+
+    /// Networks, and what was made of them in the kernel.
+    pub fn networks(&self) -> PathBuf {
+        self.root.join("networks.json")
+    }
+
+    /// Held while [`Layout::networks`] and what it speaks of are changed.
+    pub fn networks_lock(&self) -> PathBuf {
+        self.root.join("networks.lock")
     }
 
     /// The names that a registry serves.

@@ -7,6 +7,7 @@ pub mod engine;
 pub mod event;
 pub mod events;
 pub mod layout;
+pub mod network;
 pub mod registry;
 pub mod runtime;
 pub mod snapshot;

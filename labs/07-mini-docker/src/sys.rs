@@ -14,6 +14,7 @@ use std::{
 };
 
 use nix::errno::Errno;
+use tokio::io::unix::AsyncFd;
 
 /// The size of a terminal, rows and columns (man 2 TIOCGWINSZ).
 ///
@@ -99,4 +100,14 @@ pub(crate) fn give_memory_back() {
 
 fn gone() -> io::Error {
     io::Error::from_raw_os_error(libc::ESRCH)
+}
+
+/// A descriptor that an event loop of tokio's watches, until it is dropped.
+///
+/// # Errors
+/// Outside of an event loop; EPERM for a file that epoll(7) does not know.
+pub(crate) fn watched(fd: std::os::fd::OwnedFd) -> io::Result<AsyncFd<std::os::fd::OwnedFd>> {
+    // SAFETY: an OwnedFd gives the same open descriptor for as long as it lives, and the AsyncFd
+    // owns it.
+    unsafe { AsyncFd::register(fd) }.map_err(|error| error.into_parts().1)
 }

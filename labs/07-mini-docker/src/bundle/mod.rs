@@ -34,6 +34,7 @@ use serde::{Deserialize, Serialize};
 
 pub use capabilities::ALL as CAPABILITIES;
 pub use command::{effective, words};
+pub use etc::{Neighbourhood, name_servers, write_names};
 pub use mounts::init_program;
 pub use resources::limits;
 pub use user::{Account, inside};
@@ -57,16 +58,20 @@ pub struct Parts<'a> {
     pub layout: &'a Layout,
     /// Its cgroup, below the root of each hierarchy; none to stay in ours.
     pub cgroup: Option<&'a str>,
+    /// A network namespace to join, as a path; its own if none.
+    pub network: Option<&'a str>,
+    /// Further environment, which the image and the user may replace.
+    pub env: &'a [String],
 }
 
 /// The spec for a container whose program runs as `account`. Pure: it reads nothing.
 pub fn spec(parts: Parts<'_>, account: &Account, mapped: &Mapped) -> Spec {
-    let Parts { record, layout, cgroup } = parts;
+    let Parts { record, layout, cgroup, network, env } = parts;
     let container = layout.container(&record.id);
     let options = &record.options;
     Spec {
         oci_version: SPEC_VERSION.to_owned(),
-        process: Some(process(record, account)),
+        process: Some(process(record, account, env)),
         root: Some(Root {
             path: container.merged().display().to_string(),
             readonly: options.security.read_only,
@@ -76,7 +81,7 @@ pub fn spec(parts: Parts<'_>, account: &Account, mapped: &Mapped) -> Spec {
         mounts: mounts::mounts(record, layout, mapped),
         hooks: None,
         annotations: BTreeMap::from([("org.mini-docker.name".into(), record.name.clone())]),
-        linux: Some(linux(record, cgroup)),
+        linux: Some(linux(record, cgroup, network)),
     }
 }
 
@@ -92,7 +97,7 @@ pub fn write(parts: Parts<'_>) -> Result<()> {
     let mapped = Mapped::here();
     let account = account(record, &container, &mapped)?;
     make_working_dir(&container.merged(), record, &account)?;
-    etc::write(record, &container)?;
+    etc::write(record, layout)?;
     let spec = spec(parts, &account, &mapped);
     let path = container.bundle().join("config.json");
     serde_json::to_vec_pretty(&spec)
@@ -133,7 +138,7 @@ pub fn exec_process(record: &Record, root: &Path, wanted: &ExecOptions) -> Resul
     let user = wanted.user.as_deref().or(record.config.user.as_deref()).unwrap_or_default();
     let account = user::look_up(user, root)?;
     check_mapped(&account, &Mapped::here())?;
-    let mut process = process(record, &account);
+    let mut process = process(record, &account, &[]);
     process.args = wanted.args.clone();
     process.terminal = wanted.tty;
     process.env = command::merged_env(&process.env, &wanted.env);
@@ -163,7 +168,7 @@ pub struct ExecOptions {
     pub privileged: bool,
 }
 
-fn process(record: &Record, account: &Account) -> Process {
+fn process(record: &Record, account: &Account, further: &[String]) -> Process {
     let options = &record.options;
     let security = &options.security;
     Process {
@@ -176,7 +181,7 @@ fn process(record: &Record, account: &Account) -> Process {
             username: None,
         },
         args: with_init(record, command::words(&record.config)),
-        env: environment(record, account),
+        env: environment(record, account, further),
         cwd: working_dir(record).to_owned(),
         capabilities: Some(capabilities::of(security, account.uid == 0)),
         no_new_privileges: security.no_new_privileges,
@@ -199,7 +204,7 @@ fn working_dir(record: &Record) -> &str {
 const DEFAULT_PATH: &str = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 /// PATH, HOSTNAME, TERM and HOME where the image says nothing else, in Docker's order.
-fn environment(record: &Record, account: &Account) -> Vec<String> {
+fn environment(record: &Record, account: &Account, further: &[String]) -> Vec<String> {
     let mut defaults = vec![DEFAULT_PATH.to_owned()];
     if let Some(name) = hostname(record) {
         defaults.push(format!("HOSTNAME={name}"));
@@ -207,6 +212,7 @@ fn environment(record: &Record, account: &Account) -> Vec<String> {
     if record.options.tty {
         defaults.push("TERM=xterm".into());
     }
+    defaults.extend_from_slice(further);
     let mut env = command::merged_env(&defaults, record.config.env.as_deref().unwrap_or_default());
     if !env.iter().any(|entry| entry.starts_with("HOME=")) {
         env.push(format!("HOME={}", account.home));
@@ -220,7 +226,7 @@ fn hostname(record: &Record) -> Option<String> {
     (record.options.network != Network::Host).then(name)
 }
 
-fn linux(record: &Record, cgroup: Option<&str>) -> Linux {
+fn linux(record: &Record, cgroup: Option<&str>, network: Option<&str>) -> Linux {
     let options = &record.options;
     let privileged = options.security.privileged;
     let unconfined = privileged || options.security.seccomp_unconfined;
@@ -229,7 +235,7 @@ fn linux(record: &Record, cgroup: Option<&str>) -> Linux {
         false => paths.iter().map(ToString::to_string).collect(),
     };
     Linux {
-        namespaces: namespaces(options.network),
+        namespaces: namespaces(&options.network, network),
         cgroups_path: cgroup.map(str::to_owned),
         resources: Some(resources::resources(options)),
         seccomp: (!unconfined)
@@ -240,14 +246,17 @@ fn linux(record: &Record, cgroup: Option<&str>) -> Linux {
     }
 }
 
-fn namespaces(network: Network) -> Vec<Namespace> {
+fn namespaces(network: &Network, path: Option<&str>) -> Vec<Namespace> {
     use NamespaceKind::{Cgroup, Ipc, Mount, Network as Net, Pid, Uts};
     let kinds: &[NamespaceKind] = match network {
-        Network::None => &[Mount, Uts, Pid, Ipc, Net, Cgroup],
+        Network::None | Network::Bridge | Network::Container(_) => {
+            &[Mount, Uts, Pid, Ipc, Net, Cgroup]
+        }
         // The name belongs to the network: a host's service must know its host's name.
         Network::Host => &[Mount, Pid, Ipc, Cgroup],
     };
-    kinds.iter().map(|kind| Namespace { kind: *kind, path: None }).collect()
+    let path_of = |kind: NamespaceKind| path.filter(|_| kind == Net).map(str::to_owned);
+    kinds.iter().map(|kind| Namespace { kind: *kind, path: path_of(*kind) }).collect()
 }
 
 /// Makes the working directory inside `root`, owned by the program's user.

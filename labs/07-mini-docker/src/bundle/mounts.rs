@@ -62,7 +62,9 @@ pub fn init_program() -> PathBuf {
 }
 
 fn etc(record: &Record, layout: &Layout) -> Vec<Mount> {
-    let bundle = layout.container(&record.id).bundle();
+    // Who shares a network shares its names.
+    let id = record.options.network.joined().unwrap_or(&record.id);
+    let bundle = layout.container(id).bundle();
     ["resolv.conf", "hostname", "hosts"]
         .map(|name| {
             let source = bundle.join(name).display().to_string();

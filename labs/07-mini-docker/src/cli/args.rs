@@ -13,6 +13,7 @@ pub use super::{
         Attach, ContainerVerb, Exec, Kept, Kill, Probe, PruneContainers, Rename, Restart, Start,
         Stop, Update, Wait,
     },
+    network_args::{Network, PortOf},
 };
 
 /// Pull, run, commit, push: containers without a daemon.
@@ -40,6 +41,12 @@ pub enum Command {
     /// A registry of our own
     #[command(subcommand, hide = true)]
     Registry(Registry),
+    /// Hold the published ports of a container; started by its monitor
+    #[command(hide = true)]
+    Porter,
+    /// Answer for names in a container; started by its monitor
+    #[command(hide = true)]
+    Resolver,
     /// Watch over a container; started by run and start
     #[command(hide = true)]
     Monitor(Monitor),
@@ -113,6 +120,11 @@ pub enum Verb {
     Rmi(Rmi),
     /// Show the history of an image
     History(History),
+    /// Manage networks
+    #[command(subcommand, arg_required_else_help = true)]
+    Network(Network),
+    /// List port mappings of a container
+    Port(PortOf),
     /// Manage volumes
     #[command(subcommand, arg_required_else_help = true)]
     Volume(Volume),

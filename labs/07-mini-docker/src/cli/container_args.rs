@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::life::Life;
+use super::{life::Life, network_args::NetworkFlags};
 
 /// What `run` and `create` have in common.
 #[derive(Debug, Args)]
@@ -52,9 +52,9 @@ pub struct ContainerFlags {
     /// Parent cgroup for the container
     #[arg(long, value_name = "PATH")]
     pub cgroup_parent: Option<String>,
-    /// Connect the container to a network: none or host
-    #[arg(long, alias = "net", default_value = "none")]
-    pub network: String,
+    /// Its networks.
+    #[command(flatten)]
+    pub network: NetworkFlags,
     /// Overwrite the default ENTRYPOINT of the image
     #[arg(long, value_name = "COMMAND")]
     pub entrypoint: Option<String>,

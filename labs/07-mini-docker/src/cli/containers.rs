@@ -6,6 +6,7 @@ use ground::Result;
 use mini_docker::{
     container::{Record, Status, Verdict},
     engine::{self, Engine, Summary},
+    network::Ledger,
 };
 use serde_json::json;
 
@@ -13,7 +14,7 @@ use super::{
     args::{Format, Name, Ps, Rm},
     each,
     output::{ago, in_words, line, since, table},
-    privilege,
+    port, privilege,
 };
 
 /// `ps`
@@ -21,8 +22,9 @@ pub fn ps(engine: &Engine, args: &Ps) -> Result<ExitCode> {
     let last = args.last.or(args.latest.then_some(1));
     let mut summaries = engine.ps(args.all || last.is_some())?;
     summaries.truncate(last.unwrap_or(usize::MAX));
+    let ledger = engine.ledger()?;
     let rows: Vec<Vec<String>> =
-        summaries.iter().map(|summary| columns(summary, args.no_trunc)).collect();
+        summaries.iter().map(|summary| columns(summary, &ledger, args.no_trunc)).collect();
     if args.quiet {
         rows.iter().try_for_each(|row| line(&row[0]))?;
     } else if args.format == Format::Json {
@@ -34,7 +36,7 @@ pub fn ps(engine: &Engine, args: &Ps) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn columns(Summary { record }: &Summary, whole: bool) -> Vec<String> {
+fn columns(Summary { record }: &Summary, ledger: &Ledger, whole: bool) -> Vec<String> {
     let id = if whole { &record.id } else { record.short_id() };
     vec![
         id.to_owned(),
@@ -42,7 +44,7 @@ fn columns(Summary { record }: &Summary, whole: bool) -> Vec<String> {
         command(record, whole),
         ago(&record.created),
         status(record),
-        String::new(),
+        port::column(ledger, record),
         record.name.clone(),
     ]
 }

@@ -4,12 +4,12 @@ use std::{collections::BTreeMap, fs, path::PathBuf};
 
 use ground::{Error, Result};
 use mini_docker::{
-    container::{Limits, Mount, Network, Options, Overrides, Restart, Security, Source},
+    container::{Limits, Mount, Options, Overrides, Restart, Security, Source},
     engine,
 };
 use volumes::{Access, Spec};
 
-use super::{args::ContainerFlags, life};
+use super::{args::ContainerFlags, connection::connection, life};
 
 /// What the flags ask for.
 ///
@@ -17,6 +17,7 @@ use super::{args::ContainerFlags, life};
 /// A value that makes no sense.
 pub fn create(flags: &ContainerFlags, detached: bool) -> Result<engine::Create> {
     check(flags)?;
+    let (network, connection) = connection(&flags.network, flags.hostname.is_some())?;
     Ok(engine::Create {
         image: flags.image.clone(),
         name: flags.name.clone(),
@@ -27,7 +28,8 @@ pub fn create(flags: &ContainerFlags, detached: bool) -> Result<engine::Create> 
             interactive: flags.interactive,
             remove: flags.rm,
             mounts: mounts(flags)?,
-            network: network(&flags.network)?,
+            network,
+            connection,
             limits: limits(flags)?,
             security: security(flags)?,
             runtime: flags.runtime.clone(),
@@ -72,7 +74,8 @@ fn overrides(flags: &ContainerFlags) -> Result<Overrides> {
     })
 }
 
-fn pair(text: &str) -> (String, String) {
+/// `NAME=VALUE`, or a name alone.
+pub fn pair(text: &str) -> (String, String) {
     let (name, value) = text.split_once('=').unwrap_or((text, ""));
     (name.to_owned(), value.to_owned())
 }
@@ -146,16 +149,6 @@ fn tmpfs(text: &str) -> Result<Mount> {
         destination: path.into(),
         read_only: false,
     })
-}
-
-fn network(text: &str) -> Result<Network> {
-    match text {
-        "none" => Ok(Network::None),
-        "host" => Ok(Network::Host),
-        other => Err(Error::new(format!("network {other} not found"))
-            .why("mini-docker knows two networks so far: none (its own, with loopback) and host")
-            .fix("use --network none or --network host")),
-    }
 }
 
 /// Docker's least, so that the container's first process can live in it.

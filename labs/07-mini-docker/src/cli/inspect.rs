@@ -4,12 +4,12 @@ use std::process::ExitCode;
 
 use ground::Result;
 use mini_docker::{
-    container::{LogDriver, Network, Record, Source, Status},
+    container::{LogDriver, Record, Source, Status},
     engine::{Engine, Kind},
 };
 use serde_json::{Value, json};
 
-use super::{args::Inspect, output::line};
+use super::{args::Inspect, network_settings, output::line};
 
 /// `inspect`
 pub fn inspect(engine: &Engine, args: &Inspect) -> Result<ExitCode> {
@@ -64,6 +64,7 @@ fn one(engine: &Engine, name: &str, kind: Option<&str>) -> Result<Value> {
 fn container(engine: &Engine, record: &Record) -> Value {
     let words = mini_docker::bundle::words(&record.config);
     let layout = engine.layout().container(&record.id);
+    let ledger = engine.ledger().unwrap_or_default();
     json!({
         "Id": record.id,
         "Created": record.created,
@@ -83,6 +84,7 @@ fn container(engine: &Engine, record: &Record) -> Value {
             "UpperDir": layout.upper(), "WorkDir": layout.work(), "MergedDir": layout.merged(),
         }},
         "Mounts": mounts(engine, record),
+        "NetworkSettings": network_settings::value(&ledger, record),
         "Config": config(record),
     })
 }
@@ -126,7 +128,7 @@ fn host_config(record: &Record) -> Value {
             },
             "Config": options.log.written,
         },
-        "NetworkMode": match options.network { Network::None => "none", Network::Host => "host" },
+        "NetworkMode": network_settings::mode(record),
         "Memory": limits.memory.unwrap_or(0),
         "MemorySwap": limits.memory_swap.unwrap_or(limits.memory.map_or(0, |memory| memory * 2)),
         "CpuQuota": limits.cpu_quota_us.unwrap_or(0),

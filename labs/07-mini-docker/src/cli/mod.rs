@@ -2,8 +2,8 @@
 //!
 //! | file | what it is |
 //! |---|---|
-//! | `args`, `container_args`, `lifecycle_args` | flags as typed |
-//! | `create`, `life` | the flags of run and create, as meant |
+//! | `args`, `container_args`, `lifecycle_args`, `network_args` | flags as typed |
+//! | `create`, `connection`, `life` | the flags of run and create, as meant |
 //! | `settings` | daemon.json, ~/.docker/config.json, the environment |
 //! | `privilege` | which verb needs a user namespace |
 //! | `containers`, `images`, `run`, `inspect`, .. | one function a verb |
@@ -11,6 +11,7 @@
 
 pub mod args;
 mod attach;
+mod connection;
 mod container_args;
 mod containers;
 mod create;
@@ -23,7 +24,11 @@ mod lifecycle;
 mod lifecycle_args;
 mod logs;
 mod narration;
+mod network;
+mod network_args;
+mod network_settings;
 mod output;
+mod port;
 mod privilege;
 mod progress;
 mod registry;
@@ -34,7 +39,10 @@ mod volume;
 use std::{path::PathBuf, process::ExitCode};
 
 use ground::Result;
-use mini_docker::engine::{self, Engine};
+use mini_docker::{
+    engine::{self, Engine},
+    network::porter,
+};
 
 use crate::demo;
 use args::{Command, Verb};
@@ -49,6 +57,8 @@ pub fn run(root: Option<PathBuf>, command: Command) -> Result<ExitCode> {
         Command::Verb(it) => on_engine(root, it),
         Command::Demo(it) => Ok(demo::play(it.flags, it.on_stage.as_deref())),
         Command::Registry(it) => registry::run(&root, it),
+        Command::Porter => porter::run().map(|()| ExitCode::SUCCESS),
+        Command::Resolver => engine::resolve().map(|()| ExitCode::SUCCESS),
         Command::Monitor(it) => {
             engine::supervise(&root, &it.id, it.attached).map(|()| ExitCode::SUCCESS)
         }
@@ -102,6 +112,8 @@ fn on_engine(root: PathBuf, verb: Verb) -> Result<ExitCode> {
         Verb::Tag(it) => images::tag(&engine, &it),
         Verb::Rmi(it) => images::rmi(&engine, &it),
         Verb::History(it) => images::history(&engine, &it),
+        Verb::Network(it) => network::network(&engine, it),
+        Verb::Port(it) => port::port(&engine, &it),
         Verb::Volume(it) => volume::volume(&engine, it),
     }
 }

@@ -9,6 +9,7 @@
 //! |---|---|
 //! | `state` | where a container may go from where it is (pure) |
 //! | `options` | what was asked for (pure) |
+//! | `connection` | how it is reached, and reaches others (pure) |
 //! | `identity` | whether a process of the record still lives |
 //! | `record` | the JSON file, replaced in one step under a lock |
 //! | `names` | IDs and names |
@@ -19,6 +20,7 @@
 //! | `frame` | what monitor and client say to each other |
 //! | `monitor` | the process that watches |
 
+mod connection;
 mod frame;
 mod health;
 mod identity;
@@ -31,6 +33,7 @@ mod restart;
 pub mod socket;
 mod state;
 
+pub use connection::{Connection, ExtraHost};
 pub use frame::Frame;
 pub use health::{Health, Plan as HealthPlan, Probe, Verdict};
 pub use identity::Identity;

@@ -7,7 +7,7 @@ use std::{collections::BTreeMap, path::PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::Restart;
+use super::{Connection, Restart};
 
 /// Everything about a container that does not come from its image.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -24,6 +24,9 @@ pub struct Options {
     pub mounts: Vec<Mount>,
     /// Which network it sees.
     pub network: Network,
+    /// How it is reached, and reaches others.
+    #[serde(default)]
+    pub connection: Connection,
     /// What it may use.
     pub limits: Limits,
     /// What its root may do.
@@ -99,7 +102,7 @@ pub enum Source {
 }
 
 /// Which network a container sees.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Network {
     /// Its own, with a loopback interface and nothing else.
@@ -107,6 +110,20 @@ pub enum Network {
     None,
     /// The host's.
     Host,
+    /// That of another container, by ID.
+    Container(String),
+    /// Its own, with an interface in each network of [`Connection::attachments`].
+    Bridge,
+}
+
+impl Network {
+    /// The container whose network this is.
+    pub fn joined(&self) -> Option<&str> {
+        match self {
+            Self::Container(id) => Some(id),
+            _ => None,
+        }
+    }
 }
 
 /// What a container may use; `None` is without limit.

@@ -65,6 +65,7 @@ impl Engine {
         let image_config = self.store.image_config(&image)?.config.unwrap_or_default();
         let config = bundle::effective(&image_config, &wanted.overrides).map_err(Error::invalid)?;
         let mut options = wanted.options.clone();
+        self.check_networks(&mut options)?;
         options.mounts.extend(image_volumes(&config, &options.mounts)?);
         for mount in &mut options.mounts {
             name_volume(mount)?;

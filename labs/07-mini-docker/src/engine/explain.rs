@@ -58,7 +58,14 @@ impl Engine {
         calls.push(overlay.step(&snapshot.merged)?.explain());
         calls.push(write_bundle(&layout.bundle().display().to_string()));
         let cgroup = format!("/mini-docker-{}", record.id);
-        let parts = bundle::Parts { record: &record, layout: &self.layout, cgroup: Some(&cgroup) };
+        let other = record.options.network.joined().map(|id| format!("/proc/PID-OF-{id}/ns/net"));
+        let parts = bundle::Parts {
+            record: &record,
+            layout: &self.layout,
+            cgroup: Some(&cgroup),
+            network: other.as_deref(),
+            env: &[],
+        };
         let mapped = maps.as_ref().map_or_else(Mapped::here, Mapped::of);
         let spec = bundle::spec(parts, &Account::root(), &mapped);
         Ok(Plan { calls, spec })

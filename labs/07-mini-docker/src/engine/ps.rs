@@ -83,6 +83,7 @@ impl Engine {
             let died = record.event("die").with("exitCode", NOBODY_SAW.to_string());
             died.record(&self.layout.events());
         }
+        self.sweep_networks()?;
         Ok(deleted?)
     }
 }

@@ -17,7 +17,10 @@ use namespaces::{Kind, Kinds, rootless};
 use nix::unistd::{Pid, setsid};
 use rootfs::{Umount, c_path};
 
-use super::cgroup;
+use super::{
+    cgroup, links,
+    plug::{Plug, joined},
+};
 use crate::{
     bundle,
     container::{
@@ -54,7 +57,13 @@ pub fn supervise(root: &Path, id: &str, attached: bool) -> Result<()> {
     let container = layout.container(id);
     let record = Record::read(&container)?.ok_or_else(|| Error::new("the container is gone"))?;
     let runtime = Runtime::new(record.options.runtime.as_deref(), container.runtime())?;
-    let mut house = House { layout, group: None, oom_kills_before: 0, membership: String::new() };
+    let mut house = House {
+        layout,
+        group: None,
+        oom_kills_before: 0,
+        membership: String::new(),
+        plug: Plug::default(),
+    };
     let root = root.to_owned();
     Monitor { root, layout: container, runtime, clients, listener: None }.run(watched, &mut house)
 }
@@ -77,6 +86,7 @@ struct House {
     // As /proc/PID/cgroup has it; the process forgets the rest when it changes its program.
     membership: String,
     oom_kills_before: u64,
+    plug: Plug,
 }
 
 impl Surroundings for House {
@@ -92,10 +102,18 @@ impl Surroundings for House {
                 from.map_or(Ok(()), |from| volumes::fill(&data, &from))?;
             }
         }
-        bundle::write(bundle::Parts { record, layout: &self.layout, cgroup: cgroup.as_deref() })
+        let network = joined(&self.layout, record)?;
+        let env = links::environment(&self.layout, record)?;
+        bundle::write(bundle::Parts {
+            record,
+            layout: &self.layout,
+            cgroup: cgroup.as_deref(),
+            network: network.as_deref(),
+            env: &env,
+        })
     }
 
-    fn created(&mut self, pid: Pid) {
+    fn created(&mut self, record: &Record, pid: Pid) -> Result<()> {
         // Now, because a process that has ended is in no group any more.
         self.membership =
             std::fs::read_to_string(format!("/proc/{pid}/cgroup")).unwrap_or_default();
@@ -103,14 +121,17 @@ impl Surroundings for House {
         // A container without a group of its own is in ours, where others may have died.
         let group = self.group.as_ref();
         self.oom_kills_before = group.and_then(|it| it.stat().memory.oom_kills).unwrap_or(0);
+        self.plug.put_in(&self.layout, record, pid)
     }
 
     fn note(&self) -> String {
-        format!("{}\n{}", self.oom_kills_before, self.membership)
+        format!("{}\n{}\n{}", self.oom_kills_before, self.plug.note(), self.membership)
     }
 
     fn recall(&mut self, note: &str) {
-        let (kills, membership) = note.split_once('\n').unwrap_or_default();
+        let (kills, rest) = note.split_once('\n').unwrap_or_default();
+        let (plug, membership) = rest.split_once('\n').unwrap_or_default();
+        self.plug = Plug::recall(plug);
         self.oom_kills_before = kills.parse().unwrap_or(0);
         self.group = Group::of_membership(membership).ok().filter(|_| !membership.is_empty());
     }
@@ -121,6 +142,8 @@ impl Surroundings for House {
     }
 
     fn clean_up(&mut self, record: &Record) {
+        // What cannot be taken away now is swept by the next command.
+        let _ = self.plug.pull_out(&self.layout, record);
         let container = self.layout.container(&record.id);
         if let Ok(merged) = c_path(container.merged()) {
             // It may never have been mounted.

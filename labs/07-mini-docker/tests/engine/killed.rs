@@ -20,7 +20,7 @@ const COMMAND: &str = r#"
     seed=${UNBOXED_SEED:-$$}
     for trial in $(seq 1 40); do
         seed=$(( (seed * 1103515245 + 12345) % 2147483648 ))
-        "$BIN" --root "$home/data" run -d $I sleep 1000 > /dev/null 2>&1 &
+        "$BIN" --root "$home/data" run -d --network none $I sleep 1000 > /dev/null 2>&1 &
         victim=$!
         sleep 0.0$(( seed % 90 + 10 ))
         kill -9 $victim 2> /dev/null || true

@@ -14,6 +14,7 @@ mod full;
 mod hostile;
 mod killed;
 mod lifecycle;
+mod networks;
 mod texts;
 mod world;
 

@@ -60,7 +60,7 @@ fn mistakes_are_told_with_their_fix() {
         try run --rm -m 1k $I true
         try run --rm --memory-swap 1m $I true
         try run --rm -v relative:path $I true
-        try run --rm --network bridge $I true
+        try run --rm --network nowhere $I true
         try run --rm --cap-add FLY $I true
         try run --rm -w not/absolute $I true
         try run --rm -u nobody $I true

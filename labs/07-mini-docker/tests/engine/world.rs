@@ -20,9 +20,9 @@ use testbed::{Output, Place};
 
 use crate::BIN;
 
-const PROGRAMS: [&str; 16] = [
+const PROGRAMS: [&str; 17] = [
     "sh", "ls", "cat", "sleep", "id", "true", "env", "touch", "mkdir", "rm", "echo", "readlink",
-    "hostname", "grep", "tail", "stat",
+    "hostname", "grep", "tail", "stat", "busybox",
 ];
 
 /// The directory of a registry that serves `test:1`. Made once; lies beside the binary, which is
@@ -100,13 +100,24 @@ pub fn turn(place: Place) -> MutexGuard<'static, ()> {
 /// registry that runs beside it. At its end no container, process, mount or group may be left.
 #[track_caller]
 pub fn with_image(place: Place, script: &str) -> Output {
+    place.shell(BIN, &script_with_image(script))
+}
+
+fn script_with_image(script: &str) -> String {
     let registry = registry_dir().display();
-    let script = format!(
+    format!(
         r#"
         set -e
         home=$(mktemp -d "${{TMPDIR:-/tmp}}/mini-docker-test-$$-XXXXXX")
         cd "$home"
-        md() {{ "$BIN" --root "$home/data" "$@"; }}
+        # Only what is about networks takes part in one.
+        md() {{
+            case "$1 $*" in
+                run*--net*|create*--net*) ;;
+                run\ *|create\ *) verb=$1; shift; set -- $verb --network none "$@" ;;
+            esac
+            "$BIN" --root "$home/data" "$@"
+        }}
         cp -r {registry} reg
         "$BIN" --root "$home/reg" registry serve --listen 127.0.0.1:0 > address &
         registry=$!
@@ -124,6 +135,28 @@ pub fn with_image(place: Place, script: &str) -> Output {
         images=$("$BIN" --root "$home/data" images -q); [ -z "$images" ] || "$BIN" --root "$home/data" rmi -f $images > /dev/null
         rm -rf "$home"
         "#
+    )
+}
+
+/// As [`with_image`], as root, in a network namespace that stands for the host: what happens in it
+/// reaches nobody.
+#[track_caller]
+pub fn on_own_host(script: &str) -> Output {
+    // At the end the host must be as it was.
+    let script = format!(
+        r#"
+        links() {{ ls /proc/sys/net/ipv4/conf | sort; cat /proc/sys/net/ipv4/ip_forward; nft list ruleset; }}
+        links > before
+        {script}
+        for id in $(md ps -aq); do md rm -fv $id > /dev/null; done
+        links > after
+        diff before after
+        "#
     );
-    place.shell(BIN, &script)
+    let inside = script_with_image(&script);
+    let outer = format!(
+        "script=$(mktemp)\ncat > $script <<'END_OF_SCRIPT'\nip link set lo up\n{inside}\nEND_OF_SCRIPT\n\
+         code=0; unshare -n sh $script || code=$?; rm $script; exit $code\n"
+    );
+    Place::Root.shell(BIN, &outer)
 }

@@ -82,7 +82,10 @@ pub trait Surroundings {
     fn prepare(&mut self, record: &Record) -> Result<()>;
 
     /// The first process is there, in its cgroup, and the program has not begun.
-    fn created(&mut self, pid: Pid);
+    ///
+    /// # Errors
+    /// What keeps it from its networks.
+    fn created(&mut self, record: &Record, pid: Pid) -> Result<()>;
 
     /// What has to be known at the end, as text: the process forgets all else until then.
     fn note(&self) -> String;

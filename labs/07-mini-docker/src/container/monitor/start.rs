@@ -104,7 +104,7 @@ impl Monitor {
         )?;
         let pid = read_pid(&pid_file)?;
         let process = pidfd::open(pid)?;
-        surroundings.created(pid);
+        surroundings.created(record, pid)?;
         let ends = match console {
             Some(listener) => Ends::terminal(listener.receive()?),
             None => ends,

@@ -1,0 +1,241 @@
+//! network.
+
+use std::{
+    collections::BTreeMap,
+    io::{self, BufRead, Write},
+    process::ExitCode,
+};
+
+use ground::{Error, Result};
+use ipnet::IpNet;
+use mini_docker::{
+    engine::{CreateNetwork, Engine, Kind, NetworkSummary},
+    network::{Attachment, Subnet},
+};
+use serde_json::{Value, json};
+
+use super::{
+    args::Format,
+    connection::link,
+    create::pair,
+    each,
+    network_args::{Connect, CreateNetwork as CreateFlags, LsNetworks, Network},
+    output::{line, table},
+};
+
+/// `network`
+pub fn network(engine: &Engine, args: Network) -> Result<ExitCode> {
+    match args {
+        Network::Create(flags) => line(engine.network_create(meant(flags)?)?.id)?,
+        Network::Ls(flags) => ls(engine, &flags)?,
+        Network::Inspect { networks } => return inspect(engine, &networks),
+        Network::Rm { force, networks } => {
+            return Ok(each(&networks, |name| match engine.network_rm(name) {
+                Err(error) if force && error.kind == Kind::NotFound => Ok(()),
+                removed => {
+                    removed?;
+                    Ok(line(name)?)
+                }
+            }));
+        }
+        Network::Prune { force, filter } => prune(engine, force, &filter)?,
+        Network::Connect(flags) => connect(engine, flags)?,
+        Network::Disconnect { force, network, container } => {
+            engine.network_disconnect(&engine.container(&container)?, &network, force)?;
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn connect(engine: &Engine, flags: Connect) -> Result<()> {
+    let wanted = Attachment {
+        network: flags.network,
+        aliases: flags.alias,
+        links: flags.link.iter().map(|text| link(text)).collect(),
+        ipv4: flags.ip,
+        ipv6: flags.ip6,
+        mac: None,
+    };
+    Ok(engine.network_connect(&engine.container(&flags.container)?, wanted)?)
+}
+
+fn meant(flags: CreateFlags) -> Result<CreateNetwork> {
+    let mut subnets = Vec::new();
+    for text in &flags.subnet {
+        let subnet: IpNet = text.parse().map_err(|_| {
+            Error::new(format!("invalid subnet {text}: invalid CIDR block notation"))
+                .fix("write an address and the length of its mask: --subnet 10.200.0.0/24")
+        })?;
+        subnets.push(Subnet {
+            subnet,
+            gateway: flags.gateway.iter().copied().find(|it| subnet.contains(it)),
+            range: flags.ip_range.iter().copied().find(|it| subnet.contains(it)),
+        });
+    }
+    let is_used = |gateway| subnets.iter().any(|it| it.gateway == Some(gateway));
+    if let Some(gateway) = flags.gateway.iter().find(|it| !is_used(**it)) {
+        return Err(Error::new(format!("no matching subnet for gateway {gateway}"))
+            .fix("give the --subnet that it is in"));
+    }
+    if flags.ip_range.iter().any(|range| !subnets.iter().any(|it| it.range == Some(*range))) {
+        return Err(Error::new("no matching subnet for --ip-range")
+            .fix("give the --subnet that it is a part of"));
+    }
+    let pairs = |list: &[String]| list.iter().map(|text| pair(text)).collect::<BTreeMap<_, _>>();
+    Ok(CreateNetwork {
+        name: flags.network,
+        driver: flags.driver,
+        subnets,
+        internal: flags.internal,
+        ipv6: flags.ipv6,
+        attachable: flags.attachable,
+        options: pairs(&flags.options),
+        labels: pairs(&flags.label),
+    })
+}
+
+fn ls(engine: &Engine, flags: &LsNetworks) -> Result<()> {
+    let mut networks = engine.networks()?;
+    let filters: Vec<(String, String)> = flags.filter.iter().map(|text| pair(text)).collect();
+    if let Some((name, _)) = filters.iter().find(|(name, _)| !FILTERS.contains(&name.as_str())) {
+        return Err(Error::new(format!("invalid filter '{name}'"))
+            .fix(format!("known are {}", FILTERS.join(", "))));
+    }
+    networks.retain(|it| FILTERS.iter().all(|name| fits(it, name, &filters)));
+    let id = |it: &NetworkSummary| match flags.no_trunc {
+        true => it.network.id.clone(),
+        false => short(&it.network.id).to_owned(),
+    };
+    if flags.quiet {
+        return networks.iter().try_for_each(|it| line(id(it)));
+    }
+    if flags.format == Format::Json {
+        return networks.iter().try_for_each(|it| line(json_line(it, id(it)).to_string()));
+    }
+    let row = |it: &NetworkSummary| {
+        vec![id(it), it.network.name.clone(), it.driver.to_owned(), it.scope.to_owned()]
+    };
+    let rows: Vec<_> = networks.iter().map(row).collect();
+    table(&["NETWORK ID", "NAME", "DRIVER", "SCOPE"], &rows)
+}
+
+const FILTERS: [&str; 6] = ["name", "id", "driver", "type", "label", "scope"];
+
+/// Of several filters with one name any may fit.
+fn fits(it: &NetworkSummary, name: &str, filters: &[(String, String)]) -> bool {
+    let mut values = filters.iter().filter(|(other, _)| other == name).map(|(_, value)| value);
+    let fits = |value: &String| match name {
+        "name" => it.network.name.contains(value.as_str()),
+        "id" => it.network.id.starts_with(value.as_str()),
+        "driver" => it.driver == value,
+        "scope" => it.scope == value,
+        "type" => (value == "custom") == (it.driver == "bridge" && !it.network.is_default()),
+        _ => has_label(&it.network.labels, value),
+    };
+    filters.iter().all(|(other, _)| other != name) || values.any(fits)
+}
+
+/// `NAME` or `NAME=VALUE`.
+fn has_label(labels: &BTreeMap<String, String>, wanted: &str) -> bool {
+    match wanted.split_once('=') {
+        Some((name, value)) => labels.get(name).is_some_and(|own| own == value),
+        None => labels.contains_key(wanted),
+    }
+}
+
+fn json_line(it: &NetworkSummary, id: String) -> Value {
+    let labels = it.network.labels.iter().map(|(name, value)| format!("{name}={value}"));
+    json!({
+        "CreatedAt": it.network.created, "Driver": it.driver, "ID": id,
+        "IPv6": it.network.ipv6.to_string(), "Internal": it.network.internal.to_string(),
+        "Labels": labels.collect::<Vec<_>>().join(","), "Name": it.network.name,
+        "Scope": it.scope,
+    })
+}
+
+fn short(id: &str) -> &str {
+    id.get(..12).unwrap_or(id)
+}
+
+fn inspect(engine: &Engine, names: &[String]) -> Result<ExitCode> {
+    let mut found = Vec::new();
+    let code = each(names, |name| {
+        found.push(value(&engine.network(name)?));
+        Ok(())
+    });
+    line(format!("{:#}", json!(found)))?;
+    Ok(code)
+}
+
+/// A network in Docker's shape.
+pub fn value(it: &NetworkSummary) -> Value {
+    let network = &it.network;
+    let pools = network.pools.iter().map(|pool| {
+        let mut value = json!({ "Subnet": pool.subnet, "Gateway": pool.gateway });
+        if let Some(range) = pool.range {
+            value["IPRange"] = json!(range);
+        }
+        value
+    });
+    let containers = it.members.iter().map(|member| {
+        let with_mask = |ipv6: bool| {
+            let own = member.addresses().find(|ip| ip.is_ipv6() == ipv6);
+            let length = network.pool(ipv6).map_or(0, |pool| pool.subnet.prefix_len());
+            own.map_or(String::new(), |own| format!("{own}/{length}"))
+        };
+        let value = json!({
+            "Name": member.name, "EndpointID": member.id, "MacAddress": mac(member.mac),
+            "IPv4Address": with_mask(false), "IPv6Address": with_mask(true),
+        });
+        (member.container.clone(), value)
+    });
+    let mut options = network.options.clone();
+    if it.driver == "bridge" {
+        options.insert("com.docker.network.bridge.name".into(), network.bridge.clone());
+    }
+    json!({
+        "Name": network.name, "Id": network.id, "Created": network.created, "Scope": it.scope,
+        "Driver": it.driver, "EnableIPv4": true, "EnableIPv6": network.ipv6,
+        "IPAM": { "Driver": "default", "Options": {}, "Config": pools.collect::<Vec<_>>() },
+        "Internal": network.internal, "Attachable": network.attachable, "Ingress": false,
+        "Containers": containers.collect::<BTreeMap<_, _>>(),
+        "Options": options, "Labels": network.labels,
+    })
+}
+
+/// `02:42:ac:11:00:02`
+pub fn mac(bytes: [u8; 6]) -> String {
+    bytes.map(|byte| format!("{byte:02x}")).join(":")
+}
+
+fn prune(engine: &Engine, force: bool, filters: &[String]) -> Result<()> {
+    let labels: Vec<(String, String)> = filters.iter().map(|text| pair(text)).collect();
+    if let Some((name, _)) = labels.iter().find(|(name, _)| name != "label" && name != "label!") {
+        return Err(Error::new(format!("invalid filter '{name}'")).fix("known is label=.."));
+    }
+    if !force && !confirmed()? {
+        return Ok(());
+    }
+    let is_meant = |network: &mini_docker::network::Network| {
+        labels.iter().all(|(name, value)| has_label(&network.labels, value) == (name == "label"))
+    };
+    let removed = engine.network_prune(&is_meant)?;
+    if !removed.is_empty() {
+        line("Deleted Networks:")?;
+        removed.iter().try_for_each(|network| line(&network.name))?;
+        line("")?;
+    }
+    Ok(())
+}
+
+fn confirmed() -> Result<bool> {
+    let cannot = |error: io::Error| Error::new("cannot ask").io("read", &error);
+    line("WARNING! This will remove all custom networks not used by at least one container.")?;
+    let mut stdout = io::stdout();
+    write!(stdout, "Are you sure you want to continue? [y/N] ")
+        .and_then(|()| stdout.flush())
+        .map_err(cannot)?;
+    let mut answer = String::new();
+    io::stdin().lock().read_line(&mut answer).map_err(cannot)?;
+    Ok(["y", "yes"].contains(&answer.trim().to_ascii_lowercase().as_str()))
+}

@@ -1,0 +1,144 @@
+//! network connect, network disconnect: a container that is there goes into a network, or leaves it.
+
+use std::path::PathBuf;
+
+use ground::Error as Report;
+
+use super::{check_addresses, check_default};
+use crate::{
+    bundle,
+    container::{Identity, Network as Mode, Record},
+    engine::{
+        Engine, Error, Result,
+        plug::{around, needs_resolver, resolver_for},
+    },
+    network::{Attachment, Tenant, resolver},
+};
+
+impl Engine {
+    /// Puts a container into a network; one that runs gets the interface at once.
+    ///
+    /// # Errors
+    /// [`super::super::Kind::Conflict`] when it is in there, or shares another network namespace;
+    /// an address that cannot be had.
+    pub fn network_connect(&self, record: &Record, mut wanted: Attachment) -> Result<()> {
+        let network = self.network(&wanted.network)?.network;
+        if ["host", "none"].contains(&network.name.as_str()) {
+            return Err(shares(
+                "container cannot be disconnected from host network or connected to host network",
+            ));
+        }
+        match record.options.network {
+            Mode::Bridge => {}
+            Mode::None => {
+                return Err(shares(
+                    "container cannot be connected to multiple networks with one of the networks in private (none) mode",
+                ));
+            }
+            Mode::Host | Mode::Container(_) => {
+                return Err(shares(
+                    "container sharing network namespace with another container or host cannot be connected to any other network",
+                ));
+            }
+        }
+        wanted.network.clone_from(&network.name);
+        if network.is_default() {
+            check_default(&wanted)?;
+        } else {
+            check_addresses(&wanted, &network)?;
+        }
+        if attachment(record, &network.name).is_some() {
+            return Err(Error::conflict(
+                Report::new(format!(
+                    "endpoint with name {} already exists in network {}",
+                    record.name, network.name
+                ))
+                .why("a container is in a network once")
+                .fix("disconnect it first, to connect it with other addresses or names"),
+            ));
+        }
+        if let Some(netns) = netns(record) {
+            let tenant = Tenant { id: &record.id, name: &record.name, netns: &netns };
+            self.with_networks(|networks| networks.connect(tenant, &wanted))?;
+        }
+        let record = Record::update(&self.container_layout(record), |record| {
+            record.options.connection.attachments.push(wanted);
+            Ok(record.clone())
+        })?;
+        self.tell_names(&record)
+    }
+
+    /// Takes a container out of a network; one that runs loses the interface at once. With `force`
+    /// also one that is gone, of which something was left.
+    ///
+    /// # Errors
+    /// [`super::super::Kind::NotFound`] when it is not in there.
+    pub fn network_disconnect(&self, record: &Record, network: &str, force: bool) -> Result<()> {
+        let network = self.network(network)?.network;
+        if record.options.network == Mode::Host {
+            return Err(shares(
+                "container cannot be disconnected from host network or connected to host network",
+            ));
+        }
+        if attachment(record, &network.name).is_none() && !force {
+            return Err(Error::not_found(
+                Report::new(format!(
+                    "container {} is not connected to network {}",
+                    record.id, network.name
+                ))
+                .fix("mini-docker inspect CONTAINER shows its networks"),
+            ));
+        }
+        let endpoint = self
+            .ledger()?
+            .of_container(&record.id)
+            .find(|endpoint| endpoint.network == network.id)
+            .cloned();
+        if let Some(endpoint) = endpoint {
+            let netns = netns(record).unwrap_or_default();
+            let tenant = Tenant { id: &record.id, name: &record.name, netns: &netns };
+            self.with_networks(|networks| networks.disconnect(tenant, &endpoint))?;
+        }
+        let record = Record::update(&self.container_layout(record), |record| {
+            record.options.connection.attachments.retain(|it| it.network != network.name);
+            Ok(record.clone())
+        })?;
+        self.tell_names(&record)
+    }
+
+    /// Writes the names of a running container anew, and starts a resolver if it needs one now.
+    fn tell_names(&self, record: &Record) -> Result<()> {
+        let Some(netns) = netns(record) else { return Ok(()) };
+        let ledger = self.ledger()?;
+        let before =
+            std::fs::read_to_string(self.container_layout(record).bundle().join("resolv.conf"));
+        let has_one =
+            before.is_ok_and(|text| text.contains(&crate::engine::plug::RESOLVER.to_string()));
+        if needs_resolver(&ledger, record) && !has_one {
+            // It ends with the container's monitor, not with us.
+            drop(resolver::start(&resolver_for(&self.layout, record, &netns))?);
+        }
+        let mut around = around(&self.layout, &ledger, record)?;
+        // One that has answered so far goes on: programs have read where it is.
+        around.resolver = around.resolver.or(has_one.then_some(crate::engine::plug::RESOLVER));
+        Ok(bundle::write_names(record, &self.layout, &around)?)
+    }
+}
+
+/// The network namespace of a container that runs.
+fn netns(record: &Record) -> Option<PathBuf> {
+    let pid = record.state.pid.filter(|pid| Identity::runs(*pid))?;
+    Some(format!("/proc/{pid}/ns/net").into())
+}
+
+fn attachment<'r>(record: &'r Record, network: &str) -> Option<&'r Attachment> {
+    record.options.connection.attachments.iter().find(|it| it.network == network)
+}
+
+fn shares(what: &str) -> Error {
+    Error::conflict(
+        Report::new(what)
+            .why("what kind of network namespace a container has is settled when it is made")
+            .fix("make it anew with --network NAME"),
+    )
+}

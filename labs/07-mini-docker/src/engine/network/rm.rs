@@ -1,0 +1,32 @@
+//! network rm, network prune: networks that nobody is in any more.
+
+use crate::{
+    engine::{Engine, Result},
+    network::Network,
+};
+
+impl Engine {
+    /// Removes a network.
+    ///
+    /// # Errors
+    /// [`super::super::Kind::NotFound`], [`super::super::Kind::Conflict`] while running containers
+    /// are in it, [`super::super::Kind::Invalid`] for a predefined one.
+    pub fn network_rm(&self, name: &str) -> Result<Network> {
+        Ok(self.with_networks(|networks| networks.remove(name))?)
+    }
+
+    /// Removes all networks that no container uses, also none that is stopped, and that `is_meant`.
+    ///
+    /// # Errors
+    /// As [`Engine::network_rm`].
+    pub fn network_prune(&self, is_meant: &dyn Fn(&Network) -> bool) -> Result<Vec<Network>> {
+        let mut removed = Vec::new();
+        for network in self.ledger()?.networks {
+            let is_used = !self.users_of(&network.name)?.is_empty();
+            if !network.is_default() && !is_used && is_meant(&network) {
+                removed.push(self.network_rm(&network.id)?);
+            }
+        }
+        Ok(removed)
+    }
+}

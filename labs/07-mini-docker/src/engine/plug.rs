@@ -1,0 +1,252 @@
+//! plug: a container that was created gets its networks, before its program begins.
+//!
+//! The monitor does this when the runtime has made the container's namespaces and its first process
+//! waits in them. Where there is no bridge to plug it into, nothing happens.
+
+use std::{
+    net::{IpAddr, Ipv4Addr},
+    os::fd::AsFd,
+    path::PathBuf,
+    process::Child,
+};
+
+use ground::{Error, Result};
+use namespaces::pidfd;
+use nix::{
+    sys::{
+        signal::Signal,
+        wait::{Id, WaitPidFlag, waitid},
+    },
+    unistd::Pid,
+};
+
+use super::links;
+use crate::{
+    bundle::{self, Neighbourhood},
+    container::{Identity, Network, Record},
+    layout::Layout,
+    network::{
+        Endpoint, Lead, Ledger, Networks, Port, Protocol, Publish, Tenant, porter, resolver,
+    },
+};
+
+/// Where the resolver answers, in each container's own network namespace; Docker's address.
+pub const RESOLVER: IpAddr = IpAddr::V4(Ipv4Addr::new(127, 0, 0, 11));
+
+/// The processes that answer for a container.
+#[derive(Debug, Default)]
+pub(super) struct Plug {
+    attendants: Vec<Identity>,
+}
+
+impl Plug {
+    /// Gives the container its interfaces, ports and names.
+    ///
+    /// # Errors
+    /// No such network, an address or a port that is taken, what the kernel said.
+    pub fn put_in(&mut self, layout: &Layout, record: &Record, pid: Pid) -> Result<()> {
+        let connection = &record.options.connection;
+        if record.options.network != Network::Bridge {
+            return Ok(());
+        }
+        let leads = self.open_ports(layout, record)?;
+        let netns = PathBuf::from(format!("/proc/{pid}/ns/net"));
+        let tenant = Tenant { id: &record.id, name: &record.name, netns: &netns };
+        let is_alive = is_alive(layout);
+        let networks = Networks::new(layout, &is_alive);
+        networks.enter(tenant, &connection.attachments, &leads)?;
+        let ledger = networks.look()?;
+        if needs_resolver(&ledger, record) {
+            self.attend(&resolver::start(&resolver_for(layout, record, &netns))?)?;
+        }
+        bundle::write_names(record, layout, &around(layout, &ledger, record)?)
+    }
+
+    /// The container has ended: nothing of its networks stays.
+    ///
+    /// # Errors
+    /// What the kernel said about the host's side.
+    pub fn pull_out(&mut self, layout: &Layout, record: &Record) -> Result<()> {
+        if record.options.network != Network::Bridge {
+            return Ok(());
+        }
+        for attendant in self.attendants.drain(..) {
+            end(&attendant);
+        }
+        let is_alive = is_alive(layout);
+        Networks::new(layout, &is_alive).leave(&record.id)
+    }
+
+    fn attend(&mut self, attendant: &Child) -> Result<()> {
+        let pid = i32::try_from(attendant.id()).unwrap_or(0);
+        self.attendants.push(Identity::of(Pid::from_raw(pid))?);
+        Ok(())
+    }
+
+    /// What is to be known when the monitor has forgotten everything else; one line.
+    pub fn note(&self) -> String {
+        serde_json::to_string(&self.attendants).unwrap_or_default()
+    }
+
+    /// What was [noted](Self::note).
+    pub fn recall(note: &str) -> Self {
+        Self { attendants: serde_json::from_str(note).unwrap_or_default() }
+    }
+
+    fn open_ports(&mut self, layout: &Layout, record: &Record) -> Result<Vec<Lead>> {
+        let ports = published(record);
+        if ports.is_empty() {
+            return Ok(Vec::new());
+        }
+        let request = porter::Request {
+            root: layout.root().to_owned(),
+            container: record.id.clone(),
+            monitor: Pid::this().as_raw(),
+            ports,
+        };
+        let (porter, leads) =
+            porter::start(&request).map_err(|error| port_taken(layout, record, error))?;
+        self.attend(&porter)?;
+        Ok(leads)
+    }
+}
+
+/// Ends an attendant, and waits: its ports are to be free when we say that the container has ended.
+fn end(attendant: &Identity) {
+    let Some(pidfd) = attendant.open() else { return };
+    let _ = pidfd::send_signal(&pidfd, Signal::SIGKILL);
+    let _ = waitid(Id::PIDFd(pidfd.as_fd()), WaitPidFlag::WEXITED);
+}
+
+/// Docker's words, and whose the port is where that is one of ours.
+fn port_taken(layout: &Layout, record: &Record, error: Error) -> Error {
+    let ledger = crate::network::ledger::read(layout).unwrap_or_default();
+    let what = error.what.trim_start_matches("failed to bind port ").to_owned();
+    let (address, _) = what.rsplit_once('/').unwrap_or((&what, ""));
+    let is_it = |lead: &Lead| {
+        address == std::net::SocketAddr::new(lead.host_ip, lead.host_port).to_string()
+    };
+    let endpoint =
+        format!("driver failed programming external connectivity on endpoint {}", record.name);
+    let owner = ledger.published.iter().find(|it| it.container != record.id && is_it(&it.lead));
+    let owner = owner.and_then(|it| Record::read(&layout.container(&it.container)).ok().flatten());
+    match owner {
+        Some(owner) => Error {
+            what: format!("{endpoint}: Bind for {address} failed: port is already allocated"),
+            why: Some(format!("the container {} has it", owner.name)),
+            fix: Some(format!(
+                "stop that one (mini-docker stop {}), or publish another port of the host",
+                owner.name
+            )),
+            ..error
+        },
+        None => Error { what: format!("{endpoint}: {}", error.what), ..error },
+    }
+}
+
+/// Every port that is to be published: those that were named, and with `-P` all others that the
+/// image or the user exposes.
+pub(super) fn published(record: &Record) -> Vec<Publish> {
+    let connection = &record.options.connection;
+    let mut all = connection.publish.clone();
+    if connection.publish_all {
+        for port in exposed(record) {
+            if !all.iter().any(|publish| publish.port == port) {
+                all.push(Publish { host_ip: None, host_ports: None, port });
+            }
+        }
+    }
+    all
+}
+
+/// The ports that the image or the user says the program listens on.
+pub fn exposed(record: &Record) -> Vec<Port> {
+    let of_image = record.config.exposed_ports.iter().flatten().filter_map(|(text, _)| {
+        let (number, protocol) = text.split_once('/').unwrap_or((text, "tcp"));
+        let protocol = if protocol == "udp" { Protocol::Udp } else { Protocol::Tcp };
+        Some(Port { number: number.parse().ok()?, protocol })
+    });
+    let connection = &record.options.connection;
+    let of_user = connection.expose.iter().copied();
+    let published = connection.publish.iter().map(|publish| publish.port);
+    let mut all: Vec<_> = of_image.chain(of_user).chain(published).collect();
+    all.sort_unstable();
+    all.dedup();
+    all
+}
+
+/// Whether somebody watches over a container of this store.
+pub(super) fn is_alive(layout: &Layout) -> impl Fn(&str) -> bool + use<> {
+    let layout = layout.clone();
+    move |id| {
+        let record = Record::read(&layout.container(id)).ok().flatten();
+        record.and_then(|it| it.state.monitor).is_some_and(|monitor| monitor.is_alive())
+    }
+}
+
+/// The path of the network namespace that the container shares, if it shares one.
+///
+/// # Errors
+/// When the other container does not run.
+pub(super) fn joined(layout: &Layout, record: &Record) -> Result<Option<String>> {
+    let Some(id) = record.options.network.joined() else { return Ok(None) };
+    let other = Record::read(&layout.container(id))?;
+    let pid = other.as_ref().and_then(|it| it.state.pid).filter(|pid| Identity::runs(*pid));
+    let name = other.as_ref().map_or(id, |other| other.name.as_str());
+    match pid {
+        Some(pid) => Ok(Some(format!("/proc/{pid}/ns/net"))),
+        None => Err(Error::new(format!("cannot join network of a non running container: {id}"))
+            .why("a network namespace ends with its processes")
+            .fix(format!("start the other one first: mini-docker start {name}"))),
+    }
+}
+
+/// Names are answered in networks that somebody made; and where this host asks itself for names,
+/// which from inside would be somebody else.
+pub(super) fn needs_resolver(ledger: &Ledger, record: &Record) -> bool {
+    let servers = match record.options.connection.dns.as_slice() {
+        [] => bundle::name_servers(),
+        servers => servers.to_vec(),
+    };
+    let is_named = |endpoint: &Endpoint| {
+        ledger.network(&endpoint.network).is_some_and(|network| !network.is_default())
+    };
+    ledger.of_container(&record.id).any(is_named) || servers.iter().any(IpAddr::is_loopback)
+}
+
+/// What a resolver for this container is told.
+pub(super) fn resolver_for(
+    layout: &Layout,
+    record: &Record,
+    netns: &std::path::Path,
+) -> resolver::Request {
+    let monitor = record.state.monitor.as_ref().map_or(Pid::this().as_raw(), |it| it.pid);
+    resolver::Request {
+        root: layout.root().to_owned(),
+        container: record.id.clone(),
+        monitor,
+        netns: netns.to_owned(),
+        address: RESOLVER,
+        servers: record.options.connection.dns.clone(),
+    }
+}
+
+/// Who is around a container, from the ledger.
+pub(super) fn around(layout: &Layout, ledger: &Ledger, record: &Record) -> Result<Neighbourhood> {
+    let first = ledger.entrance(&record.id);
+    let network = first.and_then(|endpoint| ledger.network(&endpoint.network));
+    Ok(Neighbourhood {
+        own: ledger.of_container(&record.id).flat_map(Endpoint::addresses).collect(),
+        others: links::hosts(layout, ledger, record)?,
+        gateway: network.and_then(|it| it.pools.first()).map(|pool| pool.gateway),
+        resolver: needs_resolver(ledger, record).then_some(RESOLVER),
+    })
+}
+
+/// Is the resolver of a container, in a process of its own.
+///
+/// # Errors
+/// When nobody can be told what went wrong.
+pub fn resolve() -> Result<()> {
+    resolver::run(bundle::name_servers)
+}

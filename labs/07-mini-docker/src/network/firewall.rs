@@ -1,0 +1,221 @@
+//! Firewall: the program that hands our rules to the kernel's netfilter.
+//!
+//! nft(8) where there is one. Rules of iptables(8) and of nft are asked one after the other, and who
+//! drops wins; so where iptables forwards nothing by default, as on a machine with Docker, only a
+//! rule in *its* chain lets our packets through, and iptables it is.
+
+use std::{
+    io::Write,
+    process::{Command, Stdio},
+};
+
+use ground::{Error, Result};
+use serde::{Deserialize, Serialize};
+
+use super::rules::{Plan, Rules};
+
+/// A program that changes rules.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Program {
+    /// nft(8).
+    Nft,
+    /// iptables(8) and ip6tables(8).
+    Iptables,
+}
+
+/// Which program to use on this machine.
+///
+/// # Errors
+/// When there is none.
+pub fn find() -> Result<Program> {
+    let forward = output("nft", &["list", "chain", "ip", "filter", "FORWARD"]);
+    let has_nft = !matches!(&forward, Err(Failed::NotStarted(_)));
+    // The older kind of tables is not nft's to see (man 8 xtables-legacy).
+    let older = std::fs::read_to_string("/proc/net/ip_tables_names");
+    let older = older.is_ok_and(|names| names.lines().any(|name| name == "filter"));
+    let nothing_passes = forward.is_ok_and(|chain| chain.contains("policy drop"));
+    if has_nft && !older && !nothing_passes {
+        return Ok(Program::Nft);
+    }
+    match output("iptables", &["-w", "-S", "FORWARD"]) {
+        Ok(_) => Ok(Program::Iptables),
+        Err(_) if has_nft => Ok(Program::Nft),
+        Err(error) => Err(error.report().fix(
+            "install nftables (apt-get install nftables) or iptables; or do without: \
+             --network none, --network host, or a network made with --internal",
+        )),
+    }
+}
+
+/// The text that `program` would be given.
+pub fn rules(program: Program, plan: &Plan<'_>) -> Rules {
+    match program {
+        Program::Nft => plan.nft(),
+        Program::Iptables => plan.iptables(false) + &plan.iptables(true),
+    }
+}
+
+/// Replaces our rules; `first` where there are none of ours yet.
+///
+/// # Errors
+/// What the program said.
+pub fn apply(program: Program, plan: &Plan<'_>, first: bool) -> Result<()> {
+    if program == Program::Nft {
+        return feed("nft", &["-f", "-"], &plan.nft());
+    }
+    for (ipv6, [tables, restore]) in FAMILIES {
+        // A kernel without IPv6 has no such tables, and nothing to be filtered there.
+        if ipv6 && output(tables, &["-w", "-S", "FORWARD"]).is_err() {
+            continue;
+        }
+        if first {
+            remove_iptables(tables, plan);
+        }
+        feed(restore, &["-w", "--noflush"], &plan.iptables(ipv6))?;
+        if first {
+            for (table, words) in jumps(plan, ipv6) {
+                let [chain, rest @ ..] = words.as_slice() else { continue };
+                let mut args = vec!["-w", "-t", table, "-I", chain];
+                args.extend(rest.iter().map(String::as_str));
+                output(tables, &args).map_err(Failed::report)?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Takes all our rules away; fine when there are none.
+///
+/// # Errors
+/// What nft said.
+pub fn remove(program: Program, plan: &Plan<'_>) -> Result<()> {
+    if program == Program::Nft {
+        let table = plan.table();
+        return feed(
+            "nft",
+            &["-f", "-"],
+            &format!("table inet {table} {{}}\ndelete table inet {table}\n"),
+        );
+    }
+    for (_, [tables, _]) in FAMILIES {
+        remove_iptables(tables, plan);
+    }
+    Ok(())
+}
+
+const FAMILIES: [(bool, [&str; 2]); 2] =
+    [(false, ["iptables", "iptables-restore"]), (true, ["ip6tables", "ip6tables-restore"])];
+
+/// The rules in the chains of others that lead to ours.
+fn jumps(plan: &Plan<'_>, ipv6: bool) -> Vec<(&'static str, Vec<String>)> {
+    let [ports, post, forward] = plan.chains();
+    let loopback = if ipv6 { "::1/128" } else { "127.0.0.0/8" };
+    let words = |text: String| text.split(' ').map(str::to_owned).collect();
+    vec![
+        ("nat", words(format!("PREROUTING -m addrtype --dst-type LOCAL -j {ports}"))),
+        ("nat", words(format!("OUTPUT ! -d {loopback} -m addrtype --dst-type LOCAL -j {ports}"))),
+        ("nat", words(format!("POSTROUTING -j {post}"))),
+        ("filter", words(format!("FORWARD -j {forward}"))),
+    ]
+}
+
+/// What is not there cannot be taken away, and that is fine.
+fn remove_iptables(tables: &str, plan: &Plan<'_>) {
+    for (table, words) in jumps(plan, tables.starts_with("ip6")) {
+        let mut args = vec!["-w", "-t", table, "-D"];
+        args.extend(words.iter().map(String::as_str));
+        let _ = output(tables, &args);
+    }
+    let [ports, post, forward] = plan.chains();
+    for (table, chain) in [("nat", &ports), ("nat", &post), ("filter", &forward)] {
+        for what in ["-F", "-X"] {
+            let _ = output(tables, &["-w", "-t", table, what, chain]);
+        }
+    }
+}
+
+fn feed(program: &str, args: &[&str], text: &str) -> Result<()> {
+    let mut command = command(program);
+    let not_started = |error| Failed::NotStarted(format!("execute {program}: {error}")).report();
+    let mut child = command.args(args).stdin(Stdio::piped()).spawn().map_err(not_started)?;
+    let written = child.stdin.take().map_or(Ok(()), |mut stdin| stdin.write_all(text.as_bytes()));
+    let output = child.wait_with_output().map_err(not_started)?;
+    if output.status.success() && written.is_ok() {
+        return Ok(());
+    }
+    Err(refused(program, &output.stderr).report())
+}
+
+fn output(program: &str, args: &[&str]) -> Result<String, Failed> {
+    let output = command(program).args(args).stdin(Stdio::null()).output();
+    let output =
+        output.map_err(|error| Failed::NotStarted(format!("execute {program}: {error}")))?;
+    match output.status.success() {
+        true => Ok(String::from_utf8_lossy(&output.stdout).into_owned()),
+        false => Err(refused(program, &output.stderr)),
+    }
+}
+
+/// Where these programs lie is not in everybody's PATH.
+fn command(program: &str) -> Command {
+    let path = std::env::var("PATH").unwrap_or_default();
+    let mut command = Command::new(program);
+    command.env("PATH", format!("/usr/sbin:/sbin:{path}"));
+    command.stdout(Stdio::piped()).stderr(Stdio::piped());
+    command
+}
+
+/// Why a program did not do it.
+#[derive(Debug)]
+enum Failed {
+    /// It is not there.
+    NotStarted(String),
+    /// It said so.
+    Refused(String),
+}
+
+impl Failed {
+    fn report(self) -> Error {
+        let error = Error::new("cannot set up network address translation");
+        match self {
+            Self::NotStarted(why) => {
+                error.why(why).fix("install nftables (apt-get install nftables) or iptables")
+            }
+            Self::Refused(why) => error.why(why).fix(
+                "run as root; the kernel needs nf_tables or ip_tables with NAT (modprobe nf_nat)",
+            ),
+        }
+    }
+}
+
+fn refused(program: &str, said: &[u8]) -> Failed {
+    let said = String::from_utf8_lossy(said);
+    let first = said.lines().find(|line| !line.trim().is_empty()).unwrap_or("it did not say why");
+    Failed::Refused(format!("{program}: {first}"))
+}
+
+/// In the namespace that this thread is in, which is a container's: leads questions for names to
+/// the port that a resolver got. Goes with the namespace.
+///
+/// # Errors
+/// What the programs said.
+pub(super) fn lead_names(from: std::net::SocketAddr, port: u16) -> Result<()> {
+    let (ip, domain) = (from.ip(), from.port());
+    let nft = format!(
+        "table ip mini-docker-names {{\n  chain output {{\n    type nat hook output priority -100\n    \
+         ip daddr {ip} udp dport {domain} dnat to {ip}:{port}\n    \
+         ip daddr {ip} tcp dport {domain} dnat to {ip}:{port}\n  }}\n}}\n"
+    );
+    if feed("nft", &["-f", "-"], &nft).is_ok() {
+        return Ok(());
+    }
+    let rule = |protocol: &str| {
+        format!(
+            "-A OUTPUT -d {ip}/32 -p {protocol} -m {protocol} --dport {domain} -j DNAT \
+             --to-destination {ip}:{port}\n"
+        )
+    };
+    let rules = format!("*nat\n{}{}COMMIT\n", rule("udp"), rule("tcp"));
+    feed("iptables-restore", &["-w", "--noflush"], &rules)
+}

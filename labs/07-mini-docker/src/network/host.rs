@@ -1,0 +1,215 @@
+//! The host's side: bridges, settings and rules, made to look like the ledger.
+//!
+//! A bridge exists while somebody is in its network, a rule while there is a bridge, and a setting
+//! goes back to what it was when the last one goes: a machine without containers is as it was
+//! before. What is going to be made is written down first, so that it is known to whoever finds it.
+
+use ground::{Error, Result};
+use ipnet::IpNet;
+
+use super::{
+    firewall,
+    ipam::{Pool, free_subnet, overlap},
+    ledger::{Host, Ledger, Network, Open},
+    link::Links,
+    netns::{Netns, set_sysctl, sysctl},
+    rules::Plan,
+};
+
+/// How many stores may have a default bridge on one machine.
+const BRIDGES: usize = 100;
+
+/// Makes what the ledger says, and takes away what it does not say any more. Idempotent.
+///
+/// # Errors
+/// What the kernel or the program with the rules said.
+pub fn settle(open: &mut Open<'_>, tag: &str) -> Result<()> {
+    forget_another_boot(&mut open.ledger)?;
+    let used = used(&open.ledger);
+    let host = &open.ledger.host;
+    if used.is_empty() && host.bridges.is_empty() && host.settings.is_empty() {
+        return open.write();
+    }
+    let links = Links::here()?;
+    // The kernel takes its time to remove a namespace, and its interfaces would answer so long.
+    for endpoint in std::mem::take(&mut open.ledger.gone) {
+        links.remove(&endpoint.veth)?;
+    }
+    for id in used {
+        make_bridge(open, &links, &id, tag)?;
+    }
+    change_settings(open)?;
+    apply_rules(open, tag)?;
+    remove_bridges(open, &links)?;
+    restore_settings(open)?;
+    open.write()
+}
+
+/// In another namespace, or after a boot, nothing of what we made is there.
+fn forget_another_boot(ledger: &mut Ledger) -> Result<()> {
+    let boot = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
+    let here = format!("{} {}", boot.trim(), Netns::own()?.id()?);
+    if ledger.host.namespace != here {
+        ledger.host = Host { namespace: here, ..Host::default() };
+    }
+    Ok(())
+}
+
+/// The networks that somebody is in.
+fn used(ledger: &Ledger) -> Vec<String> {
+    let is_used = |network: &&Network| ledger.members(&network.id).next().is_some();
+    ledger.networks.iter().filter(is_used).map(|network| network.id.clone()).collect()
+}
+
+fn make_bridge(open: &mut Open<'_>, links: &Links, id: &str, tag: &str) -> Result<()> {
+    let Some(network) = open.ledger.network(id).cloned() else { return Ok(()) };
+    if open.ledger.host.bridges.contains(&network.bridge) && links.find(&network.bridge)?.is_some()
+    {
+        return Ok(());
+    }
+    let network = match network.is_default() {
+        true => on_free_ground(open, links, network)?,
+        false => network,
+    };
+    let alias = format!("mini-docker {tag}");
+    if let Some(there) = links.find(&network.bridge)? {
+        if there.alias.as_deref() != Some(&alias) {
+            return Err(Error::new(format!("cannot make the bridge {}", network.bridge))
+                .why("an interface of that name is there, and it is not ours")
+                .fix("remove the network and make it again"));
+        }
+        links.remove(&network.bridge)?;
+    }
+    open.ledger.host.bridges.push(network.bridge.clone());
+    open.write()?;
+    let bridge = links.add_bridge(&network.bridge, &alias, network.mtu())?;
+    for pool in &network.pools {
+        links.add_address(&bridge, address(pool.gateway, pool)?)?;
+    }
+    Ok(())
+}
+
+/// An address with the mask of its network, as an interface wants it.
+///
+/// # Errors
+/// None: the mask is one already.
+pub fn address(address: std::net::IpAddr, pool: &Pool) -> Result<IpNet> {
+    IpNet::new(address, pool.subnet.prefix_len())
+        .map_err(|_| Error::new(format!("{} is no network", pool.subnet)))
+}
+
+/// The default network belongs to nobody before it is used, so its bridge's name and its subnet may
+/// give way to what somebody else has made meanwhile.
+fn on_free_ground(open: &mut Open<'_>, links: &Links, network: Network) -> Result<Network> {
+    let there = links.all()?;
+    let is_free = |name: &String| !there.iter().any(|link| link.name == *name);
+    let names = std::iter::once(network.bridge.clone());
+    let mut names = names.chain((0..BRIDGES).map(|number| format!("mini{number}")));
+    let bridge = names.find(is_free).ok_or_else(|| {
+        Error::new("cannot make the default bridge").why("mini0 to mini99 are taken")
+    })?;
+    let taken = links.destinations()?;
+    let free = |pool: &Pool| !taken.iter().any(|other| overlap(pool.subnet, *other));
+    let mut network = Network { bridge, ..network };
+    let members: Vec<_> = open.ledger.members(&network.id).map(|it| it.id.clone()).collect();
+    if !network.pools.iter().all(free) {
+        let others: Vec<_> = open
+            .ledger
+            .networks
+            .iter()
+            .filter(|other| other.id != network.id)
+            .flat_map(|other| &other.pools)
+            .map(|pool| pool.subnet)
+            .collect();
+        let pool = Pool::of(free_subnet(&[taken, others].concat())?);
+        network.pools = vec![pool];
+        // Nobody has their addresses yet: the bridge was not there.
+        let mut given = Vec::new();
+        for endpoint in open.ledger.endpoints.iter_mut().filter(|it| members.contains(&it.id)) {
+            let address = pool.allocate(None, &given)?;
+            given.push(address);
+            if let std::net::IpAddr::V4(address) = address {
+                endpoint.ipv4 = Some(address);
+                endpoint.mac = super::ipam::mac(address);
+            }
+        }
+    }
+    if let Some(own) = open.ledger.networks.iter_mut().find(|it| it.id == network.id) {
+        *own = network.clone();
+    }
+    Ok(network)
+}
+
+/// Settings that forwarding takes, for a network with and without IPv6.
+const FORWARD: [(bool, &str); 2] = [(false, IPV4), (true, IPV6)];
+const IPV4: &str = "ipv4/ip_forward";
+const IPV6: &str = "ipv6/conf/all/forwarding";
+
+fn change_settings(open: &mut Open<'_>) -> Result<()> {
+    for (ipv6, name) in FORWARD {
+        let needed = used(&open.ledger).iter().any(|id| {
+            let network = open.ledger.network(id);
+            network.is_some_and(|it| !it.internal && it.pool(ipv6).is_some())
+        });
+        if !needed || open.ledger.host.settings.contains_key(name) || sysctl(name)? != "0" {
+            continue;
+        }
+        open.ledger.host.settings.insert(name.to_owned(), "0".to_owned());
+        open.write()?;
+        set_sysctl(name, "1")?;
+    }
+    Ok(())
+}
+
+fn restore_settings(open: &mut Open<'_>) -> Result<()> {
+    if used(&open.ledger).is_empty() {
+        for (name, value) in std::mem::take(&mut open.ledger.host.settings) {
+            set_sysctl(&name, &value)?;
+        }
+    }
+    Ok(())
+}
+
+fn apply_rules(open: &mut Open<'_>, tag: &str) -> Result<()> {
+    let nothing_else = open.ledger.host.settings.contains_key(IPV4);
+    let plan = Plan { tag, ledger: &open.ledger, nothing_else };
+    let has = open.ledger.host.firewall;
+    if used(&open.ledger).is_empty() {
+        if let Some(program) = has {
+            firewall::remove(program, &plan)?;
+        }
+        open.ledger.host.firewall = None;
+        open.ledger.host.rules.clear();
+        return Ok(());
+    }
+    let program = match has {
+        Some(program) => program,
+        None => firewall::find()?,
+    };
+    let rules = firewall::rules(program, &plan);
+    if has.is_some() && rules == open.ledger.host.rules {
+        return Ok(());
+    }
+    // Written first: rules that nobody knows of would stay for ever.
+    let first = has.is_none();
+    open.ledger.host.firewall = Some(program);
+    open.ledger.host.rules.clear();
+    open.write()?;
+    let plan = Plan { tag, ledger: &open.ledger, nothing_else };
+    firewall::apply(program, &plan, first)?;
+    open.ledger.host.rules = rules;
+    Ok(())
+}
+
+fn remove_bridges(open: &mut Open<'_>, links: &Links) -> Result<()> {
+    let used = used(&open.ledger);
+    let wanted: Vec<_> = used.iter().filter_map(|id| open.ledger.network(id)).collect();
+    let is_wanted = |name: &String| wanted.iter().any(|network| network.bridge == *name);
+    let (stay, go): (Vec<_>, Vec<_>) =
+        open.ledger.host.bridges.iter().cloned().partition(is_wanted);
+    for bridge in go {
+        links.remove(&bridge)?;
+    }
+    open.ledger.host.bridges = stay;
+    Ok(())
+}

@@ -1,0 +1,166 @@
+//! Networks, in a network namespace that stands for the host: bridges, ports, names, and that
+//! nothing of them stays.
+
+use testbed::{Host, needs};
+
+use crate::world::{on_own_host, turn};
+
+/// Runs a script in a network of its own and compares what it says, line by line; nothing may be
+/// left of it, neither there nor here.
+#[track_caller]
+fn says(script: &str, expected: &str) {
+    let _turn = turn(testbed::Place::Root);
+    let before = Host::now();
+    let output = on_own_host(script);
+    let lines = |text: &str| -> Vec<String> {
+        text.lines().map(|line| line.trim().to_owned()).filter(|line| !line.is_empty()).collect()
+    };
+    assert_eq!(lines(output.success()), lines(expected), "{output}");
+    before.assert_unchanged();
+}
+
+/// A web server that says who it is.
+const WEB: &str = r#"
+    web() {
+        name=$1; shift
+        md run -d --name $name "$@" $I sh -c "mkdir -p /www; echo I am $name > /www/index.html; exec busybox httpd -f -p 80 -h /www" > /dev/null
+        until md exec $name busybox wget -qO /dev/null http://127.0.0.1/ 2> /dev/null; do sleep 0.05; done
+    }
+    # Answers each datagram with the same.
+    ECHO='
+import socket
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); s.bind(("", 5300)); print("ready", flush=True)
+while True:
+    data, who = s.recvfrom(999); s.sendto(data, who)'
+    pid() { md inspect $1 | sed -n 's/.*"Pid": \([0-9]*\).*/\1/p'; }
+    get() { busybox wget -qO- "$@" 2>&1; }
+    md pull -q $I > /dev/null
+"#;
+
+#[test]
+fn the_default_network_gives_an_address_and_goes_with_its_last_container() {
+    needs!(Root, Program("nft"), Program("ip"));
+    says(
+        &format!(
+            r#"{WEB}
+            md run --rm --network bridge $I sh -c 'busybox ip -4 -o address show eth0; busybox ip route; cat /etc/resolv.conf; hostname > /h; grep -c "172.17.0.2.$(cat /h)" /etc/hosts' | sed 's/ brd.*//; /^nameserver/d; /^options/d; /^search/d'
+            md network ls -q --filter name=bridge | wc -l
+            md run --rm --network none $I busybox ip -o link | cut -d: -f2
+            web ann --network bridge; web bob --net bridge
+            md exec ann busybox wget -qO- http://172.17.0.3/
+            md inspect bob | grep -oE '"(IPAddress|Gateway|MacAddress|IPPrefixLen)".*' | sort -u
+            ip -br link | grep -c veth
+            md stop -t 0 ann > /dev/null
+            ip -br link | grep -c veth
+            md start ann > /dev/null; md exec ann busybox ip -4 -o address show eth0 | grep -o 'inet [0-9.]*'
+            md run --rm --network container:bob $I busybox wget -qO- http://127.0.0.1/
+            md run --rm --network container:bob $I cat /etc/hosts | grep -c 172.17.0.3
+            md run --rm --network host $I busybox ip -br link 2>&1 | grep -c mini0 || true
+            "#
+        ),
+        r#"
+        2: eth0    inet 172.17.0.2/16
+        default via 172.17.0.1 dev eth0
+        172.17.0.0/16 dev eth0 scope link  src 172.17.0.2
+        1
+        1
+        lo
+        I am bob
+        "Gateway": "172.17.0.1",
+        "IPAddress": "172.17.0.3",
+        "IPPrefixLen": 16,
+        "MacAddress": "02:42:ac:11:00:03",
+        2
+        1
+        inet 172.17.0.2
+        I am bob
+        1
+        0
+        "#,
+    );
+}
+
+#[test]
+fn a_published_port_is_reached_from_everywhere() {
+    needs!(Root, Program("nft"), Program("ip"));
+    says(
+        &format!(
+            r#"{WEB}
+            web ann --network bridge -p 8080:80 -p 127.0.0.1::80/tcp -p 5300-5301:5300-5301/udp --expose 99
+            md port ann | sed 's/:[0-9]*$/:N/' | grep -v '530[01]/udp -> .::' | grep -v 5301 | sort -u
+            md port ann 80 | sed -n 's/0.0.0.0:\(.*\)/\1/p'
+            fails md port ann 81 2>&1 | grep -E 'error|='
+            md ps --format json | grep -o '99/tcp'
+            get http://127.0.0.1:8080/; get http://[::1]:8080/; get http://172.17.0.1:8080/
+            get http://127.0.0.1:$(md port ann 80 | sed -n 's/127.0.0.1://p')/
+            md exec ann busybox wget -qO- http://172.17.0.1:8080/
+            web bob --network bridge; md exec bob busybox wget -qO- http://172.17.0.1:8080/
+            nsenter -t $(pid ann) -n python3 -c "$ECHO" > echoing & echo=$!; until grep -q . echoing 2> /dev/null; do sleep 0.05; done
+            for ip in 127.0.0.1 ::1 172.17.0.1; do
+                timeout 5 bash -c "exec 3<> /dev/udp/$ip/5300; echo from $ip >&3; head -n 1 <&3"
+            done
+            fails md run --rm --network bridge -p 8080:80 --name cid $I true 2>&1 | grep -v ' see'
+            busybox nc -l -p 8081 & sleep 0.1
+            fails md run --rm --network bridge -p 8081:80 --name cid $I true 2>&1 | grep -v ' see'
+            kill $!
+            md rm -f ann > /dev/null; kill $echo
+            md run --rm --network bridge -p 8080:80 --name cid $I echo free again
+            md run -d --name dan --network bridge -P --expose 7 $I sleep 100 > /dev/null; md port dan | grep -c '^7/tcp -> .*:[0-9]'
+            "#
+        ),
+        r#"
+        5300/udp -> 0.0.0.0:N
+        80/tcp -> 0.0.0.0:N
+        80/tcp -> 127.0.0.1:N
+        80/tcp -> [::]:N
+        8080
+        error: No public port '81/tcp' published for ann
+        = 1
+        99/tcp
+        I am ann
+        I am ann
+        I am ann
+        I am ann
+        I am ann
+        I am ann
+        from 127.0.0.1
+        from ::1
+        from 172.17.0.1
+        error: driver failed programming external connectivity on endpoint cid: Bind for 0.0.0.0:8080 failed: port is already allocated
+        why: the container ann has it
+        fix: stop that one (mini-docker stop ann), or publish another port of the host
+        = 125
+        error: driver failed programming external connectivity on endpoint cid: failed to bind port 0.0.0.0:8081/tcp
+        why: bind(0.0.0.0:8081) = EADDRINUSE (Address already in use)
+        fix: find out who listens there (ss -lnp sport = :8081), or publish another port
+        = 125
+        free again
+        2
+        "#,
+    );
+}
+
+#[test]
+fn a_killed_monitor_leaves_what_the_next_command_sweeps() {
+    needs!(Root, Program("nft"), Program("ip"));
+    says(
+        &format!(
+            r#"{WEB}
+            for trial in 1 2; do
+                web ann --network bridge -p 8080:80
+                kill -9 $(md inspect ann | sed -n 's/.*"MonitorPid": \([0-9]*\).*/\1/p')
+                until md ps -a | grep -q 'Exited (255)'; do sleep 0.02; done
+                links | diff before - && echo swept
+                until md start ann 2> /dev/null; do sleep 0.02; done
+                md rm -f ann > /dev/null
+            done
+            "#
+        ),
+        "
+        swept
+        ann
+        swept
+        ann
+        ",
+    );
+}
