@@ -164,3 +164,173 @@ fn a_killed_monitor_leaves_what_the_next_command_sweeps() {
         ",
     );
 }
+
+/// A network beside the host, with a machine in it that is reached through it: `outside CMD`. It has
+/// the address 203.0.113.2, the host 203.0.113.1.
+const WORLD: &str = r#"
+    unshare -n sleep 1000 & world=$!
+    until [ "$(readlink /proc/$world/ns/net)" != "$(readlink /proc/self/ns/net)" ]; do sleep 0.02; done
+    ip link add up0 type veth peer name eth0 netns $world
+    ip address add 203.0.113.1/24 dev up0; ip link set up0 up
+    outside() { nsenter -t $world -n "$@"; }
+    outside ip link set lo up; outside ip address add 203.0.113.2/24 dev eth0; outside ip link set eth0 up
+    links > before
+    end_of_world() { ip link del up0; kill $world; wait $world 2> /dev/null || true; links > before; }
+"#;
+
+#[test]
+fn the_world_is_reached_by_masquerade_and_comes_in_only_by_published_ports() {
+    needs!(Root, Program("nft"), Program("ip"), Program("python3"));
+    says(
+        &format!(
+            r#"{WEB}{WORLD}
+            # Says whom it is asked by.
+            nsenter -t $world -n python3 -c '
+import socket
+s = socket.create_server(("", 99)); print("ready", flush=True)
+while True:
+    c, who = s.accept(); c.sendall((who[0] + "\n").encode()); c.close()' > asked & asked=$!
+            until grep -q . asked 2> /dev/null; do sleep 0.05; done
+            cat /proc/sys/net/ipv4/ip_forward
+            web ann --network bridge -p 8080:80
+            cat /proc/sys/net/ipv4/ip_forward
+            echo masqueraded:
+            md exec ann busybox nc 203.0.113.2 99 < /dev/null
+            echo published:
+            outside busybox wget -qO- http://203.0.113.1:8080/
+            echo not otherwise:
+            outside ip route add 172.17.0.0/16 via 203.0.113.1
+            outside timeout 1 busybox wget -qO- http://172.17.0.2/ || echo refused
+            echo internal:
+            md network create --internal back > /dev/null
+            web bob --network back
+            md exec bob busybox ip route | cut -d' ' -f1,3
+            fails md exec bob busybox nc -w 1 203.0.113.2 99 < /dev/null 2> /dev/null
+            echo apart:
+            fails md exec ann busybox nc -w 1 172.18.0.2 80 < /dev/null 2> /dev/null
+            kill $asked; md rm -f ann bob > /dev/null
+            cat /proc/sys/net/ipv4/ip_forward
+            end_of_world
+            "#
+        ),
+        "
+        0
+        1
+        masqueraded:
+        203.0.113.1
+        published:
+        I am ann
+        not otherwise:
+        refused
+        internal:
+        172.18.0.0/16 eth0
+        = 1
+        apart:
+        = 1
+        0
+        ",
+    );
+}
+
+#[test]
+fn iptables_does_it_where_there_is_no_nft() {
+    needs!(Root, Program("iptables"), Program("ip"));
+    says(
+        &format!(
+            r#"{WEB}
+            mount --bind /dev/null $(readlink -f $(command -v nft))
+            both() {{ iptables "$@"; ip6tables "$@"; }}
+            for table in filter nat; do both -t $table -N seen; both -t $table -X seen; done
+            for chain in PREROUTING OUTPUT POSTROUTING; do both -t nat -A $chain -j ACCEPT; both -t nat -F $chain; done
+            both -P FORWARD DROP
+            rules() {{ saved | grep -v '^#' | sed 's/\[.*//'; }}
+            saved() {{ iptables-save; ip6tables-save; }}
+            rules > rules.before
+            web ann --network bridge -p 8080:80
+            iptables -S FORWARD | wc -l
+            get http://127.0.0.1:8080/; get http://172.17.0.1:8080/
+            web bob --network bridge
+            md exec bob busybox wget -qO- http://172.17.0.2/; md exec ann busybox wget -qO- http://172.17.0.1:8080/
+            md network create shop > /dev/null; md network connect shop ann; md network connect shop bob
+            md exec bob busybox nslookup ann | grep -c 172.18.0.2
+            md rm -f ann bob > /dev/null
+            rules | diff rules.before - && echo as before
+            umount $(readlink -f $(command -v nft)); links > before
+            "#
+        ),
+        "
+        2
+        I am ann
+        I am ann
+        I am ann
+        I am ann
+        1
+        as before
+        ",
+    );
+}
+
+#[test]
+fn containers_find_each_other_by_name_in_a_network_of_their_own() {
+    needs!(Root, Program("nft"), Program("ip"));
+    says(
+        &format!(
+            r#"{WEB}
+            ask() {{ md exec $1 busybox nslookup $2 2>&1 | sed -n '/^Name/,$s/^Address[ 0-9]*: //p' | sort | tr '\n' ' '; echo; }}
+            md network create --subnet 10.9.0.0/24 --ipv6 --subnet fd00:9::/64 shop | wc -c
+            web ann --network shop --network-alias www --ip 10.9.0.9
+            md run -d --name bob --network shop --network-alias www --link ann:db $I sleep 1000 > /dev/null
+            grep -h nameserver data/containers/*/bundle/resolv.conf | sort -u
+            ask bob ann; ask bob www; ask bob db; ask ann bob.shop; ask ann db
+            md exec bob busybox nslookup 10.9.0.9 | grep -o 'name = .*'
+            md exec bob busybox wget -qO- http://www/ > /dev/null 2>&1 || true
+            md exec bob busybox wget -qO- http://ann/
+            md exec bob busybox ping6 -c 1 -q ann | grep -o '0% packet loss'
+            echo moved:
+            md network create back > /dev/null
+            md network connect --alias inner back ann
+            fails md network connect back ann 2>&1 | head -1
+            md run --rm --network back $I busybox wget -qO- http://inner/
+            md exec ann busybox ip -o link | cut -d: -f2 | cut -d@ -f1 | tr -d '\n'; echo
+            fails md network rm back 2>&1 | grep -o 'has active endpoints (name:"ann"'
+            md network disconnect shop ann
+            ask bob ann
+            md exec bob busybox nslookup ann > /dev/null 2>&1 || echo unknown
+            md exec ann busybox ip route | head -1 | cut -d' ' -f1-2
+            fails md network disconnect shop ann 2>&1 | grep -o 'is not connected to network shop'
+            echo kept over a start:
+            md stop -t 0 ann > /dev/null; md start ann > /dev/null
+            md exec ann busybox ip -o link | cut -d: -f2 | cut -d@ -f1 | tr -d '\n'; echo
+            md rm -f ann bob > /dev/null
+            md network prune -f; md network ls -q | wc -l
+            "#
+        ),
+        r#"
+        65
+        nameserver 127.0.0.11
+        10.9.0.9 fd00:9::2
+        10.9.0.2 10.9.0.9 fd00:9::2 fd00:9::3
+        10.9.0.9 fd00:9::2
+        10.9.0.2 fd00:9::3
+
+        name = ann.shop
+        I am ann
+        0% packet loss
+        moved:
+        error: endpoint with name ann already exists in network back
+        I am ann
+        lo eth0 eth1
+        has active endpoints (name:"ann"
+
+        unknown
+        default via
+        is not connected to network shop
+        kept over a start:
+        lo eth0
+        Deleted Networks:
+        shop
+        back
+        3
+        "#,
+    );
+}

@@ -156,7 +156,7 @@ pub fn on_own_host(script: &str) -> Output {
     let inside = script_with_image(&script);
     let outer = format!(
         "script=$(mktemp)\ncat > $script <<'END_OF_SCRIPT'\nip link set lo up\n{inside}\nEND_OF_SCRIPT\n\
-         code=0; unshare -n sh $script || code=$?; rm $script; exit $code\n"
+         code=0; unshare -n -m sh $script || code=$?; rm $script; exit $code\n"
     );
     Place::Root.shell(BIN, &outer)
 }
