@@ -291,7 +291,7 @@ fn a_program_gets_a_terminal() {
         Place::Root,
         r#"
             md pull -q $I > /dev/null
-            script -qec "$BIN --root $home/data run --rm -it $I sh -c 'test -t 0 && test -t 1 && echo yes'" /dev/null < /dev/null | tr -d '\r' | sed 's/^^@//' | grep .
+            script -qec "$BIN --root $home/data run --network none --rm -it $I sh -c 'test -t 0 && test -t 1 && echo yes'" /dev/null < /dev/null | tr -d '\r' | sed 's/^^@//' | grep .
         "#,
         "yes",
     );

@@ -8,7 +8,10 @@ use crate::world::{turn, with_image};
 /// Everything lies on a tmpfs of the test's own, in a mount namespace of its own.
 const STAGE: &str = r#"
     cat > inside <<'END'
-    md() { "$BIN" --root "$home/data" "$@"; }
+    md() {
+        case $1 in run|create) verb=$1; shift; set -- $verb --network none "$@" ;; esac
+        "$BIN" --root "$home/data" "$@"
+    }
     # All but so many pages go to a file, so that what is written then meets a full disk.
     fill() {
         all=$(( $(stat -fc %f "$home/data") - $1 ))

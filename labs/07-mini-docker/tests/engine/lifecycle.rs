@@ -314,7 +314,7 @@ fn somebody_lets_go_of_a_terminal_and_comes_back() {
         r#"
             # A terminal that types what comes from a pipe.
             terminal() { script -qefc "$BIN --root $home/data $1" /dev/null; }
-            (sleep 1; printf 'echo one > /note\n'; sleep 0.5; printf '\020\021'; sleep 0.5) | (fails terminal "run -it --name box $I sh") > said || true
+            (sleep 1; printf 'echo one > /note\n'; sleep 0.5; printf '\020\021'; sleep 0.5) | (fails terminal "run --network none -it --name box $I sh") > said || true
             tail -1 said | sed 's/.*=/=/'; state box; md exec box cat /note
             (sleep 1; printf 'echo two > /note\n'; sleep 0.5; printf 'ab') | (fails terminal "attach --detach-keys a,b box") > said || true
             grep -o 'read escape sequence' said; tail -1 said | sed 's/.*=/=/'; md exec box cat /note
