@@ -34,6 +34,8 @@ pub struct Photo {
     pub host_name: String,
     /// Its program.
     pub program: PathBuf,
+    /// What the files of the stage's control group said at that moment, where it has one.
+    pub group: BTreeMap<&'static str, String>,
     /// What each overlay below /tmp shows it: names and the beginnings of texts.
     pub overlays: BTreeMap<PathBuf, BTreeMap<String, String>>,
 }
@@ -48,6 +50,7 @@ impl Photo {
         let files = ["uid_map", "gid_map", "setgroups", "cgroup", "cmdline"];
         Self {
             namespaces: ids.map(|id| (id.kind, id.ino)).collect(),
+            group: group(),
             overlays: overlays(pid, &mounts),
             mounts,
             root: link("root"),
@@ -97,6 +100,34 @@ fn open_files(pid: Pid) -> BTreeMap<i32, PathBuf> {
         Some((number, fs::read_link(entry.path()).ok()?))
     });
     open.collect()
+}
+
+/// The files of a control group that a grader asks for, and the tree that each is in.
+const GROUP_FILES: [(&str, &str); 11] = [
+    ("pids", "pids.max"),
+    ("pids", "cgroup.procs"),
+    ("cpu", "cpu.max"),
+    ("cpu", "cpu.stat"),
+    ("cpu", "cpu.weight"),
+    ("cpu", "cpu.shares"),
+    ("cpu", "cpu.cfs_quota_us"),
+    ("cpu", "cpu.cfs_period_us"),
+    ("freezer", "freezer.state"),
+    ("freezer", "cgroup.events"),
+    ("memory", "memory.max"),
+];
+
+/// The directory of the stage's control group in the tree of a controller.
+pub fn group_directory(controller: &str) -> Option<PathBuf> {
+    std::env::var_os(format!("GROUP_{controller}")).map(PathBuf::from)
+}
+
+fn group() -> BTreeMap<&'static str, String> {
+    let files = GROUP_FILES.into_iter().filter_map(|(controller, file)| {
+        let text = fs::read_to_string(group_directory(controller)?.join(file)).ok()?;
+        Some((file, text.trim().to_owned()))
+    });
+    files.collect()
 }
 
 /// So many names of an overlay are noted.

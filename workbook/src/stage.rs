@@ -17,6 +17,7 @@ use std::{
     time::Duration,
 };
 
+use cgroups::{Controller, Site, Temporary, Version};
 use ground::{Error, Result, Step};
 use namespaces::{
     Exec, IdMaps, Kind, Kinds, Spawn,
@@ -69,7 +70,15 @@ pub fn check(exercise: Id, program: &Path, variant: &str) -> Result<Verdict> {
     let id = exercise.to_string();
     let argv = ["/proc/self/exe".as_ref(), GRADER.as_ref(), id.as_ref(), program.as_os_str()];
     let path = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
-    let envp = [path.to_owned(), format!("{VARIANT}={variant}")];
+    let mut envp = vec![path.to_owned(), format!("{VARIANT}={variant}")];
+    let group = if exercise.lab == CGROUPS { Some(group()?) } else { None };
+    if let Some(group) = &group {
+        let dirs = GROUP.iter().filter_map(|it| Some((it, group.dir_of(*it)?)));
+        let variable = |(it, dir): (&Controller, &Path)| {
+            format!("GROUP_{}={}", it.name(Version::V2), dir.display())
+        };
+        envp.extend(dirs.map(variable));
+    }
     spawn = spawn
         .step(PrivateMounts)
         .step(MountProc)
@@ -83,10 +92,26 @@ pub fn check(exercise: Id, program: &Path, variant: &str) -> Result<Verdict> {
     let heard = reader.read_to_string(&mut said);
     let exit = child.wait()?;
     heard.map_err(|error| Error::new("cannot hear the grader").io("read", &error))?;
+    group.map_or(Ok(()), Temporary::remove)?;
     serde_json::from_str(&said).map(|value| verdict::from_json(&value)).map_err(|_| {
         Error::new("the grader ended without a verdict")
             .why(format!("{exit:?}; it said '{}'", said.trim()))
     })
+}
+
+/// The lab whose exercises need a control group: that is no namespace, and not gone with one.
+const CGROUPS: u8 = 2;
+/// What its group can limit.
+const GROUP: [Controller; 4] =
+    [Controller::Pids, Controller::Memory, Controller::Cpu, Controller::Freezer];
+
+/// A group for one grading; its guardian removes it if we are killed.
+fn group() -> Result<Temporary> {
+    let site = Site::find()?;
+    cgroups::sweep(&site);
+    let needed = GROUP.into();
+    site.require(&needed)?;
+    Temporary::guarded(&site, "workbook", &needed)
 }
 
 /// The grader's side: PID 1 of the stage.

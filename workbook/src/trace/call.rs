@@ -151,6 +151,7 @@ fn changes_the_view(name: Sysno) -> bool {
             | Sysno::sethostname
             | Sysno::execve
             | Sysno::kill
+            | Sysno::mkdir
             | Sysno::mknod
             | Sysno::mknodat
     )
