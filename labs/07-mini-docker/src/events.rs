@@ -3,7 +3,7 @@
 //!
 //! There is no daemon that could tell it, so whoever does a thing writes it down: the verbs, and the
 //! monitors. A line is one write(2) to a file opened with O_APPEND, so lines of many processes stand
-//! one after the other and each is whole. A file that has grown to [`MOST`] bytes becomes the older
+//! one after the other and each is whole. A file that has grown to 4 MiB becomes the older
 //! one of two; what was in the oldest is forgotten.
 //!
 //! ```text

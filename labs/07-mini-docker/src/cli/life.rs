@@ -128,7 +128,10 @@ fn option(log: &mut LogOptions, name: &str, value: &str) -> Result<()> {
         },
         // How they are kept is our business; they are accepted so that habits work.
         "labels" | "env" | "compress" | "mode" | "max-buffer-size" => {}
-        _ => return invalid("json-file has no such option"),
+        _ => {
+            return Err(Error::new(format!("unknown log opt '{name}' for json-file log driver"))
+                .fix("there are max-size, max-file, labels and env"));
+        }
     }
     Ok(())
 }

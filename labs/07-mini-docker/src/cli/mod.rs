@@ -87,23 +87,23 @@ fn on_engine(root: PathBuf, verb: Verb) -> Result<ExitCode> {
     match verb {
         Verb::Run(it) => run::run(&engine, &it),
         Verb::Create(it) => run::create(&engine, &it),
-        Verb::Start(it) => run::start(&engine, &it),
-        Verb::Exec(it) => exec::exec(&engine, &it),
+        Verb::Start(it) => refused(run::start(&engine, &it)),
+        Verb::Exec(it) => refused(exec::exec(&engine, &it)),
         Verb::Ps(it) => containers::ps(&engine, &it),
         Verb::Stop(it) => lifecycle::stop(&engine, &it),
         Verb::Kill(it) => lifecycle::kill(&engine, &it),
         Verb::Restart(it) => lifecycle::restart(&engine, &it),
         Verb::Pause(it) => lifecycle::pause(&engine, &it),
         Verb::Unpause(it) => lifecycle::unpause(&engine, &it),
-        Verb::Rename(it) => lifecycle::rename(&engine, &it),
-        Verb::Update(it) => lifecycle::update(&engine, &it),
+        Verb::Rename(it) => refused(lifecycle::rename(&engine, &it)),
+        Verb::Update(it) => refused(lifecycle::update(&engine, &it)),
         Verb::Resume => lifecycle::resume(&engine),
-        Verb::Attach(it) => run::attach(&engine, &it),
+        Verb::Attach(it) => refused(run::attach(&engine, &it)),
         Verb::Container(_) => Ok(ExitCode::SUCCESS),
         Verb::Rm(it) => containers::rm(&engine, &it),
         Verb::Wait(it) => lifecycle::wait(&engine, &it),
         Verb::Diff(it) => containers::diff(&engine, &it),
-        Verb::Logs(it) => logs::logs(&engine, &it),
+        Verb::Logs(it) => refused(logs::logs(&engine, &it)),
         Verb::Inspect(it) => inspect::inspect(&engine, &it),
         Verb::Commit(it) => images::commit(&engine, &it),
         Verb::Pull(it) => images::pull(&engine, &it),
@@ -116,6 +116,15 @@ fn on_engine(root: PathBuf, verb: Verb) -> Result<ExitCode> {
         Verb::Port(it) => port::port(&engine, &it),
         Verb::Volume(it) => volume::volume(&engine, it),
     }
+}
+
+/// Docker's status for what is refused: 125 is only for the verbs that make a container. What a
+/// program was to blame for, 126 and 127, stays.
+fn refused(done: Result<ExitCode>) -> Result<ExitCode> {
+    done.map_err(|error| match error.exit_code {
+        crate::OUR_OWN_FAILURE => error.exit_code(1),
+        _ => error,
+    })
 }
 
 /// Does something to each of several names, as Docker does: an error is told and the next one is

@@ -54,7 +54,7 @@ impl Engine {
 
 fn conflict(record: &Record, what: &str, fix: &str) -> Result<()> {
     let fix = fix.replace("NAME", &record.name);
-    let report = Report::new(format!("Container {} {what}", record.name));
+    let report = Report::new(format!("Container {} {what}", record.id));
     Err(Error::conflict(report.fix(format!("mini-docker {fix}"))))
 }
 

@@ -95,7 +95,7 @@ in_every_place! {
             box
             "Status":"Exited (42)
             42
-            = 125
+            = 1
             box
             box
             137

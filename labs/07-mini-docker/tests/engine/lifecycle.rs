@@ -49,7 +49,7 @@ as_root_and_as_user! {
             md run -d --name fails --restart on-failure:2 $I sh -c 'echo run; exit 3' > /dev/null
             md run -d --name always --restart always $I sh -c 'exit 4' > /dev/null
             until_says Restarting status always
-            fails md exec always true 2>&1 | grep -o 'is restarting, wait until.*'
+            until md exec always true 2>&1 | grep -o 'is restarting, wait until.*'; do :; done
             md wait always
             md stop always; state always
             until_says Exited status fails
@@ -173,8 +173,8 @@ fn a_container_is_paused_renamed_updated_and_pruned() {
         r#"
             md run -d --name box $I sleep 1000 > /dev/null
             md pause box; state box; status box
-            for verb in 'exec box true' 'attach box' 'pause box' 'start box'; do fails md $verb 2>&1 | head -1; done
-            md unpause box; state box; fails md unpause box 2>&1 | head -1
+            for verb in 'exec box true' 'attach box' 'pause box' 'start box'; do fails md $verb 2>&1 | head -1 | sed 's/[0-9a-f]\{64\}/ID/'; done
+            md unpause box; state box; fails md unpause box 2>&1 | head -1 | sed 's/[0-9a-f]\{64\}/ID/'
             md pause box; md stop -t 0 box; state box; md start box
             md rename box other; fails md rename other other 2>&1 | head -1
             md update -m 64m --memory-swap 128m --pids-limit 20 --cpus 0.5 --restart unless-stopped other
@@ -191,11 +191,11 @@ fn a_container_is_paused_renamed_updated_and_pruned() {
             Up TIME (Paused)
             error: Container box is paused, unpause the container before exec
             error: You cannot attach to a paused container, unpause it first
-            error: Container box is already paused
+            error: Container ID is already paused
             box
             box
             "State":"running"
-            error: Container box is not paused
+            error: Container ID is not paused
             box
             box
             "State":"exited"

@@ -35,6 +35,8 @@ pub struct Writer {
     size: u64,
     // Begun lines, by stream.
     begun: [Vec<u8>; 2],
+    // Empty between two writes: kept for its memory.
+    text: Vec<u8>,
 }
 
 impl Writer {
@@ -45,7 +47,7 @@ impl Writer {
     pub fn open(target: Target) -> io::Result<Self> {
         let file = OpenOptions::new().append(true).create(true).open(&target.path)?;
         let size = file.metadata()?.len();
-        Ok(Self { target, file, size, begun: Default::default() })
+        Ok(Self { target, file, size, begun: Default::default(), text: Vec::new() })
     }
 
     /// Adds what was read from a stream, now.
@@ -53,19 +55,36 @@ impl Writer {
     /// # Errors
     /// As write(2).
     pub fn write(&mut self, stream: Stream, bytes: &[u8]) -> io::Result<()> {
-        let begun = std::mem::take(&mut self.begun[stream as usize]);
-        let joined = [begun.as_slice(), bytes].concat();
-        let bytes = if begun.is_empty() { bytes } else { &joined };
         let end = self.end_of_line(stream);
-        let mut text = Vec::new();
+        let mut text = std::mem::take(&mut self.text);
+        let mut begun = std::mem::take(&mut self.begun[stream as usize]);
         let mut rest = bytes;
+        if !begun.is_empty() {
+            let window = &rest[..rest.len().min(PIECE - begun.len())];
+            let (more, after) = rest.split_at(piece(window).unwrap_or(window.len()));
+            begun.extend_from_slice(more);
+            rest = after;
+            if piece(&begun).is_some() {
+                self.line(&mut text, &begun, &end)?;
+                begun.clear();
+            }
+        }
         while let Some(length) = piece(rest) {
             let (piece, after) = rest.split_at(length);
             self.line(&mut text, piece, &end)?;
             rest = after;
         }
-        self.begun[stream as usize] = rest.to_vec();
-        self.flush(&mut text)
+        begun.extend_from_slice(rest);
+        self.begun[stream as usize] = begun;
+        let written = self.flush(&mut text);
+        self.text = text;
+        written
+    }
+
+    /// Gives back the memory that is needed only while much is written.
+    pub fn rest(&mut self) {
+        self.text = Vec::new();
+        self.begun.iter_mut().for_each(Vec::shrink_to_fit);
     }
 
     /// Writes the lines that were begun and will not be ended.
@@ -92,7 +111,15 @@ impl Writer {
             self.rotate()?;
         }
         text.extend_from_slice(b"{\"log\":");
-        serde_json::to_writer(&mut *text, &String::from_utf8_lossy(piece))?;
+        match piece.strip_suffix(b"\n") {
+            // The usual line needs no escape but the last.
+            Some(line) if is_plain(line) => {
+                text.push(b'"');
+                text.extend_from_slice(line);
+                text.extend_from_slice(b"\\n\"");
+            }
+            _ => serde_json::to_writer(&mut *text, &String::from_utf8_lossy(piece))?,
+        }
         text.extend_from_slice(end.as_bytes());
         Ok(())
     }
@@ -128,6 +155,13 @@ impl Writer {
         self.file = OpenOptions::new().append(true).create(true).open(path)?;
         Ok(())
     }
+}
+
+/// Whether JSON has these bytes as they are. Without a branch for each byte, so that the compiler
+/// looks at many at once.
+fn is_plain(bytes: &[u8]) -> bool {
+    let plain = |byte: u8| (0x20..0x7f).contains(&byte) & (byte != b'"') & (byte != b'\\');
+    bytes.iter().fold(true, |all, byte| all & plain(*byte))
 }
 
 /// The length of the next piece, if there is a whole one.

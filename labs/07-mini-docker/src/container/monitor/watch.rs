@@ -154,6 +154,7 @@ impl<'a> Watcher<'a> {
         drop((fds, watched));
         if found.is_empty() && may_rest {
             self.buffer = Vec::new();
+            let _ = self.log.as_mut().map(Writer::rest);
             sys::give_memory_back();
         }
         Ok(found)
