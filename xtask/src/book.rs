@@ -5,14 +5,14 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 use mdbook_driver::MDBook;
 
-use crate::{includes, links, snapshots::Snapshots};
+use crate::{directives::Directives, includes, links};
 
 /// Builds `book/` into `book/build` and returns its first page.
 pub fn build(root: &Path) -> Result<PathBuf> {
     let source = root.join("book");
     report("includes what is not there", includes::missing(&source.join("src"))?)?;
     let mut book = MDBook::load(&source).context("cannot load the book")?;
-    book.with_preprocessor(Snapshots::new(root));
+    book.with_preprocessor(Directives::new(root));
     book.build().context("cannot build the book")?;
     let built = source.join("build");
     report("has dead links", links::dead(&built)?)?;

@@ -2,10 +2,16 @@
 //! `cargo xtask fields` prints the fields of config.json with the tests that prove them.
 
 mod book;
+mod claims;
+mod directives;
 mod fields;
+mod html;
 mod includes;
 mod links;
-mod snapshots;
+mod pictures;
+mod plans;
+mod scenes;
+mod transcripts;
 
 use std::{path::Path, process::ExitCode};
 

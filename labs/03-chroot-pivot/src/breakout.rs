@@ -29,6 +29,7 @@ impl Step for ClimbUp {
     }
 }
 
+// ANCHOR: breakout
 /// The three steps out; the working directory is the prison's root, and `tmp` is a directory in it.
 pub fn steps(below: &Path) -> Result<[Box<dyn Step>; 3]> {
     Ok([
@@ -40,6 +41,7 @@ pub fn steps(below: &Path) -> Result<[Box<dyn Step>; 3]> {
         Box::new(Chroot::new(c".").why("wherever the climb ended is the root from now on")),
     ])
 }
+// ANCHOR_END: breakout
 
 /// A directory, known by its device and inode: equal pairs are the same directory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

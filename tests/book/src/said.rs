@@ -4,7 +4,8 @@
 //! engine says. Equal things stay equal within a block: `[ID-1]` is the same container everywhere in it.
 
 /// Times as ls(1) has them, ages as Docker tells them, and ids that stand in a column: these keep its width.
-const ENGINE: [(&str, &str); 4] = [
+const ENGINE: [(&str, &str); 5] = [
+    (r"/lab-\d+-([a-z]+)", "/lab-[RUN]-$1"),
     (r"\b[A-Z][a-z]{2} [ \d]\d \d\d:\d\d\b", "[DATE]"),
     (r"\b[0-9a-f]{12}(  )", "[ID]        $1"),
     (r"(?:Less than a|About an?|\d+) (?:second|minute|hour)s? ago", "[AGO]"),

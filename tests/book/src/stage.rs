@@ -55,13 +55,14 @@ fn scripts() -> PathBuf {
 /// The variables of the scripts.
 fn variables(steps: &Path, said: &[String], ready: &Path) -> Vec<(&'static str, OsString)> {
     let programs = Engine::program();
-    let registry = said.iter().any(|step| step.contains("127.0.0.1:5000"));
+    let asked = |what| if said.iter().any(|step| step.contains(what)) { "yes" } else { "" };
     vec![
         ("PROGRAMS", programs.parent().expect("a directory").into()),
         ("STAGE", scripts().into()),
         ("STEPS", steps.into()),
         ("READY", ready.into()),
-        ("REGISTRY", if registry { "yes" } else { "" }.into()),
+        ("REGISTRY", asked("127.0.0.1:5000").into()),
+        ("UNPACK", asked("mini-docker").into()),
     ]
 }
 

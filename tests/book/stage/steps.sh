@@ -10,6 +10,8 @@ store=/var/lib/mini-docker
 [ "$(id -u)" = 0 ] || store=$HOME/.local/share/mini-docker
 mkdir -p "${store%/*}"
 cp -r "$READY/store" "$store"
+# As after a pull: the image's layer is unpacked.
+[ -z "$UNPACK" ] || mini-docker rm "$(mini-docker create unboxed:1 2> /dev/null)" > /dev/null
 if [ -n "$REGISTRY" ]; then
   cp -r "$READY/registry" "$HOME/.registry"
   mini-docker --root "$HOME/.registry" registry serve --listen 127.0.0.1:5000 --dies-with-parent > .listening 2>&1 &
@@ -17,7 +19,7 @@ if [ -n "$REGISTRY" ]; then
   until grep -q listening .listening; do sleep 0.02; done
   rm .listening
 fi
-unset store PROGRAMS READY REGISTRY STAGE STEPS WHO OLDPWD
+unset store UNPACK PROGRAMS READY REGISTRY STAGE STEPS WHO OLDPWD
 
 set +e
 # A step has our variables, jobs and directory, but not our standard input; a process that it leaves behind does not hold us.

@@ -61,6 +61,7 @@ impl Group {
         Ok(Self { name: PathBuf::from("of a process"), parts })
     }
 
+    // ANCHOR: add
     /// Moves process `pid`, with all its threads, into the group.
     ///
     /// # Errors
@@ -73,6 +74,7 @@ impl Group {
         }
         Ok(())
     }
+    // ANCHOR_END: add
 
     /// The steps by which a child enters the group itself, before it becomes the command: so that
     /// not one of its own children is born outside.
