@@ -101,7 +101,7 @@ impl Bench {
         self.progress().pop().map(|(id, _)| id)
     }
 
-    /// Whether it was passed since it was started or reset last.
+    /// Whether it was ever passed.
     pub fn passed(&self, id: Id) -> bool {
         self.events(id).iter().any(|event| event == "passed")
     }

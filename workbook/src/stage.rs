@@ -250,8 +250,12 @@ fn last_lines(said: &str) -> String {
     if last.is_empty() { String::new() } else { format!("; it said:\n{}", last.join("\n")) }
 }
 
-/// A word that nobody can know beforehand.
+/// A word that nobody can know beforehand: an x and six letters.
 pub fn random_word() -> String {
+    format!("x{}", random_letters())
+}
+
+fn random_letters() -> String {
     let mut bytes = [0; 6];
     let read = fs::File::open("/dev/urandom").and_then(|mut file| file.read_exact(&mut bytes));
     // Without it a word that nobody expects either.
@@ -263,7 +267,7 @@ pub fn random_word() -> String {
 
 /// A number from `low` on, below `high`.
 pub fn random_number(low: u32, high: u32) -> u32 {
-    let word = random_word();
+    let word = random_letters();
     let number = word.bytes().fold(0u32, |sum, byte| sum * 26 + u32::from(byte - b'a'));
     low + number % (high - low)
 }

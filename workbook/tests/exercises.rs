@@ -4,12 +4,12 @@
 //! run costs a fork and not a build; `WORKBOOK_VARIANT` says which part is meant.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout, reason = "tests")]
 
-use std::{fmt::Write, fs, path::PathBuf, process::Command, sync::OnceLock};
+use std::{fmt::Write, path::PathBuf, process::Command, sync::OnceLock};
 
 use testbed::{Host, Place, needs};
 use workbook::{
     bench,
-    exercise::{self, Exercise},
+    exercise::{self, Exercise, Kind},
     stage::VARIANT,
     verdict::{Finding, Refusal, from_json},
 };
@@ -188,6 +188,13 @@ fn there_is_enough_of_everything() {
         sum(threads),
         sum(|it| it.cheats.len()),
     );
+    assert!(exercises.len() >= 48 && sum(threads) >= 40 && sum(|it| it.cheats.len()) >= 70);
+    for kind in Kind::ALL {
+        let of_it = exercises.iter().filter(|it| it.kind == kind);
+        let rights: usize = of_it.clone().map(|it| it.rights.len()).sum();
+        println!("{}: {} exercises, {rights} right solutions", kind.word(), of_it.count());
+        assert!(rights >= 3, "{}", kind.word());
+    }
     for lab in exercises.iter().map(|it| it.id.lab) {
         assert!(exercises.iter().filter(|it| it.id.lab == lab).count() >= 8, "lab {lab}");
     }
@@ -198,5 +205,4 @@ fn there_is_enough_of_everything() {
             assert!(common || exercise.notes.contains_key(note), "{}: {note}", exercise.id);
         }
     }
-    let _ = fs::metadata(WORKBOOK).unwrap();
 }
