@@ -62,6 +62,9 @@ fn image(root: &Path) {
     let names = sh.chain(APPLETS.split_whitespace().map(|name| format!("{name}=busybox")));
     let programs: Vec<_> = names.map(|name| rootfs::Program::from(&*name)).collect();
     rootfs::build(&files, &programs, "/bin:/usr/bin".as_ref()).expect("a root file system");
+    for directory in ["home", "mnt", "opt", "srv", "var"] {
+        fs::create_dir(files.join(directory)).expect("a directory of ours");
+    }
     fs::write(files.join("etc/hello"), "from the image\n").expect("a file of ours");
     let store = Store::open(Layout::new(root)).expect("a store");
     let layer = snapshot::pack(&store, &files, &|_| None).expect("a layer");

@@ -31,7 +31,7 @@ pub fn overlay(name: &str, table: &Table) -> String {
             drawing.text((at.0 + 6, y + 6), &label);
         }
     }
-    let title = "An overlay: the merged directory shows the topmost of each name (dark)";
+    let title = "An overlay: the merged directory shows the topmost of each name (filled)";
     drawing.svg(&format!("picture-{name}"), title, &words(table))
 }
 
@@ -59,7 +59,7 @@ pub fn layers(table: &Table) -> String {
             }
         }
     }
-    let title = "Two images: what they share is there once (dark)";
+    let title = "Two images: what they share is there once (filled)";
     drawing.svg("picture-layers", title, &words(table))
 }
 
