@@ -6,7 +6,7 @@
 use std::{
     net::{IpAddr, Ipv4Addr},
     os::fd::AsFd,
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::Child,
 };
 
@@ -26,8 +26,10 @@ use crate::{
     container::{Identity, Network, Record},
     layout::Layout,
     network::{
-        Endpoint, Lead, Ledger, Networks, Port, Protocol, Publish, Tenant, porter, resolver,
+        DEFAULT, Endpoint, Lead, Ledger, Networks, Port, Protocol, Publish, Tenant, porter,
+        resolver, usermode,
     },
+    snapshot::Mapped,
 };
 
 /// Where the resolver answers, in each container's own network namespace; Docker's address.
@@ -49,8 +51,11 @@ impl Plug {
         if record.options.network != Network::Bridge {
             return Ok(());
         }
-        let leads = self.open_ports(layout, record)?;
         let netns = PathBuf::from(format!("/proc/{pid}/ns/net"));
+        if !Mapped::here().is_all() {
+            return self.put_in_as_user(layout, record, &netns);
+        }
+        let leads = self.open_ports(layout, record, None)?;
         let tenant = Tenant { id: &record.id, name: &record.name, netns: &netns };
         let is_alive = is_alive(layout);
         let networks = Networks::new(layout, &is_alive);
@@ -60,6 +65,28 @@ impl Plug {
             self.attend(&resolver::start(&resolver_for(layout, record, &netns))?)?;
         }
         bundle::write_names(record, layout, &around(layout, &ledger, record)?)
+    }
+
+    /// As [`Plug::put_in`], without any right on the host: a program of the user's carries all.
+    fn put_in_as_user(&mut self, layout: &Layout, record: &Record, netns: &Path) -> Result<()> {
+        let mut attachments = record.options.connection.attachments.iter();
+        if let Some(other) = attachments.find(|it| it.network != DEFAULT) {
+            return Err(needs_root(&other.network));
+        }
+        let (carrier, address) = usermode::start(netns)?;
+        self.attend(&carrier)?;
+        let inside = porter::Inside { netns: netns.to_owned(), address };
+        let leads = self.open_ports(layout, record, Some(inside))?;
+        let is_alive = is_alive(layout);
+        Networks::new(layout, &is_alive).lead(&record.id, &leads, address)?;
+        self.attend(&resolver::start(&resolver_for(layout, record, netns))?)?;
+        let around = Neighbourhood {
+            own: vec![address],
+            gateway: Some(usermode::GATEWAY.into()),
+            resolver: Some(RESOLVER),
+            ..Neighbourhood::default()
+        };
+        bundle::write_names(record, layout, &around)
     }
 
     /// The container has ended: nothing of its networks stays.
@@ -93,7 +120,12 @@ impl Plug {
         Self { attendants: serde_json::from_str(note).unwrap_or_default() }
     }
 
-    fn open_ports(&mut self, layout: &Layout, record: &Record) -> Result<Vec<Lead>> {
+    fn open_ports(
+        &mut self,
+        layout: &Layout,
+        record: &Record,
+        inside: Option<porter::Inside>,
+    ) -> Result<Vec<Lead>> {
         let ports = published(record);
         if ports.is_empty() {
             return Ok(Vec::new());
@@ -103,12 +135,20 @@ impl Plug {
             container: record.id.clone(),
             monitor: Pid::this().as_raw(),
             ports,
+            inside,
         };
         let (porter, leads) =
             porter::start(&request).map_err(|error| port_taken(layout, record, error))?;
         self.attend(&porter)?;
         Ok(leads)
     }
+}
+
+/// What an ordinary user is told who wants a network of their own.
+pub(super) fn needs_root(network: &str) -> Error {
+    Error::new(format!("cannot use the network {network} as an ordinary user"))
+        .why("a bridge is plugged into the host's network namespace, and that is root's")
+        .fix("run it as root, or without --network: the default network works for users as well")
 }
 
 /// Ends an attendant, and waits: its ports are to be free when we say that the container has ended.

@@ -18,7 +18,7 @@ use super::{
     Networks,
     host::address,
     ipam::mac,
-    ledger::{Endpoint, Ledger, Link, Network, Open},
+    ledger::{self, Endpoint, Ledger, Link, Network, Open},
     link::{Links, Pair},
     netns::{Netns, set_sysctl},
     publish::{Lead, Published},
@@ -142,11 +142,27 @@ impl Networks<'_> {
     /// What the kernel said about the host's side.
     pub fn leave(&self, container: &str) -> Result<()> {
         let mut open = self.open()?;
+        // As it was before the sweep: nobody watches over a container that is just ending.
+        let before = ledger::read(self.layout)?;
         open.ledger.forget(container);
-        match open.ledger.gone.is_empty() {
+        match open.ledger == before && open.ledger.gone.is_empty() {
             true => Ok(()),
             false => self.settle(&mut open),
         }
+    }
+
+    /// Writes down ports that lead to a container in no network of ours (`usermode`). Struck out by
+    /// [`Networks::leave`].
+    ///
+    /// # Errors
+    /// As write(2).
+    pub fn lead(&self, container: &str, leads: &[Lead], target: IpAddr) -> Result<()> {
+        let mut open = self.open()?;
+        open.ledger.forget(container);
+        let published =
+            |lead: &Lead| Published { container: container.to_owned(), lead: *lead, target };
+        open.ledger.published.extend(leads.iter().map(published));
+        open.write()
     }
 
     /// Writes a container into networks.

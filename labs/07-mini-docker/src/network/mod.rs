@@ -15,6 +15,7 @@
 //! | `attach` | a namespace enters a network, and leaves it |
 //! | `define` | networks are made, found and removed |
 //! | `attendant` | processes that answer for a container |
+//! | `usermode` | a network by a program of the user's, without any right on the host |
 //! | `porter`, `resolver` | its published ports; names |
 
 mod attach;
@@ -31,6 +32,7 @@ pub mod porter;
 pub mod publish;
 pub mod resolver;
 mod rules;
+pub mod usermode;
 
 use std::fmt;
 

@@ -1,14 +1,14 @@
 //! Network namespaces of others: visited for a moment, by descriptor.
 //!
 //! A thread is in one network namespace at a time, and setns(2) moves it. Sockets stay where they
-//! were made, so a short visit is enough to speak about a namespace ever after. The caller has one
-//! thread, or does not mind that only this one goes.
+//! were made, so a short visit is enough to speak about a namespace ever after.
 
 use std::{
     fs::File,
     io::Write,
     os::fd::{AsFd, OwnedFd},
     path::Path,
+    thread,
 };
 
 use ground::{Error, Result};
@@ -54,16 +54,15 @@ impl Netns {
         Ok(format!("{:x}:{}", stat.st_dev, stat.st_ino))
     }
 
-    /// Does something inside, and comes back.
+    /// Does something inside. A thread goes there and ends: an ordinary user could not come back,
+    /// because the host's namespace is not theirs to enter.
     ///
     /// # Errors
     /// EPERM without CAP_SYS_ADMIN over it; what `visit` returns.
-    pub fn inside<T>(&self, visit: impl FnOnce() -> Result<T>) -> Result<T> {
-        let home = Self::own()?;
-        self.enter()?;
-        let seen = visit();
-        home.enter()?;
-        seen
+    pub fn inside<T: Send>(&self, visit: impl FnOnce() -> Result<T> + Send) -> Result<T> {
+        let visitor = || self.enter().and_then(|()| visit());
+        let seen = thread::scope(|scope| scope.spawn(visitor).join());
+        seen.unwrap_or_else(|_| Err(Error::new("the visit to a network namespace was broken off")))
     }
 
     /// Moves this thread inside, for good.

@@ -29,6 +29,7 @@ use tokio::{net, time};
 use super::{
     attendant,
     ledger::{self, Ledger},
+    netns::Netns,
     publish::{Lead, Protocol, Publish},
 };
 use crate::layout::Layout;
@@ -47,6 +48,17 @@ pub struct Request {
     pub monitor: i32,
     /// What is published.
     pub ports: Vec<Publish>,
+    /// Where to, for a container that nobody can reach from here.
+    pub inside: Option<Inside>,
+}
+
+/// A container that is reached only from within its own network namespace.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Inside {
+    /// The namespace, as a path.
+    pub netns: PathBuf,
+    /// The address there.
+    pub address: IpAddr,
 }
 
 /// Starts a porter, and says which ports it got.
@@ -181,7 +193,15 @@ fn refused(publish: &Publish, errno: Errno, address: SocketAddr) -> Error {
 }
 
 async fn serve(request: Request, doors: Vec<(Lead, Door)>) {
-    let whereto = Arc::new(Whereto { layout: Layout::new(request.root), id: request.container });
+    let inside = match request.inside {
+        Some(inside) => match Netns::open(&inside.netns) {
+            Ok(netns) => Some((netns, inside.address)),
+            Err(_) => return,
+        },
+        None => None,
+    };
+    let layout = Layout::new(request.root);
+    let whereto = Arc::new(Whereto { layout, id: request.container, inside });
     let mut tasks = tokio::task::JoinSet::new();
     for (lead, door) in doors {
         let whereto = Arc::clone(&whereto);
@@ -198,13 +218,43 @@ async fn serve(request: Request, doors: Vec<(Lead, Door)>) {
 struct Whereto {
     layout: Layout,
     id: String,
+    inside: Option<(Netns, IpAddr)>,
 }
 
 impl Whereto {
     fn target(&self, lead: &Lead) -> Option<SocketAddr> {
+        if let Some((_, address)) = &self.inside {
+            return Some(SocketAddr::new(*address, lead.port.number));
+        }
         let ledger: Ledger = ledger::read(&self.layout).ok()?;
         let published = ledger.lead_to(&self.id, &[*lead]);
         published.first().map(|it| SocketAddr::new(it.target, lead.port.number))
+    }
+
+    /// Makes a socket where the container can be reached from.
+    fn there<T: Send>(&self, make: impl FnOnce() -> io::Result<T> + Send) -> io::Result<T> {
+        let Some((netns, _)) = &self.inside else { return make() };
+        let made = netns.inside(|| Ok(make()));
+        made.map_err(|error| io::Error::other(error.to_string()))?
+    }
+
+    async fn connect(&self, target: SocketAddr) -> io::Result<net::TcpStream> {
+        let socket = self.there(|| match target.is_ipv4() {
+            true => net::TcpSocket::new_v4(),
+            false => net::TcpSocket::new_v6(),
+        })?;
+        socket.connect(target).await
+    }
+
+    fn ask(&self, target: SocketAddr) -> io::Result<net::UdpSocket> {
+        let any: IpAddr = match target.is_ipv4() {
+            true => Ipv4Addr::UNSPECIFIED.into(),
+            false => Ipv6Addr::UNSPECIFIED.into(),
+        };
+        let socket = self.there(|| UdpSocket::bind(SocketAddr::new(any, 0)))?;
+        socket.connect(target)?;
+        socket.set_nonblocking(true)?;
+        net::UdpSocket::from_std(socket)
     }
 }
 
@@ -217,8 +267,9 @@ async fn streams(listener: TcpListener, lead: Lead, whereto: Arc<Whereto>) {
             continue;
         };
         let Some(target) = whereto.target(&lead) else { continue };
+        let whereto = Arc::clone(&whereto);
         tokio::spawn(async move {
-            if let Ok(mut inside) = net::TcpStream::connect(target).await {
+            if let Ok(mut inside) = whereto.connect(target).await {
                 let _ = tokio::io::copy_bidirectional(&mut outside, &mut inside).await;
             }
         });
@@ -244,7 +295,8 @@ async fn datagrams(socket: UdpSocket, lead: Lead, whereto: Arc<Whereto>) {
         let inside = match askers.entry(asker) {
             Entry::Occupied(known) => Arc::clone(known.get()),
             Entry::Vacant(new) => {
-                let Some(inside) = ask(whereto.target(&lead)).await else { continue };
+                let inside = whereto.target(&lead).map(|target| whereto.ask(target));
+                let Some(Ok(inside)) = inside else { continue };
                 let inside = Arc::clone(new.insert(Arc::new(inside)));
                 tokio::spawn(answers(Arc::clone(&inside), Arc::clone(&socket), asker));
                 inside
@@ -252,17 +304,6 @@ async fn datagrams(socket: UdpSocket, lead: Lead, whereto: Arc<Whereto>) {
         };
         let _ = inside.send(&buffer[..length]).await;
     }
-}
-
-async fn ask(target: Option<SocketAddr>) -> Option<net::UdpSocket> {
-    let target = target?;
-    let any: IpAddr = match target.is_ipv4() {
-        true => Ipv4Addr::UNSPECIFIED.into(),
-        false => Ipv6Addr::UNSPECIFIED.into(),
-    };
-    let socket = net::UdpSocket::bind(SocketAddr::new(any, 0)).await.ok()?;
-    socket.connect(target).await.ok()?;
-    Some(socket)
 }
 
 async fn answers(inside: Arc<net::UdpSocket>, outside: Arc<net::UdpSocket>, asker: SocketAddr) {

@@ -289,8 +289,10 @@ impl<'a> Names<'a> {
         })
     }
 
+    /// A container in no network of ours is a user's, with a way out of its own (`usermode`).
     fn has_way_out(self) -> bool {
-        self.ledger.entrance(self.container).is_some()
+        self.ledger.of_container(self.container).next().is_none()
+            || self.ledger.entrance(self.container).is_some()
     }
 
     /// The addresses of all who answer to a name in a network that the container is in.

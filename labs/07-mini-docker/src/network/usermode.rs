@@ -1,0 +1,122 @@
+//! User mode: a network for those who may make no bridge on the host.
+//!
+//! An ordinary user's container has a network namespace of its own, and no right to plug anything
+//! into the host's. So a program of the user stands in between: it holds a TAP device inside, and
+//! speaks for the container through sockets of its own, as any program may. slirp4netns(1) and
+//! pasta(1) are such programs; both belong to the same packages that podman uses.
+
+use std::{
+    fs::File,
+    io::{self, Read},
+    net::{IpAddr, Ipv4Addr},
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+    time::{Duration, Instant},
+};
+
+use ground::{Error, Result};
+
+use super::{link::Links, netns::Netns};
+use crate::sys;
+
+/// How long a program may take to make an interface.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// How often it is looked whether it has.
+const LOOK: Duration = Duration::from_millis(10);
+
+/// What every container of a user sees of itself and of the host, if slirp4netns(1) made it.
+pub const ADDRESS: Ipv4Addr = Ipv4Addr::new(10, 0, 2, 100);
+/// The way out.
+pub const GATEWAY: Ipv4Addr = Ipv4Addr::new(10, 0, 2, 2);
+
+/// Gives the namespace behind `netns` an interface `eth0` with a way out. The program ends with the
+/// caller, or when it is killed. Returns also the address that a service inside is reached at, from
+/// inside.
+///
+/// # Errors
+/// When no such program is there, or it has no access to /dev/net/tun; what it said.
+pub fn start(netns: &Path) -> Result<(Child, IpAddr)> {
+    // pasta waits for ever for a device that it may not open, and slirp4netns has no words for it.
+    File::options().read(true).write(true).open("/dev/net/tun").map_err(|error| {
+        Error::new("cannot give the container a network")
+            .io("open /dev/net/tun", &error)
+            .fix("sudo chmod 666 /dev/net/tun, or do without: --network none or --network host")
+    })?;
+    let inside = Netns::open(netns)?;
+    inside.inside(|| Links::here()?.up("lo"))?;
+    if let Some(program) = find("slirp4netns") {
+        return Ok((slirp4netns(&program, netns)?, ADDRESS.into()));
+    }
+    if let Some(program) = find("pasta") {
+        // It gives the host's own address, which is not ours to choose.
+        return Ok((pasta(&program, netns, &inside)?, Ipv4Addr::LOCALHOST.into()));
+    }
+    Err(Error::new("cannot give the container a network")
+        .why("only root may make bridges, and neither slirp4netns nor pasta is installed")
+        .fix(
+            "sudo apt-get install slirp4netns (or passt); or do without: --network none or \
+             --network host; or run it as root",
+        ))
+}
+
+fn slirp4netns(program: &Path, netns: &Path) -> Result<Child> {
+    let cannot = |error: io::Error| cannot_start(program, &error);
+    let (mut ready, theirs) = io::pipe().map_err(cannot)?;
+    let mut command = Command::new(program);
+    command.args(["--configure", "--mtu=65520", "--disable-host-loopback"]);
+    // It says that it is ready on the descriptor that it is given, here its standard input.
+    command.args(["--ready-fd=0", "--netns-type=path"]).arg(netns).arg("eth0");
+    command.stdin(theirs).stdout(Stdio::null()).stderr(Stdio::piped());
+    sys::dies_with_parent(&mut command);
+    let mut child = command.spawn().map_err(cannot)?;
+    // Our copy of the other end would keep end-of-file from arriving.
+    drop(command);
+    let mut byte = [0];
+    match ready.read(&mut byte) {
+        Ok(1) => Ok(child),
+        _ => Err(said(program, &mut child)),
+    }
+}
+
+fn pasta(program: &Path, netns: &Path, inside: &Netns) -> Result<Child> {
+    let mut command = Command::new(program);
+    command.args(["--config-net", "--foreground", "--quiet", "--ns-ifname", "eth0"]);
+    // Ports are the porter's business.
+    command.args(["-t", "none", "-u", "none", "-T", "none", "-U", "none", "--netns"]).arg(netns);
+    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
+    sys::dies_with_parent(&mut command);
+    let mut child = command.spawn().map_err(|error| cannot_start(program, &error))?;
+    let begun = Instant::now();
+    // It says nothing; the interface is what can be seen of it.
+    while begun.elapsed() < PATIENCE && matches!(child.try_wait(), Ok(None)) {
+        if inside.inside(|| Ok(!Links::here()?.destinations()?.is_empty()))? {
+            return Ok(child);
+        }
+        std::thread::sleep(LOOK);
+    }
+    let _ = child.kill();
+    Err(said(program, &mut child))
+}
+
+fn find(name: &str) -> Option<PathBuf> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let usual = ["/usr/bin", "/usr/local/bin", "/usr/sbin"].map(PathBuf::from);
+    std::env::split_paths(&path).chain(usual).map(|dir| dir.join(name)).find(|it| it.is_file())
+}
+
+fn cannot_start(program: &Path, error: &io::Error) -> Error {
+    Error::new("cannot give the container a network")
+        .io(format_args!("execute {}", program.display()), error)
+}
+
+fn said(program: &Path, child: &mut Child) -> Error {
+    let mut text = String::new();
+    if let Some(mut stderr) = child.stderr.take() {
+        let _ = stderr.read_to_string(&mut text);
+    }
+    let _ = child.wait();
+    let last = text.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or("nothing");
+    Error::new("cannot give the container a network")
+        .why(format!("{} said: {last}", program.display()))
+        .fix("do without: --network none or --network host")
+}
