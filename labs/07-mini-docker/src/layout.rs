@@ -23,6 +23,7 @@
 //! │   ├── bundle/                      config.json for the runtime, and /etc's generated files
 //! │   ├── runtime/                     the runtime's own state
 //! │   ├── exit                         the last exit status, for those who wait
+//! │   ├── ownership.json               owners that could not be set on what was copied in
 //! │   ├── upper/ work/ merged/         the overlay mount: written files, its scratch, the view
 //! │   └── log                          what the program wrote, line by line
 //! ├── events.json, events.json.1     what happened, line by line; the older half             events
@@ -229,6 +230,11 @@ impl ContainerLayout {
     /// The record: what was asked for, and what became of it.
     pub fn record(&self) -> PathBuf {
         self.dir.join("config.json")
+    }
+
+    /// The owners that could not be set on what was copied into it.
+    pub fn ownership(&self) -> PathBuf {
+        self.dir.join("ownership.json")
     }
 
     /// The bundle directory, for the runtime.

@@ -1,11 +1,14 @@
 //! mini-docker: pull, run, commit, push; everything above a bundle.
 
+pub mod archive;
 pub mod bundle;
 pub mod container;
 pub mod digester;
 pub mod engine;
 pub mod event;
 pub mod events;
+pub mod inflate;
+pub mod instruction;
 pub mod layout;
 pub mod network;
 pub mod registry;

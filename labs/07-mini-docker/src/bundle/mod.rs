@@ -24,6 +24,7 @@ mod user;
 use std::{
     collections::BTreeMap,
     fs,
+    os::fd::AsRawFd,
     path::{Path, PathBuf},
 };
 
@@ -128,6 +129,15 @@ fn check_mapped(account: &Account, mapped: &Mapped) -> Result<()> {
             "get subordinate ids: sudo usermod --add-subuids 100000-165535 --add-subgids \
              100000-165535 $USER, and install uidmap; or run it with -u 0",
         ))
+}
+
+/// Who a container's program is, looked up in its files below `root`.
+///
+/// # Errors
+/// A name that is not there.
+pub fn account_of(record: &Record, root: &impl AsRawFd) -> Result<Account> {
+    let root = PathBuf::from(format!("/proc/self/fd/{}/.", root.as_raw_fd()));
+    user::look_up(record.config.user.as_deref().unwrap_or_default(), &root)
 }
 
 /// The program that `exec` runs beside the container's own.

@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 
 pub use super::{
+    archive_args::{Cp, Export, Image, Import, Load, Save, System},
     container_args::{ContainerFlags, Create, Pulling, Run},
     lifecycle_args::{
         Attach, ContainerVerb, Exec, Kept, Kill, Probe, PruneContainers, Rename, Restart, Start,
@@ -36,6 +37,9 @@ pub enum Command {
     /// A verb of the engine.
     #[command(flatten)]
     Verb(Verb),
+    /// Manage images
+    #[command(subcommand, arg_required_else_help = true)]
+    Image(Image),
     /// The lesson: an image made, pushed, pulled, run, changed, committed and pushed again
     Demo(Demo),
     /// A registry of our own
@@ -125,6 +129,19 @@ pub enum Verb {
     Network(Network),
     /// List port mappings of a container
     Port(PortOf),
+    /// Copy files or folders between a container and the local filesystem
+    Cp(Cp),
+    /// Export a container's filesystem as a tar archive
+    Export(Export),
+    /// Import the contents of a tarball to create a filesystem image
+    Import(Import),
+    /// Load an image from a tar archive or standard input
+    Load(Load),
+    /// Save one or more images to a tar archive (streamed to standard output by default)
+    Save(Save),
+    /// Manage mini-docker: disk usage, unused data, verification
+    #[command(subcommand, arg_required_else_help = true)]
+    System(System),
     /// Manage volumes
     #[command(subcommand, arg_required_else_help = true)]
     Volume(Volume),
@@ -280,9 +297,16 @@ pub struct Commit {
     /// Author
     #[arg(short, long)]
     pub author: Option<String>,
+    /// Apply Dockerfile instructions to the created image
+    #[arg(short, long, value_name = "INSTRUCTION")]
+    pub change: Vec<String>,
     /// Commit message
     #[arg(short, long)]
     pub message: Option<String>,
+    /// Pause container during commit
+    #[arg(short, long, default_value_t = true, action = clap::ArgAction::Set)]
+    #[arg(num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    pub pause: bool,
     /// The container
     pub container: String,
     /// The name of the new image

@@ -212,6 +212,8 @@ pub fn commit(engine: &Engine, args: &Commit) -> Result<ExitCode> {
             reference: reference.map(Reference::or_latest),
             author: args.author.clone(),
             message: args.message.clone(),
+            changes: args.change.clone(),
+            pause: args.pause,
         },
     )?;
     line(committed.id.to_string())?;

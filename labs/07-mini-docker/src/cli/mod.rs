@@ -9,11 +9,14 @@
 //! | `containers`, `images`, `run`, `inspect`, .. | one function a verb |
 //! | `output`, `progress`, `attach` | tables, bars, terminals |
 
+mod archive;
+mod archive_args;
 pub mod args;
 mod attach;
 mod connection;
 mod container_args;
 mod containers;
+mod copy;
 mod create;
 mod detach_keys;
 mod exec;
@@ -34,6 +37,7 @@ mod progress;
 mod registry;
 mod run;
 mod settings;
+mod system;
 mod volume;
 
 use std::{path::PathBuf, process::ExitCode};
@@ -55,6 +59,13 @@ pub fn run(root: Option<PathBuf>, command: Command) -> Result<ExitCode> {
     let root = settings::root(root)?;
     match command {
         Command::Verb(it) => on_engine(root, it),
+        Command::Image(it) => match it.into_verb() {
+            Ok(verb) => on_engine(root, verb),
+            Err(it) => {
+                privilege::own()?;
+                system::prune_images(&Engine::open(settings::settings(root)?)?, &it)
+            }
+        },
         Command::Demo(it) => Ok(demo::play(it.flags, it.on_stage.as_deref())),
         Command::Registry(it) => registry::run(&root, it),
         Command::Porter => porter::run().map(|()| ExitCode::SUCCESS),
@@ -78,11 +89,12 @@ fn on_engine(root: PathBuf, verb: Verb) -> Result<ExitCode> {
     };
     privilege::enter(&verb)?;
     let mut settings = settings::settings(root)?;
-    if let Verb::Pull(pull) = &verb
-        && let Some(platform) = &pull.platform
-    {
-        settings.platform = platform.clone();
-    }
+    let platform = match &verb {
+        Verb::Pull(pull) => pull.platform.clone(),
+        Verb::Load(load) => load.platform.clone(),
+        _ => None,
+    };
+    settings.platform = platform.unwrap_or(settings.platform);
     let engine = Engine::open(settings)?;
     match verb {
         Verb::Run(it) => run::run(&engine, &it),
@@ -114,6 +126,12 @@ fn on_engine(root: PathBuf, verb: Verb) -> Result<ExitCode> {
         Verb::History(it) => images::history(&engine, &it),
         Verb::Network(it) => network::network(&engine, it),
         Verb::Port(it) => port::port(&engine, &it),
+        Verb::Cp(it) => copy::cp(&engine, &it),
+        Verb::Export(it) => copy::export(&engine, &it),
+        Verb::System(it) => system::system(&engine, &it),
+        Verb::Save(it) => archive::save(&engine, &it),
+        Verb::Load(it) => archive::load(&engine, &it),
+        Verb::Import(it) => archive::import(&engine, &it),
         Verb::Volume(it) => volume::volume(&engine, it),
     }
 }

@@ -33,6 +33,9 @@ fn needs_owners(verb: &Verb) -> bool {
         | Verb::Create(_)
         | Verb::Start(_)
         | Verb::Commit(_)
+        | Verb::Load(_)
+        | Verb::Import(_)
+        | Verb::System(_)
         | Verb::Diff(_)
         | Verb::Rmi(_)
         | Verb::Volume(Volume::Rm { .. } | Volume::Create { .. }) => true,

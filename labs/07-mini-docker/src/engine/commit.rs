@@ -6,7 +6,8 @@ use oci::{Descriptor, Digest, History, Manifest, MediaType, Reference};
 use super::{Engine, Error, Result};
 use crate::{
     container::{self, Record},
-    snapshot::{Kept, Ownership, Packed, pack},
+    instruction,
+    snapshot::{Kept, Packed, pack},
 };
 
 /// How an image is to be made.
@@ -18,6 +19,10 @@ pub struct Commit {
     pub author: Option<String>,
     /// A note.
     pub message: Option<String>,
+    /// Lines of a Dockerfile that change how it is run.
+    pub changes: Vec<String>,
+    /// Whether its programs stand still while their files are packed, where that can be had.
+    pub pause: bool,
 }
 
 /// An image that was made.
@@ -37,9 +42,11 @@ impl Engine {
     /// # Errors
     /// [`super::Kind::NotFound`] when documents of the container's image are gone; a full disk.
     pub fn commit(&self, record: &Record, how: &Commit) -> Result<Committed> {
+        let mut run = record.config.clone();
+        instruction::apply(&mut run, &how.changes).map_err(Error::invalid)?;
         let _lease = self.store.lease()?;
         let below = self.store.image_manifest(&record.image.manifest)?;
-        let layer = self.pack_upper(record)?;
+        let layer = self.pack_standing_still(record, how.pause)?;
         let json = self.store.document(&below.config.digest)?;
         let mut config: oci::ImageConfig = serde_json::from_slice(&json).map_err(|error| {
             Error::invalid(Report::new("cannot read the image config").why(error.to_string()))
@@ -47,7 +54,7 @@ impl Engine {
         let now = container::now();
         config.created = Some(now.clone());
         config.author = how.author.clone().or(config.author);
-        config.config = Some(record.config.clone());
+        config.config = Some(run);
         config.rootfs.diff_ids.push(layer.diff_id.clone());
         config.history.push(History {
             created: Some(now),
@@ -68,12 +75,19 @@ impl Engine {
         Ok(Committed { id, manifest, layer })
     }
 
-    fn pack_upper(&self, record: &Record) -> Result<Packed> {
-        // The topmost layer that knows a path is the one that was copied up.
-        let mut owners = Vec::new();
-        for chain_id in record.image.layers.iter().rev() {
-            owners.push(Ownership::read(&self.layout.layer_ownership(chain_id))?);
+    /// A container that was stopped in the middle is told as paused, and `unpause` lets it go on.
+    fn pack_standing_still(&self, record: &Record, pause: bool) -> Result<Packed> {
+        // An ordinary user without a delegated cgroup cannot stop it; then it is packed as it runs.
+        let is_paused = pause && self.pause(record).is_ok();
+        let packed = self.pack_upper(record);
+        if is_paused {
+            self.unpause(record)?;
         }
+        packed
+    }
+
+    fn pack_upper(&self, record: &Record) -> Result<Packed> {
+        let owners = self.owners(record)?;
         let kept = |path: &std::path::Path| -> Option<Kept> {
             owners.iter().find_map(|layer| layer.of(path))
         };

@@ -2,7 +2,7 @@
 
 use std::time::SystemTime;
 
-use super::{Engine, Result, is_watched};
+use super::{Engine, Result, is_watched, size::bytes_below};
 use crate::container::{Record, Status};
 
 /// Which of them.
@@ -54,15 +54,4 @@ impl PruneContainers {
         let has_none = self.without_labels.is_empty() || !self.without_labels.iter().any(has);
         is_old && self.labels.iter().all(has) && has_none && record.state.status != Status::Removing
     }
-}
-
-/// What the files of a directory take.
-fn bytes_below(dir: &std::path::Path) -> u64 {
-    let entries = std::fs::read_dir(dir).into_iter().flatten().flatten();
-    let size = |entry: std::fs::DirEntry| match entry.metadata() {
-        Ok(file) if file.is_dir() => bytes_below(&entry.path()),
-        Ok(file) => file.len(),
-        Err(_) => 0,
-    };
-    entries.map(size).sum()
 }

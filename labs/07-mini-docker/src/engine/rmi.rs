@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use ground::Error as Report;
 use oci::{Digest, Reference};
 
-use super::{Engine, Error, Result};
+use super::{Engine, Error, Result, size::bytes_below};
 use crate::{container::Record, snapshot, store::Image};
 
 /// What a removal did, in order.
@@ -33,23 +33,34 @@ impl Engine {
             Some(reference) if !is_last(&reference, &image) => {
                 self.store.untag(&reference)?;
                 removed.push(Removed::Untagged(reference));
+                removed.iter().for_each(|it| self.removal_event(&image, it));
             }
             named => {
                 self.check_unused(&image, named.is_some(), force)?;
                 self.store.remove_image(&image.manifest.digest)?;
-                let mut names = image.references.clone();
-                names.sort_by_key(|name| name.tag().is_none());
-                removed.extend(names.into_iter().map(Removed::Untagged));
-                removed.push(Removed::Deleted(image.id.clone()));
+                removed.extend(self.told_removed(&image));
             }
-        }
-        let id = image.id.to_string();
-        for one in &removed {
-            let action = if let Removed::Untagged(_) = one { "untag" } else { "delete" };
-            self.image_event(action, &id, &id);
         }
         self.collect()?;
         Ok(removed)
+    }
+
+    /// What the removal of an image did, written down.
+    pub(super) fn told_removed(&self, image: &Image) -> Vec<Removed> {
+        let mut names = image.references.clone();
+        names.sort_by_key(|name| name.tag().is_none());
+        let mut removed: Vec<_> = names.into_iter().map(Removed::Untagged).collect();
+        removed.push(Removed::Deleted(image.id.clone()));
+        for one in &removed {
+            self.removal_event(image, one);
+        }
+        removed
+    }
+
+    fn removal_event(&self, image: &Image, removed: &Removed) {
+        let action = if let Removed::Untagged(_) = removed { "untag" } else { "delete" };
+        let id = image.id.to_string();
+        self.image_event(action, &id, &id);
     }
 
     fn check_unused(&self, image: &Image, by_name: bool, force: bool) -> Result<()> {
@@ -81,29 +92,32 @@ impl Engine {
         ))
     }
 
-    /// Removes blobs and layers that no image and no container uses. Left for later while
-    /// somebody adds content.
-    pub(super) fn collect(&self) -> Result<()> {
+    /// Removes blobs and layers that no image and no container uses, and returns their bytes. Left
+    /// for later while somebody adds content.
+    pub(super) fn collect(&self) -> Result<u64> {
+        // The lock that `create` and `pull` share while they begin to use blobs and layers. First the
+        // lock, then the look at who uses what: who began to use something in between had no lock.
+        let _alone = match self.store.alone() {
+            Err(error) if error.kind == crate::store::Kind::Busy => return Ok(0),
+            alone => alone?,
+        };
         let records = Record::all(&self.layout)?;
         let in_use: Vec<_> = records.iter().map(|record| record.image.manifest.clone()).collect();
-        match self.store.gc(&in_use) {
-            Err(error) if error.kind == crate::store::Kind::Busy => return Ok(()),
-            freed => drop(freed?),
-        }
-        // Under the same lock that `create` and `pull` share while they begin to use layers.
-        let Ok(_alone) = self.store.alone() else { return Ok(()) };
-        let records = Record::all(&self.layout)?;
+        let mut bytes = self.store.sweep_unreachable(&in_use)?.bytes;
         let mut used: HashSet<Digest> =
             records.into_iter().flat_map(|record| record.image.layers).collect();
         for image in self.store.images()? {
-            used.extend(snapshot::chain_ids(&self.store.image_config(&image)?));
+            // One that is not whole is told of by `system check`, and keeps nothing.
+            let config = self.store.image_config(&image);
+            used.extend(config.map(|config| snapshot::chain_ids(&config)).unwrap_or_default());
         }
         for chain_id in snapshot::layers_here(&self.layout)? {
             if !used.contains(&chain_id) {
+                bytes += bytes_below(&self.layout.layer_diff(&chain_id));
                 snapshot::remove_layer(&self.layout, &chain_id)?;
             }
         }
-        Ok(())
+        Ok(bytes)
     }
 }
 

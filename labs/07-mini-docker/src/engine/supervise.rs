@@ -4,11 +4,14 @@
 //! by the command line under the hidden name `monitor`, in a process of its own.
 
 use std::{
+    fs::File,
     os::{
         fd::{AsFd, IntoRawFd},
         unix::net::UnixStream,
     },
     path::Path,
+    thread::sleep,
+    time::Duration,
 };
 
 use cgroups::Group;
@@ -79,6 +82,16 @@ pub(super) fn take_stdin() -> Result<UnixStream> {
     taken.map_err(|error| Error::new("cannot talk to whoever started us").io("dup2", &error))
 }
 
+/// Claims the upper directory as soon as whoever copies files has it no more.
+fn claim(snapshot: &Snapshot) -> Result<File> {
+    loop {
+        match snapshot.claim()? {
+            Some(claim) => return Ok(claim),
+            None => sleep(Duration::from_millis(10)),
+        }
+    }
+}
+
 /// The rooms that a container needs around it.
 struct House {
     layout: Layout,
@@ -94,6 +107,8 @@ impl Surroundings for House {
         let cgroup = cgroup::path(record)?;
         let container = self.layout.container(&record.id);
         let snapshot = Snapshot::new(&self.layout, &container, &record.image.layers);
+        // As soon as this is let go, our mount is there, and the record says that we live.
+        let _claim = claim(&snapshot)?;
         snapshot.overlay().mount(&snapshot.merged)?;
         for mount in &record.options.mounts {
             if let Source::Volume { name, .. } = &mount.source {

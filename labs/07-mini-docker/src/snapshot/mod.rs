@@ -13,21 +13,27 @@
 //! | file | what it knows |
 //! |---|---|
 //! | `unpack` | an archive that may be hostile -> a directory |
-//! | `diff` | a directory -> an archive that is the same every time |
+//! | `pack` | a directory -> an archive that is the same every time |
+//! | `copy` | files into a container and out of it |
 //! | `ownership` | owners that could not be set, beside the files |
 //! | `layers` | the layers of an image, unpacked side by side while they arrive |
 //! | `scratch` | what is not finished, and who may unpack a layer |
+//! | `verify` | whether a layer still is what its archive says |
 //! | `prepare` | the layers of an image; upper, work and merged of a container |
 
-mod diff;
+mod copy;
 mod layers;
 mod ownership;
+mod pack;
 mod prepare;
 mod scratch;
 mod unpack;
+mod verify;
 
-pub use diff::{Packed, pack};
+pub use copy::{Copied, Copy, Named, Owner, Side, copy, receive, send};
 pub use layers::{OnLayer, Stage, ensure_layers};
 pub use ownership::{Kept, Mapped, Ownership};
+pub use pack::{Packed, export, pack};
 pub use prepare::{Snapshot, chain_ids, is_unpacked, layers_here, remove_layer};
 pub use unpack::unpack;
+pub use verify::Unpacked;

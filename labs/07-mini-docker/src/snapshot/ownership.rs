@@ -85,6 +85,11 @@ impl Ownership {
         }
     }
 
+    /// Keeps all that the other keeps.
+    pub fn extend(&mut self, other: Self) {
+        self.0.extend(other.0);
+    }
+
     /// What was kept about `path`.
     pub fn of(&self, path: &Path) -> Option<Kept> {
         self.0.get(path).copied()

@@ -61,6 +61,18 @@ impl Snapshot {
         }
     }
 
+    /// Claims the upper directory, which may be mounted once only. `None` while another process has
+    /// it; the kernel drops the claim when its owner dies.
+    ///
+    /// # Errors
+    /// As open(2).
+    pub fn claim(&self) -> Result<Option<fs::File>> {
+        let dir = fs::File::open(&self.upper).map_err(|error| {
+            Error::new("cannot use the container's files").io(self.upper.display(), &error)
+        })?;
+        Ok(dir.try_lock().is_ok().then_some(dir))
+    }
+
     /// The overlay of the stack.
     pub fn overlay(&self) -> Overlay {
         Overlay {

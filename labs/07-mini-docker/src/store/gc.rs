@@ -35,6 +35,14 @@ impl Store {
     /// [`Kind::Busy`] while somebody holds a lease: what they add has no name yet.
     pub fn gc(&self, keep: &[Descriptor]) -> Result<Freed> {
         let _alone = self.alone()?;
+        self.sweep_unreachable(keep)
+    }
+
+    /// The same for a caller who has made sure to be [`Store::alone`].
+    ///
+    /// # Errors
+    /// [`Kind::Disk`].
+    pub(crate) fn sweep_unreachable(&self, keep: &[Descriptor]) -> Result<Freed> {
         let images = self.images()?.into_iter().map(|image| image.manifest);
         let marked = reachable(self, images.chain(keep.iter().cloned()));
         sweep(self, &marked)

@@ -18,11 +18,13 @@
 //! | `images` | references -> images |
 //! | `distribution` | packed blob <-> unpacked layer |
 //! | `gc` | what nobody can reach |
+//! | `check` | what is not what it says |
 //!
 //! This room knows no HTTP and no containers.
 
 mod arrivals;
 mod blobs;
+mod check;
 mod disk;
 mod distribution;
 mod error;
@@ -36,6 +38,8 @@ use std::fs::{self, File};
 pub use crate::digester::{Digester, sha256};
 pub use arrivals::{Arrivals, Arriving};
 pub use blobs::BlobWriter;
+pub(crate) use blobs::DOCUMENT_MAX;
+pub use check::Damaged;
 pub use error::{Error, Kind, Result};
 pub use gc::Freed;
 pub(crate) use gc::{reachable, sweep};

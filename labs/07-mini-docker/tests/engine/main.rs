@@ -9,7 +9,11 @@
     reason = "a test fails by panicking"
 )]
 
+mod archive;
+mod check;
 mod containers;
+mod copy;
+mod crowd;
 mod full;
 mod hostile;
 mod killed;

@@ -5,6 +5,7 @@ use std::{
     path::{Path, PathBuf},
     process::{Command, Stdio},
     sync::{Mutex, MutexGuard, OnceLock, PoisonError},
+    time::Duration,
 };
 
 use mini_docker::{
@@ -16,7 +17,7 @@ use mini_docker::{
 };
 use oci::{Config, ImageConfig, Manifest, MediaType, Platform};
 use rootfs::{DEFAULT_PATH, Program};
-use testbed::{Output, Place};
+use testbed::{Output, Place, Run};
 
 use crate::BIN;
 
@@ -100,7 +101,14 @@ pub fn turn(place: Place) -> MutexGuard<'static, ()> {
 /// registry that runs beside it. At its end no container, process, mount or group may be left.
 #[track_caller]
 pub fn with_image(place: Place, script: &str) -> Output {
-    place.shell(BIN, &script_with_image(script))
+    with_image_for(place, script, Duration::from_secs(120))
+}
+
+/// The same with another limit.
+#[track_caller]
+pub fn with_image_for(place: Place, script: &str, limit: Duration) -> Output {
+    let script = script_with_image(script);
+    Run { script: Some(&script), limit, ..Run::of(Path::new(BIN)) }.run_in(place)
 }
 
 fn script_with_image(script: &str) -> String {

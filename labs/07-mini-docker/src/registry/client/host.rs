@@ -108,7 +108,7 @@ fn without_port(domain: &str) -> &str {
     }
 }
 
-fn agent(domain: &str, options: &Options) -> Result<Agent> {
+pub(super) fn agent(domain: &str, options: &Options) -> Result<Agent> {
     let proxy = match &options.proxy {
         Some(url) if !is_loopback(domain) => Some(Proxy::new(url).map_err(|error| {
             let report = ground::Error::new("cannot use the proxy")

@@ -10,6 +10,7 @@
 //! | `challenge`, `auth` | what a registry asks for with a 401, and getting it |
 //! | `credentials` | Docker's `config.json` and its helper programs |
 //! | `manifests`, `blobs`, `upload`, `listing` | the API itself |
+//! | `download` | any file of the web, for `import` |
 //! | `error` | a registry's answer in words with a fix |
 //!
 //! Everything blocks, and a [`Client`] may be used by many threads at once: a pull is as many
@@ -22,6 +23,7 @@ mod auth;
 mod blobs;
 mod challenge;
 mod credentials;
+mod download;
 mod error;
 mod host;
 mod listing;

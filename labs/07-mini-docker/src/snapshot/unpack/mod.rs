@@ -15,7 +15,7 @@
 
 mod apply;
 mod birth;
-mod entry;
+pub(super) mod entry;
 mod inside;
 mod stream;
 

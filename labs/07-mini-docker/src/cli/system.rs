@@ -1,0 +1,255 @@
+//! system df, system check, system prune, image prune.
+
+use std::{
+    io::{self, BufRead, Write},
+    process::ExitCode,
+    time::{Duration, SystemTime},
+};
+
+use ground::{Error, Result};
+use mini_docker::engine::{Checked, Engine, Prune, Removed, Usage};
+use oci::Reference;
+
+use super::{
+    archive_args::{Check, Df, PruneImages, PruneSystem, System},
+    output::{ago, line, size, table},
+};
+
+/// `system`
+pub fn system(engine: &Engine, args: &System) -> Result<ExitCode> {
+    match args {
+        System::Df(it) => df(engine, it),
+        System::Check(it) => check(engine, it),
+        System::Prune(it) => prune(engine, it),
+    }
+}
+
+fn df(engine: &Engine, args: &Df) -> Result<ExitCode> {
+    let usage = engine.usage()?;
+    if args.verbose {
+        details(&usage)?
+    } else {
+        summary(&usage)?
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn summary(usage: &Usage) -> Result<()> {
+    let row = |kind: &str, all: usize, active: usize, bytes: u64, free: u64| {
+        let percent = (free * 100).checked_div(bytes).unwrap_or(0);
+        vec![
+            kind.to_owned(),
+            all.to_string(),
+            active.to_string(),
+            size(bytes),
+            format!("{} ({percent}%)", size(free)),
+        ]
+    };
+    let active = usage.images.iter().filter(|image| image.containers > 0).count();
+    let unused = usage.images.iter().filter(|image| image.containers == 0);
+    let free = unused.map(|image| image.size - image.shared).sum();
+    let (containers, volumes) = (&usage.containers, &usage.volumes);
+    let running = containers.iter().filter(|it| it.is_active);
+    let written: u64 = containers.iter().map(|it| it.size).sum();
+    let stopped = containers.iter().filter(|it| !it.is_active).map(|it| it.size).sum();
+    let in_use = volumes.iter().filter(|it| it.links > 0).count();
+    let kept: u64 = volumes.iter().map(|it| it.size).sum();
+    let loose = volumes.iter().filter(|it| it.links == 0).map(|it| it.size).sum();
+    let rows = [
+        row("Images", usage.images.len(), active, usage.images_bytes, free),
+        row("Containers", containers.len(), running.count(), written, stopped),
+        row("Local Volumes", volumes.len(), in_use, kept, loose),
+    ];
+    table(&["TYPE", "TOTAL", "ACTIVE", "SIZE", "RECLAIMABLE"], &rows)
+}
+
+fn details(usage: &Usage) -> Result<()> {
+    let images = usage.images.iter().flat_map(|it| {
+        let names: Vec<(String, String)> = it
+            .image
+            .references
+            .iter()
+            .filter_map(|name| Some((name.familiar_name(), name.tag()?.to_owned())))
+            .collect();
+        let none = || vec![("<none>".to_owned(), "<none>".to_owned())];
+        let names = if names.is_empty() { none() } else { names };
+        names.into_iter().map(|(repository, tag)| {
+            vec![
+                repository,
+                tag,
+                it.image.id.short().to_owned(),
+                it.created.as_deref().map_or("N/A".into(), ago),
+                size(it.size),
+                size(it.shared),
+                size(it.size - it.shared),
+                it.containers.to_string(),
+            ]
+        })
+    });
+    line("Images space usage:\n")?;
+    let headings = [
+        "REPOSITORY",
+        "TAG",
+        "IMAGE ID",
+        "CREATED",
+        "SIZE",
+        "SHARED SIZE",
+        "UNIQUE SIZE",
+        "CONTAINERS",
+    ];
+    table(&headings, &images.collect::<Vec<_>>())?;
+    let containers = usage.containers.iter().map(|it| {
+        let words = mini_docker::bundle::words(&it.record.config).join(" ");
+        vec![
+            it.record.short_id().to_owned(),
+            it.record.image.name.clone(),
+            format!("\"{}\"", words.chars().take(20).collect::<String>()),
+            it.volumes.to_string(),
+            size(it.size),
+            ago(&it.record.created),
+            it.record.state.status.as_str().to_owned(),
+            it.record.name.clone(),
+        ]
+    });
+    line("\nContainers space usage:\n")?;
+    let headings =
+        ["CONTAINER ID", "IMAGE", "COMMAND", "LOCAL VOLUMES", "SIZE", "CREATED", "STATUS", "NAMES"];
+    table(&headings, &containers.collect::<Vec<_>>())?;
+    let volumes =
+        usage.volumes.iter().map(|it| vec![it.name.clone(), it.links.to_string(), size(it.size)]);
+    line("\nLocal Volumes space usage:\n")?;
+    table(&["VOLUME NAME", "LINKS", "SIZE"], &volumes.collect::<Vec<_>>())
+}
+
+fn check(engine: &Engine, args: &Check) -> Result<ExitCode> {
+    let checked = engine.check(args.repair)?;
+    for flaw in &checked.flaws {
+        line(&flaw.what)?;
+        match (&flaw.mended, &flaw.advice, args.repair) {
+            (Some(mended), _, true) => line(format!("  repaired: {mended}"))?,
+            (Some(mended), _, false) => line(format!("  can be repaired: {mended}"))?,
+            (None, Some(advice), _) => line(format!("  cannot be repaired here: {advice}"))?,
+            (None, None, _) => {}
+        }
+    }
+    let Checked { blobs, images, layers, containers, volumes, flaws } = &checked;
+    line(format!(
+        "checked {blobs} blobs, {images} images, {layers} layers, {containers} containers, \
+         {volumes} volumes: {}",
+        match flaws.len() {
+            0 => "all is well".to_owned(),
+            1 => "1 thing is wrong".to_owned(),
+            many => format!("{many} things are wrong"),
+        }
+    ))?;
+    let is_left = flaws.iter().any(|flaw| !args.repair || flaw.mended.is_none());
+    if is_left && !args.repair && flaws.iter().any(|flaw| flaw.mended.is_some()) {
+        line("mini-docker system check --repair mends what can be mended")?;
+    }
+    Ok(if is_left { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+}
+
+fn prune(engine: &Engine, args: &PruneSystem) -> Result<ExitCode> {
+    let mut warning = String::from("WARNING! This will remove:\n  - all stopped containers\n");
+    warning += "  - all networks not used by at least one container\n";
+    if args.volumes {
+        warning += "  - all anonymous volumes not used by at least one container\n";
+    }
+    warning += match args.all {
+        true => "  - all images without at least one container associated to them\n",
+        false => "  - all dangling images\n",
+    };
+    confirm(args.force, &warning, "system prune")?;
+    let pruned = engine.prune_system(&which(args.all, &args.filter)?, args.volumes)?;
+    list("Deleted Containers:", &pruned.containers)?;
+    list("Deleted Networks:", &pruned.networks)?;
+    list("Deleted Volumes:", &pruned.volumes)?;
+    list("Deleted Images:", &removed(&pruned.images))?;
+    line(format!("Total reclaimed space: {}", size(pruned.bytes)))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// `image prune`
+pub fn prune_images(engine: &Engine, args: &PruneImages) -> Result<ExitCode> {
+    let warning = match args.all {
+        true => {
+            "WARNING! This will remove all images without at least one container associated to them.\n"
+        }
+        false => "WARNING! This will remove all dangling images.\n",
+    };
+    confirm(args.force, warning, "image prune")?;
+    let (images, bytes) = engine.prune_images(&which(args.all, &args.filter)?)?;
+    list("Deleted Images:", &removed(&images))?;
+    line(format!("Total reclaimed space: {}", size(bytes)))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn removed(removed: &[Removed]) -> Vec<String> {
+    let words = |removed: &Removed| match removed {
+        Removed::Untagged(name) => format!("untagged: {}", Reference::familiar(name)),
+        Removed::Deleted(id) => format!("deleted: {id}"),
+    };
+    removed.iter().map(words).collect()
+}
+
+fn list(heading: &str, lines: &[String]) -> Result<()> {
+    if lines.is_empty() {
+        return Ok(());
+    }
+    line(heading)?;
+    lines.iter().try_for_each(line)?;
+    line("")
+}
+
+/// Asks, unless told not to. Anything but a yes is a no.
+fn confirm(force: bool, warning: &str, what: &str) -> Result<()> {
+    if force {
+        return Ok(());
+    }
+    let cannot = |error: io::Error| Error::new("cannot ask").io("write", &error);
+    let mut stdout = io::stdout().lock();
+    write!(stdout, "{warning}Are you sure you want to continue? [y/N] ").map_err(cannot)?;
+    stdout.flush().map_err(cannot)?;
+    let mut answer = String::new();
+    io::stdin().lock().read_line(&mut answer).map_err(cannot)?;
+    match answer.trim() {
+        "y" | "Y" => Ok(()),
+        _ => Err(Error::new(format!("{what} has been cancelled"))
+            .fix("answer y, or give --force where nobody can answer")
+            .exit_code(1)),
+    }
+}
+
+/// The filters of a prune: `until=TIME|DURATION`, `label=A[=B]`, `label!=A[=B]`.
+fn which(all: bool, filters: &[String]) -> Result<Prune> {
+    let mut which = Prune { all, ..Prune::default() };
+    for filter in filters {
+        let invalid = || {
+            Error::new(format!("invalid filter '{filter}'"))
+                .why("prune knows until=TIME, label=NAME[=VALUE] and label!=NAME[=VALUE]")
+                .fix("--filter until=24h, --filter label=keep")
+                .exit_code(1)
+        };
+        if let Some(label) = filter.strip_prefix("label!=") {
+            which.without_labels.push(label.to_owned());
+        } else if let Some(label) = filter.strip_prefix("label=") {
+            which.labels.push(label.to_owned());
+        } else {
+            let time = filter.strip_prefix("until=").ok_or_else(invalid)?;
+            which.until = Some(point(time).ok_or_else(invalid)?);
+        }
+    }
+    Ok(which)
+}
+
+/// A time, or how long ago it was.
+fn point(text: &str) -> Option<SystemTime> {
+    if let Ok(ago) = humantime::parse_duration(text) {
+        return SystemTime::now().checked_sub(ago);
+    }
+    if let Ok(seconds) = text.parse() {
+        return SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(seconds));
+    }
+    let day = format!("{text}T00:00:00Z");
+    humantime::parse_rfc3339_weak(text).or_else(|_| humantime::parse_rfc3339_weak(&day)).ok()
+}
