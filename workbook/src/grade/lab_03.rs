@@ -150,7 +150,7 @@ fn call_path(root: &Path, text: &str) -> PathBuf {
 }
 
 fn mounts_after_chroot(ring: &mut Ring) -> Verdict {
-    let below = random_number(1, 6);
+    let below = random_number(2, 7);
     let point = random_number(0, 2) == 1;
     let arguments =
         [random_word(), below.to_string(), (if point { "yes" } else { "no" }).to_owned()];
