@@ -81,7 +81,7 @@ impl Resolved {
     /// Brings the config, which is small and says what the layers become. Returns the bytes moved.
     ///
     /// # Errors
-    /// As [`fetch_blob`].
+    /// As the download of one blob.
     pub fn fetch_config(
         &self,
         client: &Client,
