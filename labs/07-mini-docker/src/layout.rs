@@ -27,7 +27,9 @@
 //! │   ├── upper/ work/ merged/         the overlay mount: written files, its scratch, the view
 //! │   └── log                          what the program wrote, line by line
 //! ├── events.json, events.json.1     what happened, line by line; the older half             events
-//! ├── volumes/NAME/_data/            a named volume                                         volume
+//! ├── volumes/NAME/                  a volume                                               volume
+//! │   ├── _data/                       its files
+//! │   └── volume.json                  its labels and what is mounted on _data
 //! ├── networks.json                  networks, who is in them, what of it is in the kernel   network
 //! ├── networks.lock                  held while something of it is changed                   network
 //! └── repositories/NAME/             a registry's names; only where one is served  registry::server
@@ -182,6 +184,11 @@ impl Layout {
         self.volumes().join(name)
     }
 
+    /// What is known about a named volume.
+    pub fn volume_record(&self, name: &str) -> PathBuf {
+        self.volume(name).join("volume.json")
+    }
+
     /// The files of a named volume.
     pub fn volume_data(&self, name: &str) -> PathBuf {
         self.volume(name).join("_data")
@@ -240,6 +247,17 @@ impl ContainerLayout {
     /// The bundle directory, for the runtime.
     pub fn bundle(&self) -> PathBuf {
         self.dir.join("bundle")
+    }
+
+    /// Where the mount with this number of its options is attached, when it was taken from
+    /// elsewhere; in the monitor's mount namespace only.
+    pub fn taken(&self, index: usize) -> PathBuf {
+        self.bundle().join("taken").join(index.to_string())
+    }
+
+    /// The same for another container's /dev/shm.
+    pub fn taken_shm(&self) -> PathBuf {
+        self.bundle().join("taken").join("shm")
     }
 
     /// The overlay's upperdir: what the container wrote.

@@ -90,7 +90,19 @@ pub fn seccomp<S: AsRef<str>>(capabilities: &[S]) -> Seccomp {
     crate::seccomp::profile::docker_default(capabilities)
 }
 
-/// The same, compiled: an array of struct sock_filter as the kernel takes it, 8 bytes each.
+/// A filter of somebody's own, in the format of Docker's: with conditions on capabilities,
+/// architectures and kernels, which config.json has not.
+///
+/// # Errors
+/// What is wrong with it, for a person.
+pub fn seccomp_profile<S: AsRef<str>>(
+    json: &serde_json::Value,
+    capabilities: &[S],
+) -> serde_json::Result<Seccomp> {
+    crate::seccomp::profile::of_json(json, capabilities)
+}
+
+/// Docker's filter, compiled: an array of struct sock_filter as the kernel takes it, 8 bytes each.
 ///
 /// # Errors
 /// None: the profile is part of the program, and a test compiles it.

@@ -5,6 +5,7 @@ use std::{fmt::Write as _, fs, net::IpAddr};
 
 use ground::{Error, Result};
 
+use super::Found;
 use crate::{
     container::{Connection, Network, Record},
     layout::{ContainerLayout, Layout},
@@ -18,10 +19,11 @@ const LOCAL: &str = "127.0.0.1\tlocalhost\n\
                      ff02::2\tip6-allrouters\n";
 
 /// Writes the three files into the bundle, where the mounts take them from.
-pub fn write(record: &Record, layout: &Layout) -> Result<()> {
+pub fn write(record: &Record, layout: &Layout, found: &Found) -> Result<()> {
     let container = layout.container(&record.id);
+    let hostname = super::hostname(record, &found.host_name);
     let host = |path: &str| fs::read_to_string(path).unwrap_or_default();
-    let hostname = super::hostname(record).map(|name| name + "\n").unwrap_or_default();
+    let hostname = hostname.map(|name| name + "\n").unwrap_or_default();
     let (hosts, hostname, resolv_conf) = match record.options.network {
         Network::Host => {
             let mut hosts = host("/etc/hosts");
@@ -65,7 +67,7 @@ pub fn write_names(record: &Record, layout: &Layout, around: &Neighbourhood) -> 
     for (address, names) in &around.others {
         let _ = writeln!(hosts, "{address}\t{names}");
     }
-    if let Some(name) = super::hostname(record) {
+    if let Some(name) = super::hostname(record, "localhost") {
         // The name alone is the short form of one with a domain.
         let short = name.split_once('.').map(|(short, _)| format!(" {short}")).unwrap_or_default();
         for address in &around.own {

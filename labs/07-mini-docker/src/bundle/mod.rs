@@ -9,16 +9,22 @@
 //! |---|---|
 //! | `command` | ENTRYPOINT, CMD and what the user typed |
 //! | `user` | names and numbers -> user, groups, home |
-//! | `capabilities` | what its root may do |
-//! | `mounts` | what it sees besides the image |
+//! | `capabilities`, `security` | what its root may do |
+//! | `namespaces` | what it has for itself, and what it shares |
+//! | `mounts`, `devices` | what it sees besides the image |
 //! | `resources` | what it may use |
+//! | `found` | what all of this depends on besides the record |
 //! | `etc` | hosts, hostname and resolv.conf |
 
 mod capabilities;
 mod command;
+mod devices;
 mod etc;
+mod found;
 mod mounts;
+mod namespaces;
 mod resources;
+mod security;
 mod user;
 
 use std::{
@@ -29,15 +35,16 @@ use std::{
 };
 
 use ground::{Error, Result};
-use mini_runc::defaults;
-use oci::runtime::{Linux, Namespace, NamespaceKind, Process, Root, Spec, User};
+use oci::runtime::{Linux, Process, Root, Spec, User};
 use serde::{Deserialize, Serialize};
 
 pub use capabilities::ALL as CAPABILITIES;
 pub use command::{effective, words};
 pub use etc::{Neighbourhood, name_servers, write_names};
+pub use found::{Found, Node};
 pub use mounts::init_program;
 pub use resources::limits;
+pub use security::check_seccomp;
 pub use user::{Account, inside};
 
 use crate::{
@@ -63,27 +70,35 @@ pub struct Parts<'a> {
     pub network: Option<&'a str>,
     /// Further environment, which the image and the user may replace.
     pub env: &'a [String],
+    /// The first process of each container whose namespaces it shares, by ID.
+    pub joined: &'a BTreeMap<String, i32>,
 }
 
-/// The spec for a container whose program runs as `account`. Pure: it reads nothing.
-pub fn spec(parts: Parts<'_>, account: &Account, mapped: &Mapped) -> Spec {
-    let Parts { record, layout, cgroup, network, env } = parts;
+/// The spec for a container. Pure: it reads nothing.
+pub fn spec(parts: Parts<'_>, found: &Found) -> Spec {
+    let Parts { record, layout, .. } = parts;
     let container = layout.container(&record.id);
     let options = &record.options;
     Spec {
         oci_version: SPEC_VERSION.to_owned(),
-        process: Some(process(record, account, env)),
+        process: Some(process(record, found, parts.env)),
         root: Some(Root {
             path: container.merged().display().to_string(),
             readonly: options.security.read_only,
         }),
-        hostname: hostname(record),
-        domainname: None,
-        mounts: mounts::mounts(record, layout, mapped),
+        hostname: hostname(record, &found.host_name),
+        domainname: options.domainname.clone(),
+        mounts: mounts::mounts(record, layout, found),
         hooks: None,
-        annotations: BTreeMap::from([("org.mini-docker.name".into(), record.name.clone())]),
-        linux: Some(linux(record, cgroup, network)),
+        annotations: annotations(record),
+        linux: Some(linux(parts, found)),
     }
+}
+
+fn annotations(record: &Record) -> BTreeMap<String, String> {
+    let mut annotations = record.options.annotations.clone();
+    annotations.insert("org.mini-docker.name".into(), record.name.clone());
+    annotations
 }
 
 /// Writes the bundle of a container whose root file system is mounted.
@@ -93,13 +108,13 @@ pub fn spec(parts: Parts<'_>, account: &Account, mapped: &Mapped) -> Spec {
 /// # Errors
 /// A user that is not in the image or not mapped; a failed file operation.
 pub fn write(parts: Parts<'_>) -> Result<()> {
-    let Parts { record, layout, .. } = parts;
+    let Parts { record, layout, joined, .. } = parts;
     let container = layout.container(&record.id);
-    let mapped = Mapped::here();
-    let account = account(record, &container, &mapped)?;
+    let account = account(record, &container)?;
     make_working_dir(&container.merged(), record, &account)?;
-    etc::write(record, layout)?;
-    let spec = spec(parts, &account, &mapped);
+    let found = Found::here(record, account, joined.clone())?;
+    etc::write(record, layout, &found)?;
+    let spec = spec(parts, &found);
     let path = container.bundle().join("config.json");
     serde_json::to_vec_pretty(&spec)
         .map_err(std::io::Error::from)
@@ -111,10 +126,17 @@ pub fn write(parts: Parts<'_>) -> Result<()> {
 ///
 /// # Errors
 /// A name that is not there, or an id that this user namespace has not.
-fn account(record: &Record, container: &ContainerLayout, mapped: &Mapped) -> Result<Account> {
+fn account(record: &Record, container: &ContainerLayout) -> Result<Account> {
     let wanted = record.config.user.as_deref().unwrap_or_default();
-    let account = user::look_up(wanted, &container.merged())?;
-    check_mapped(&account, mapped)?;
+    let mut account = user::look_up(wanted, &container.merged())?;
+    let mapped = Mapped::here();
+    check_mapped(&account, &mapped)?;
+    for group in user::look_up_groups(&record.options.groups, &container.merged())? {
+        check_mapped(&Account { gid: group, ..account.clone() }, &mapped)?;
+        if group != account.gid && !account.additional_gids.contains(&group) {
+            account.additional_gids.push(group);
+        }
+    }
     Ok(account)
 }
 
@@ -148,7 +170,8 @@ pub fn exec_process(record: &Record, root: &Path, wanted: &ExecOptions) -> Resul
     let user = wanted.user.as_deref().or(record.config.user.as_deref()).unwrap_or_default();
     let account = user::look_up(user, root)?;
     check_mapped(&account, &Mapped::here())?;
-    let mut process = process(record, &account, &[]);
+    let found = Found { account, ..Found::on_paper(Mapped::here()) };
+    let mut process = process(record, &found, &[]);
     process.args = wanted.args.clone();
     process.terminal = wanted.tty;
     process.env = command::merged_env(&process.env, &wanted.env);
@@ -178,10 +201,10 @@ pub struct ExecOptions {
     pub privileged: bool,
 }
 
-fn process(record: &Record, account: &Account, further: &[String]) -> Process {
+fn process(record: &Record, found: &Found, further: &[String]) -> Process {
     let options = &record.options;
-    let security = &options.security;
-    Process {
+    let (security, account) = (&options.security, &found.account);
+    let mut process = Process {
         terminal: options.tty,
         user: User {
             uid: account.uid,
@@ -191,12 +214,16 @@ fn process(record: &Record, account: &Account, further: &[String]) -> Process {
             username: None,
         },
         args: with_init(record, command::words(&record.config)),
-        env: environment(record, account, further),
+        env: environment(record, found, further),
         cwd: working_dir(record).to_owned(),
         capabilities: Some(capabilities::of(security, account.uid == 0)),
         no_new_privileges: security.no_new_privileges,
+        rlimits: resources::rlimits(&options.ulimits),
+        oom_score_adj: options.oom_score_adj,
         ..Process::default()
-    }
+    };
+    security::of_process(security, found, &mut process);
+    process
 }
 
 /// With `--init` our own program is the first, and the container's its argument.
@@ -214,59 +241,48 @@ fn working_dir(record: &Record) -> &str {
 const DEFAULT_PATH: &str = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 /// PATH, HOSTNAME, TERM and HOME where the image says nothing else, in Docker's order.
-fn environment(record: &Record, account: &Account, further: &[String]) -> Vec<String> {
+fn environment(record: &Record, found: &Found, further: &[String]) -> Vec<String> {
     let mut defaults = vec![DEFAULT_PATH.to_owned()];
-    if let Some(name) = hostname(record) {
-        defaults.push(format!("HOSTNAME={name}"));
-    }
+    let name = hostname(record, &found.host_name).unwrap_or_else(|| found.host_name.clone());
+    defaults.push(format!("HOSTNAME={name}"));
     if record.options.tty {
         defaults.push("TERM=xterm".into());
     }
     defaults.extend_from_slice(further);
     let mut env = command::merged_env(&defaults, record.config.env.as_deref().unwrap_or_default());
     if !env.iter().any(|entry| entry.starts_with("HOME=")) {
-        env.push(format!("HOME={}", account.home));
+        env.push(format!("HOME={}", found.account.home));
     }
     env
 }
 
-/// With the host's network comes the host's UTS namespace, and its name.
-fn hostname(record: &Record) -> Option<String> {
-    let name = || record.options.hostname.clone().unwrap_or_else(|| record.short_id().to_owned());
-    (record.options.network != Network::Host).then(name)
-}
-
-fn linux(record: &Record, cgroup: Option<&str>, network: Option<&str>) -> Linux {
+/// The name in the container's UTS namespace; none where that is the host's. Who has the host's
+/// network is called like the host, unless a name was asked for: a service announces itself.
+fn hostname(record: &Record, host_name: &str) -> Option<String> {
     let options = &record.options;
-    let privileged = options.security.privileged;
-    let unconfined = privileged || options.security.seccomp_unconfined;
-    let paths = |paths: &[&str]| match privileged {
-        true => Vec::new(),
-        false => paths.iter().map(ToString::to_string).collect(),
-    };
-    Linux {
-        namespaces: namespaces(&options.network, network),
-        cgroups_path: cgroup.map(str::to_owned),
-        resources: Some(resources::resources(options)),
-        seccomp: (!unconfined)
-            .then(|| defaults::seccomp(&capabilities::bounding(&options.security))),
-        masked_paths: paths(&defaults::MASKED_PATHS),
-        readonly_paths: paths(&defaults::READONLY_PATHS),
-        ..Linux::default()
+    if options.namespaces.host_uts {
+        return None;
     }
+    let otherwise = match options.network {
+        Network::Host => host_name.to_owned(),
+        _ => record.short_id().to_owned(),
+    };
+    Some(options.hostname.clone().unwrap_or(otherwise))
 }
 
-fn namespaces(network: &Network, path: Option<&str>) -> Vec<Namespace> {
-    use NamespaceKind::{Cgroup, Ipc, Mount, Network as Net, Pid, Uts};
-    let kinds: &[NamespaceKind] = match network {
-        Network::None | Network::Bridge | Network::Container(_) => {
-            &[Mount, Uts, Pid, Ipc, Net, Cgroup]
-        }
-        // The name belongs to the network: a host's service must know its host's name.
-        Network::Host => &[Mount, Pid, Ipc, Cgroup],
+fn linux(parts: Parts<'_>, found: &Found) -> Linux {
+    let options = &parts.record.options;
+    let mut linux = Linux {
+        namespaces: namespaces::namespaces(options, found, parts.network),
+        devices: devices::devices(found),
+        cgroups_path: parts.cgroup.map(str::to_owned),
+        resources: Some(resources::resources(options, found)),
+        sysctl: options.sysctls.clone(),
+        rootfs_propagation: mounts::root_propagation(options),
+        ..Linux::default()
     };
-    let path_of = |kind: NamespaceKind| path.filter(|_| kind == Net).map(str::to_owned);
-    kinds.iter().map(|kind| Namespace { kind: *kind, path: path_of(*kind) }).collect()
+    security::of_linux(&options.security, found, &mut linux);
+    linux
 }
 
 /// Makes the working directory inside `root`, owned by the program's user.

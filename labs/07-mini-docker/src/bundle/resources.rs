@@ -1,12 +1,17 @@
 //! Resources: limits in the words of the runtime specification, which are those of cgroup v1.
 
-use oci::runtime::{Cpu, DeviceRule, Memory, Pids, Resources};
+use oci::runtime::{BlockIo, Cpu, Memory, Pids, Resources, Rlimit, ThrottleDevice, WeightDevice};
 
-use crate::container::{Limits, Options};
+use super::{Found, devices};
+use crate::container::{self, DeviceRate, Limits, Options, Ulimit};
 
 /// What a container may use: its limits, and the devices that every program needs.
-pub fn resources(options: &Options) -> Resources {
-    Resources { devices: devices(options.security.privileged), ..limits(options) }
+pub fn resources(options: &Options, found: &Found) -> Resources {
+    Resources {
+        devices: devices::rules(options, found),
+        block_io: block_io(&options.limits.block_io, found),
+        ..limits(options)
+    }
 }
 
 /// What a container may use, in numbers: what can be changed while it runs.
@@ -22,9 +27,17 @@ pub fn limits(options: &Options) -> Resources {
 
 /// With a memory limit and nothing said of swap, as much swap as memory may be used: Docker's rule.
 fn memory(limits: &Limits) -> Option<Memory> {
-    let limit = limits.memory?;
-    let swap = limits.memory_swap.unwrap_or(limit.saturating_mul(2));
-    Some(Memory { limit: Some(limit), swap: Some(swap), ..Memory::default() })
+    let swap =
+        limits.memory.map(|limit| limits.memory_swap.unwrap_or_else(|| limit.saturating_mul(2)));
+    let memory = Memory {
+        limit: limits.memory,
+        swap,
+        reservation: limits.memory_reservation,
+        swappiness: limits.memory_swappiness,
+        disable_oom_killer: limits.oom_kill_disable.then_some(true),
+        ..Memory::default()
+    };
+    (memory != Memory::default()).then_some(memory)
 }
 
 fn cpu(limits: &Limits) -> Option<Cpu> {
@@ -33,34 +46,43 @@ fn cpu(limits: &Limits) -> Option<Cpu> {
         period: limits.cpu_period_us,
         shares: limits.cpu_shares,
         cpus: limits.cpuset_cpus.clone(),
+        mems: limits.cpuset_mems.clone(),
         ..Cpu::default()
     };
     (cpu != Cpu::default()).then_some(cpu)
 }
 
-/// null, zero, full, random, urandom, tty, console, ptmx and the terminals of devpts; making any
-/// device node is allowed, opening it is not (config-linux.md, "Allowed Device list").
-fn devices(privileged: bool) -> Vec<DeviceRule> {
-    let rule = |allow, kind: Option<&str>, major, minor, access: &str| DeviceRule {
-        allow,
-        kind: kind.map(str::to_owned),
-        major,
-        minor,
-        access: Some(access.to_owned()),
+fn block_io(asked: &container::BlockIo, found: &Found) -> Option<BlockIo> {
+    let number = |rate: &DeviceRate| found.numbers.get(&rate.device).copied().unwrap_or_default();
+    let rates = |rates: &[DeviceRate]| -> Vec<ThrottleDevice> {
+        let throttle = |it: &DeviceRate| {
+            let (major, minor) = number(it);
+            ThrottleDevice { major, minor, rate: it.rate }
+        };
+        rates.iter().map(throttle).collect()
     };
-    if privileged {
-        return vec![rule(true, None, None, None, "rwm")];
-    }
-    let character = Some("c");
-    let mut rules = vec![
-        rule(false, None, None, None, "rwm"),
-        rule(true, character, None, None, "m"),
-        rule(true, Some("b"), None, None, "m"),
-    ];
-    let known = [(1, 3), (1, 5), (1, 7), (1, 8), (1, 9), (5, 0), (5, 1), (5, 2)];
-    for (major, minor) in known {
-        rules.push(rule(true, character, Some(major), Some(minor), "rwm"));
-    }
-    rules.push(rule(true, character, Some(136), None, "rwm"));
-    rules
+    let weight = |it: &DeviceRate| {
+        let (major, minor) = number(it);
+        WeightDevice { major, minor, weight: u16::try_from(it.rate).ok(), leaf_weight: None }
+    };
+    let io = BlockIo {
+        weight: asked.weight,
+        weight_device: asked.weight_device.iter().map(weight).collect(),
+        throttle_read_bps_device: rates(&asked.read_bps),
+        throttle_write_bps_device: rates(&asked.write_bps),
+        throttle_read_iops_device: rates(&asked.read_iops),
+        throttle_write_iops_device: rates(&asked.write_iops),
+        ..BlockIo::default()
+    };
+    (io != BlockIo::default()).then_some(io)
+}
+
+/// `nofile` is RLIMIT_NOFILE.
+pub fn rlimits(ulimits: &[Ulimit]) -> Vec<Rlimit> {
+    let rlimit = |it: &Ulimit| Rlimit {
+        kind: format!("RLIMIT_{}", it.name.to_uppercase()),
+        soft: it.soft,
+        hard: it.hard,
+    };
+    ulimits.iter().map(rlimit).collect()
 }

@@ -50,6 +50,18 @@ pub fn look_up(wanted: &str, root: &Path) -> Result<Account> {
     resolve(wanted, &read("/etc/passwd"), &read("/etc/group"))
 }
 
+/// The numbers of groups, by the /etc/group below `root`.
+///
+/// # Errors
+/// A name that is not in it.
+pub fn look_up_groups(wanted: &[String], root: &Path) -> Result<Vec<u32>> {
+    if wanted.is_empty() {
+        return Ok(Vec::new());
+    }
+    let group = read_inside(root, Path::new("/etc/group")).unwrap_or_default();
+    wanted.iter().map(|name| look_up_group(name, &group)).collect()
+}
+
 fn resolve(wanted: &str, passwd: &str, group: &str) -> Result<Account> {
     let (user, wanted_group) = match wanted.split_once(':') {
         Some((user, group)) => (user, Some(group).filter(|group| !group.is_empty())),

@@ -9,12 +9,13 @@ use clap::{Args, Parser, Subcommand};
 
 pub use super::{
     archive_args::{Cp, Export, Image, Import, Load, Save, System},
-    container_args::{ContainerFlags, Create, Pulling, Run},
+    container_args::{ContainerFlags, Create, FileFlags, LimitFlags, Pulling, Run, SecurityFlags},
     lifecycle_args::{
         Attach, ContainerVerb, Exec, Kept, Kill, Probe, PruneContainers, Rename, Restart, Start,
         Stop, Update, Wait,
     },
     network_args::{Network, PortOf},
+    volume_args::{Volume, VolumeCreate, VolumeLs, VolumePrune},
 };
 
 /// Pull, run, commit, push: containers without a daemon.
@@ -348,36 +349,6 @@ pub struct History {
     pub format: Format,
     /// The image
     pub image: String,
-}
-
-/// `volume`
-#[derive(Debug, Subcommand)]
-pub enum Volume {
-    /// Create a volume
-    Create {
-        /// Its name; one is found if there is none
-        #[arg(default_value = "", hide_default_value = true)]
-        name: String,
-    },
-    /// List volumes
-    #[command(visible_alias = "list")]
-    Ls {
-        /// Only display volume names
-        #[arg(short, long)]
-        quiet: bool,
-    },
-    /// Display detailed information on volumes
-    Inspect {
-        /// The volumes
-        #[arg(required = true)]
-        names: Vec<String>,
-    },
-    /// Remove volumes
-    Rm {
-        /// The volumes
-        #[arg(required = true)]
-        names: Vec<String>,
-    },
 }
 
 /// `demo`

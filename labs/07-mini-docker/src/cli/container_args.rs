@@ -1,10 +1,20 @@
 //! Arguments of `run` and `create`: everything that a container can be asked to be, in Docker's words.
 
+mod files;
+mod limits;
+mod namespaces;
+mod security;
+
 use std::path::PathBuf;
 
 use clap::Args;
 
 use super::{life::Life, network_args::NetworkFlags};
+
+pub use files::FileFlags;
+pub use limits::LimitFlags;
+pub use namespaces::NamespaceFlags;
+pub use security::SecurityFlags;
 
 /// What `run` and `create` have in common.
 #[derive(Debug, Args)]
@@ -19,72 +29,51 @@ pub struct ContainerFlags {
     /// Read in a file of environment variables
     #[arg(long, value_name = "FILE")]
     pub env_file: Vec<PathBuf>,
-    /// Bind mount a volume
-    #[arg(short, long, value_name = "SRC:DST[:ro]")]
-    pub volume: Vec<String>,
-    /// Mount a tmpfs directory
-    #[arg(long, value_name = "DST[:OPTIONS]")]
-    pub tmpfs: Vec<String>,
+    /// Write the container ID to the file
+    #[arg(long, value_name = "FILE")]
+    pub cidfile: Option<PathBuf>,
     /// Working directory inside the container
     #[arg(short, long, value_name = "DIR")]
     pub workdir: Option<String>,
     /// Username or UID (format: <name|uid>[:<group|gid>])
     #[arg(short, long)]
     pub user: Option<String>,
-    /// Memory limit
-    #[arg(short, long, value_name = "BYTES")]
-    pub memory: Option<cgroups::Bytes>,
-    /// Swap limit equal to memory plus swap: -1 to enable unlimited swap
-    #[arg(long, value_name = "BYTES", allow_hyphen_values = true)]
-    pub memory_swap: Option<String>,
-    /// Number of CPUs
-    #[arg(long, value_name = "N")]
-    pub cpus: Option<cgroups::Cpus>,
-    /// CPU shares (relative weight)
-    #[arg(short, long, value_name = "N")]
-    pub cpu_shares: Option<u64>,
-    /// CPUs in which to allow execution (0-3, 0,1)
-    #[arg(long, value_name = "LIST")]
-    pub cpuset_cpus: Option<String>,
-    /// Limit on processes and threads (-1 for unlimited)
-    #[arg(long, value_name = "N", allow_hyphen_values = true)]
-    pub pids_limit: Option<i64>,
-    /// Parent cgroup for the container
-    #[arg(long, value_name = "PATH")]
-    pub cgroup_parent: Option<String>,
+    /// Add further groups to join
+    #[arg(long, value_name = "GROUP")]
+    pub group_add: Vec<String>,
     /// Its networks.
     #[command(flatten)]
     pub network: NetworkFlags,
     /// Overwrite the default ENTRYPOINT of the image
     #[arg(long, value_name = "COMMAND")]
     pub entrypoint: Option<String>,
-    /// Mount the container's root file system as read only
-    #[arg(long)]
-    pub read_only: bool,
-    /// Add Linux capabilities
-    #[arg(long, value_name = "CAP")]
-    pub cap_add: Vec<String>,
-    /// Drop Linux capabilities
-    #[arg(long, value_name = "CAP")]
-    pub cap_drop: Vec<String>,
-    /// Give extended privileges to the container
-    #[arg(long)]
-    pub privileged: bool,
-    /// Security options: no-new-privileges, seccomp=unconfined
-    #[arg(long, value_name = "OPTION")]
-    pub security_opt: Vec<String>,
     /// Container host name
     #[arg(short = 'h', long, value_name = "NAME")]
     pub hostname: Option<String>,
+    /// Container NIS domain name
+    #[arg(long, value_name = "NAME")]
+    pub domainname: Option<String>,
     /// Set metadata on the container
     #[arg(short, long, value_name = "NAME=VALUE")]
     pub label: Vec<String>,
+    /// Read in a line delimited file of labels
+    #[arg(long, value_name = "FILE")]
+    pub label_file: Vec<PathBuf>,
+    /// Add an annotation to the container, passed through to the OCI runtime
+    #[arg(long, value_name = "NAME=VALUE")]
+    pub annotation: Vec<String>,
     /// Signal to stop the container
     #[arg(long, value_name = "SIGNAL")]
     pub stop_signal: Option<String>,
     /// Pull the image before running: always, missing or never
     #[arg(long, default_value = "missing", value_name = "WHEN")]
     pub pull: Pulling,
+    /// Suppress the pull output
+    #[arg(short, long)]
+    pub quiet: bool,
+    /// Use the image of this platform instead of this machine's
+    #[arg(long, value_name = "OS/ARCH")]
+    pub platform: Option<oci::Platform>,
     /// Runtime to use for this container: mini-runc, runc, crun or a path
     #[arg(long)]
     pub runtime: Option<String>,
@@ -99,6 +88,18 @@ pub struct ContainerFlags {
     pub rm: bool,
     #[command(flatten)]
     pub life: Life,
+    /// The files of the container
+    #[command(flatten)]
+    pub files: FileFlags,
+    /// What it may use
+    #[command(flatten)]
+    pub limits: LimitFlags,
+    /// What it may do
+    #[command(flatten)]
+    pub security: SecurityFlags,
+    /// What it shares
+    #[command(flatten)]
+    pub namespaces: NamespaceFlags,
     /// Print help
     #[arg(long, action = clap::ArgAction::Help)]
     help: Option<bool>,

@@ -23,7 +23,7 @@ use nix::{
 use super::{
     args::{Exec, Inside},
     attach::{self, Wanted},
-    create::{env_entry, env_file},
+    create::environment,
     settings,
 };
 
@@ -45,14 +45,9 @@ pub fn exec(engine: &Engine, args: &Exec) -> Result<ExitCode> {
 }
 
 fn options(args: &Exec) -> Result<ExecOptions> {
-    let mut env = Vec::new();
-    for file in &args.env_file {
-        env.extend(env_file(file)?);
-    }
-    env.extend(args.env.iter().filter_map(|entry| env_entry(entry)));
     Ok(ExecOptions {
         args: args.command.clone(),
-        env,
+        env: environment(&args.env_file, &args.env)?,
         user: args.user.clone(),
         working_dir: args.workdir.clone(),
         tty: args.tty,

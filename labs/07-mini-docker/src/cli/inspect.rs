@@ -4,12 +4,12 @@ use std::process::ExitCode;
 
 use ground::Result;
 use mini_docker::{
-    container::{LogDriver, Record, Source, Status},
+    container::{Record, Source, Status},
     engine::{Engine, Kind},
 };
 use serde_json::{Value, json};
 
-use super::{args::Inspect, network_settings, output::line};
+use super::{args::Inspect, host_config::host_config, network_settings, output::line};
 
 /// `inspect`
 pub fn inspect(engine: &Engine, args: &Inspect) -> Result<ExitCode> {
@@ -113,37 +113,6 @@ fn state(record: &Record) -> Value {
     shown
 }
 
-fn host_config(record: &Record) -> Value {
-    let options = &record.options;
-    let limits = &options.limits;
-    json!({
-        "AutoRemove": options.remove,
-        "RestartPolicy": {
-            "Name": options.restart.name(), "MaximumRetryCount": options.restart.most(),
-        },
-        "Init": options.init.then_some(true),
-        "LogConfig": {
-            "Type": match options.log.driver {
-                LogDriver::JsonFile => "json-file", LogDriver::None => "none",
-            },
-            "Config": options.log.written,
-        },
-        "NetworkMode": network_settings::mode(record),
-        "Memory": limits.memory.unwrap_or(0),
-        "MemorySwap": limits.memory_swap.unwrap_or(limits.memory.map_or(0, |memory| memory * 2)),
-        "CpuQuota": limits.cpu_quota_us.unwrap_or(0),
-        "CpuPeriod": limits.cpu_period_us.unwrap_or(0),
-        "CpuShares": limits.cpu_shares.unwrap_or(0),
-        "CpusetCpus": limits.cpuset_cpus.clone().unwrap_or_default(),
-        "PidsLimit": limits.pids,
-        "CapAdd": options.security.cap_add,
-        "CapDrop": options.security.cap_drop,
-        "Privileged": options.security.privileged,
-        "ReadonlyRootfs": options.security.read_only,
-        "Runtime": options.runtime.as_deref().unwrap_or("mini-runc"),
-    })
-}
-
 fn mounts(engine: &Engine, record: &Record) -> Vec<Value> {
     record
         .options
@@ -157,9 +126,15 @@ fn mounts(engine: &Engine, record: &Record) -> Vec<Value> {
                 }
                 Source::Tmpfs(_) => ("tmpfs", "", "".into()),
             };
+            let driver = if kind == "volume" { "local" } else { "" };
             json!({
                 "Type": kind, "Name": name, "Source": source, "Destination": mount.destination,
+                "Driver": driver, "Mode": if mount.read_only { "ro" } else { "" },
                 "RW": !mount.read_only,
+                "Propagation": match kind {
+                    "bind" => mount.propagation.as_deref().unwrap_or("rprivate"),
+                    _ => "",
+                },
             })
         })
         .collect()
@@ -168,6 +143,7 @@ fn mounts(engine: &Engine, record: &Record) -> Vec<Value> {
 fn config(record: &Record) -> Value {
     let mut config = json!(record.config);
     config["Hostname"] = json!(record.options.hostname.as_deref().unwrap_or(record.short_id()));
+    config["Domainname"] = json!(record.options.domainname.as_deref().unwrap_or_default());
     config["Tty"] = json!(record.options.tty);
     config["OpenStdin"] = json!(record.options.interactive);
     config["StdinOnce"] = json!(record.options.stdin_once);

@@ -102,7 +102,7 @@ fn limits(args: &args::Update) -> Result<Limits> {
         Some(text) => Some(signed(text.parse::<cgroups::Bytes>()?.0)),
         None => None,
     };
-    if let Some(list) = &args.cpuset_cpus {
+    for list in [&args.cpuset_cpus, &args.cpuset_mems].into_iter().flatten() {
         list.parse::<cgroups::CpuList>()?;
     }
     let (quota, period) = match args.cpus {
@@ -115,8 +115,12 @@ fn limits(args: &args::Update) -> Result<Limits> {
         cpu_quota_us: quota,
         cpu_period_us: period,
         cpu_shares: args.cpu_shares,
+        nano_cpus: args.cpus.map(|cpus| cpus.quota_us() * 10_000),
         cpuset_cpus: args.cpuset_cpus.clone(),
+        cpuset_mems: args.cpuset_mems.clone(),
+        memory_reservation: args.memory_reservation.map(|bytes| signed(bytes.0)),
         pids: args.pids_limit,
+        ..Limits::default()
     })
 }
 

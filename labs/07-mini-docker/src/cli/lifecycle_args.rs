@@ -162,6 +162,9 @@ pub struct Update {
     /// Swap limit equal to memory plus swap: -1 to enable unlimited swap
     #[arg(long, value_name = "BYTES", allow_hyphen_values = true)]
     pub memory_swap: Option<String>,
+    /// Memory soft limit
+    #[arg(long, value_name = "BYTES")]
+    pub memory_reservation: Option<cgroups::Bytes>,
     /// Number of CPUs
     #[arg(long, value_name = "N")]
     pub cpus: Option<cgroups::Cpus>,
@@ -177,6 +180,9 @@ pub struct Update {
     /// CPUs in which to allow execution (0-3, 0,1)
     #[arg(long, value_name = "LIST")]
     pub cpuset_cpus: Option<String>,
+    /// Memory nodes in which to allow execution (0-3, 0,1)
+    #[arg(long, value_name = "LIST")]
+    pub cpuset_mems: Option<String>,
     /// Limit on processes and threads (-1 for unlimited)
     #[arg(long, value_name = "N", allow_hyphen_values = true)]
     pub pids_limit: Option<i64>,

@@ -13,6 +13,7 @@ mod archive;
 mod archive_args;
 pub mod args;
 mod attach;
+mod cid_file;
 mod connection;
 mod container_args;
 mod containers;
@@ -20,6 +21,7 @@ mod copy;
 mod create;
 mod detach_keys;
 mod exec;
+mod host_config;
 mod images;
 mod inspect;
 mod life;
@@ -39,6 +41,7 @@ mod run;
 mod settings;
 mod system;
 mod volume;
+mod volume_args;
 
 use std::{path::PathBuf, process::ExitCode};
 
@@ -48,7 +51,7 @@ use mini_docker::{
     network::porter,
 };
 
-use crate::demo;
+use crate::{OUR_OWN_FAILURE, demo};
 use args::{Command, Verb};
 
 /// Does what is asked for.
@@ -79,7 +82,16 @@ pub fn run(root: Option<PathBuf>, command: Command) -> Result<ExitCode> {
     }
 }
 
+/// Docker's status of a failure is 1. Only `run` has 125, because the others are its program's.
 fn on_engine(root: PathBuf, verb: Verb) -> Result<ExitCode> {
+    let is_run = matches!(verb, Verb::Run(_));
+    perform(root, verb).map_err(|error| match error.exit_code {
+        OUR_OWN_FAILURE if !is_run => error.exit_code(1),
+        _ => error,
+    })
+}
+
+fn perform(root: PathBuf, verb: Verb) -> Result<ExitCode> {
     let verb = match verb {
         Verb::Container(it) => match it.plain() {
             Ok(verb) => verb,
@@ -87,11 +99,13 @@ fn on_engine(root: PathBuf, verb: Verb) -> Result<ExitCode> {
         },
         verb => verb,
     };
-    privilege::enter(&verb)?;
+    privilege::enter(&verb, &root)?;
     let mut settings = settings::settings(root)?;
     let platform = match &verb {
         Verb::Pull(pull) => pull.platform.clone(),
         Verb::Load(load) => load.platform.clone(),
+        Verb::Run(it) => it.container.platform.clone(),
+        Verb::Create(it) => it.container.platform.clone(),
         _ => None,
     };
     settings.platform = platform.unwrap_or(settings.platform);

@@ -4,17 +4,44 @@
 //! of other ids. Each command makes its own with the same maps, so that the same ids mean the same
 //! owners. A verb that only reads, or only speaks to a registry, works without.
 
-use ground::Result;
-use namespaces::{Kinds, rootless};
+use std::path::Path;
 
-use super::args::{Verb, Volume};
+use ground::Result;
+use mini_docker::engine;
+use namespaces::{Kind, Kinds, rootless};
+
+use super::args::{ContainerFlags, Verb, Volume};
 
 /// Becomes root of a user namespace, if the verb needs that and we are not root.
 ///
 /// # Errors
 /// What the machine has against user namespaces, and what opens it.
-pub fn enter(verb: &Verb) -> Result<()> {
-    if needs_owners(verb) { own() } else { Ok(()) }
+pub fn enter(verb: &Verb, root: &Path) -> Result<()> {
+    if !needs_owners(verb) {
+        return Ok(());
+    }
+    // A namespace of another container belongs to that one's user namespace, which has the same
+    // maps as every other of this user.
+    match relative(verb, root) {
+        Some(pid) => engine::join(pid, &[Kind::User]),
+        None => own(),
+    }
+}
+
+/// A process of the container that the verb's container shares a namespace with.
+fn relative(verb: &Verb, root: &Path) -> Option<i32> {
+    match verb {
+        Verb::Run(it) => engine::relative(root, others(&it.container)),
+        Verb::Create(it) => engine::relative(root, others(&it.container)),
+        Verb::Start(it) => engine::relative_of(root, &it.containers),
+        _ => None,
+    }
+}
+
+/// The containers in `--ipc container:NAME` and its like.
+fn others(flags: &ContainerFlags) -> impl Iterator<Item = &str> {
+    let modes = [&flags.namespaces.ipc, &flags.namespaces.pid];
+    modes.into_iter().filter_map(|mode| mode.as_deref()?.strip_prefix("container:"))
 }
 
 /// Becomes root of a user namespace, if we are not root.
@@ -38,7 +65,7 @@ fn needs_owners(verb: &Verb) -> bool {
         | Verb::System(_)
         | Verb::Diff(_)
         | Verb::Rmi(_)
-        | Verb::Volume(Volume::Rm { .. } | Volume::Create { .. }) => true,
+        | Verb::Volume(Volume::Rm { .. } | Volume::Create(_) | Volume::Prune(_)) => true,
         // `rm` first has to reach into the namespaces of containers that run; it enters later.
         _ => false,
     }

@@ -27,6 +27,7 @@ pub struct Progress {
     by_blob: Mutex<HashMap<Digest, ProgressBar>>,
     over: Mutex<HashSet<Digest>>,
     to_stderr: bool,
+    quiet: bool,
 }
 
 impl Progress {
@@ -42,11 +43,20 @@ impl Progress {
             by_blob: Mutex::default(),
             over: Mutex::default(),
             to_stderr,
+            quiet: false,
         }
+    }
+
+    /// Shows nothing, if that is wanted.
+    pub fn quiet(self, quiet: bool) -> Self {
+        Self { quiet, ..self }
     }
 
     /// Prints a line above the bars.
     pub fn line(&self, text: &str) {
+        if self.quiet {
+            return;
+        }
         // A person who does not look any more need not be told.
         let _ = match (&self.bars, self.to_stderr) {
             (Some(bars), _) => bars.println(text),
@@ -57,6 +67,9 @@ impl Progress {
 
     /// Shows one event.
     pub fn show(&self, event: &Event) {
+        if self.quiet {
+            return;
+        }
         let doing = match self.direction {
             Direction::Pull => "Downloading",
             Direction::Push => "Pushing",

@@ -13,6 +13,7 @@ use oci::Reference;
 use super::{
     args::{Attach, ContainerFlags, Create, Pulling, Run, Start},
     attach::{self, Ended, Wanted},
+    cid_file::CidFile,
     create::create as meant,
     detach_keys::DetachKeys,
     each, narration, output,
@@ -61,7 +62,17 @@ pub fn create(engine: &Engine, args: &Create) -> Result<ExitCode> {
 /// Makes a container, after a pull where the image is missing.
 fn make(engine: &Engine, flags: &ContainerFlags, detached: bool) -> Result<Record> {
     let wanted = meant(flags, detached)?;
-    let progress = Progress::new(Direction::Pull, true);
+    let cid_file = flags.cidfile.as_deref().map(CidFile::reserve).transpose()?;
+    let record = make_or_pull(engine, flags, wanted)?;
+    warn_of_platform(engine, flags, &record);
+    if let Some(file) = cid_file {
+        file.write(&record.id)?;
+    }
+    Ok(record)
+}
+
+fn make_or_pull(engine: &Engine, flags: &ContainerFlags, wanted: engine::Create) -> Result<Record> {
+    let progress = Progress::new(Direction::Pull, true).quiet(flags.quiet);
     if flags.pull == Pulling::Always {
         pull(engine, &flags.image, &progress)?;
     }
@@ -76,6 +87,21 @@ fn make(engine: &Engine, flags: &ContainerFlags, detached: bool) -> Result<Recor
         }
         made => Ok(made?),
     }
+}
+
+/// Docker's warning: without an emulator (binfmt_misc) no program of the image can be executed.
+fn warn_of_platform(engine: &Engine, flags: &ContainerFlags, record: &Record) {
+    let Ok((_, config)) = engine.image_config(&record.image.id.to_string()) else { return };
+    let host = oci::Platform::host();
+    let same = config.os == host.os && config.architecture == host.architecture;
+    if same || flags.platform.is_some() || config.architecture.is_empty() {
+        return;
+    }
+    Progress::new(Direction::Pull, true).line(&format!(
+        "WARNING: The requested image's platform ({}/{}) does not match the detected host platform \
+         ({host}) and no specific platform was requested",
+        config.os, config.architecture
+    ));
 }
 
 fn pull(engine: &Engine, image: &str, progress: &Progress) -> Result<()> {

@@ -39,7 +39,8 @@ pub use health::{Health, Plan as HealthPlan, Probe, Verdict};
 pub use identity::Identity;
 pub use names::{Found, NotAdded, add, find, fresh_id, rename};
 pub use options::{
-    Limits, LogDriver, LogOptions, Mount, Network, Options, Overrides, Security, Source,
+    BlockIo, DeviceAccess, DeviceRate, DeviceUse, IpcMode, Limits, LogDriver, LogOptions, Mount,
+    NamespaceOptions, Network, Options, Overrides, PidMode, SeccompMode, Security, Source, Ulimit,
 };
 pub use record::{ImageUse, NOBODY_SAW, Record, State, now};
 pub use restart::Restart;

@@ -3,9 +3,21 @@
 //! Text became these types at the door (`cli/args`); nothing below parses a flag again. They are
 //! kept in the record, so that a container that is started again is the same container.
 
-use std::{collections::BTreeMap, path::PathBuf};
+mod devices;
+mod limits;
+mod mount;
+mod namespaces;
+mod security;
+
+use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
+
+pub use devices::{DeviceAccess, DeviceUse};
+pub use limits::{BlockIo, DeviceRate, Limits, Ulimit};
+pub use mount::{Mount, Source};
+pub use namespaces::{IpcMode, NamespaceOptions, PidMode};
+pub use security::{SeccompMode, Security};
 
 use super::{Connection, Restart};
 
@@ -47,6 +59,39 @@ pub struct Options {
     /// What becomes of the program's output.
     #[serde(default)]
     pub log: LogOptions,
+    /// The NIS domain name (setdomainname(2)).
+    #[serde(default)]
+    pub domainname: Option<String>,
+    /// The namespaces that it does not get for itself.
+    #[serde(default)]
+    pub namespaces: NamespaceOptions,
+    /// The host's devices that it gets.
+    #[serde(default)]
+    pub devices: Vec<DeviceUse>,
+    /// Which other devices may be opened.
+    #[serde(default)]
+    pub device_rules: Vec<DeviceAccess>,
+    /// Further groups of the program, as names or numbers.
+    #[serde(default)]
+    pub groups: Vec<String>,
+    /// Resource limits of each process (setrlimit(2)).
+    #[serde(default)]
+    pub ulimits: Vec<Ulimit>,
+    /// How likely its processes are killed when the machine's memory runs out.
+    #[serde(default)]
+    pub oom_score_adj: Option<i32>,
+    /// The size of /dev/shm in bytes.
+    #[serde(default)]
+    pub shm_size: Option<u64>,
+    /// Kernel parameters of its namespaces.
+    #[serde(default)]
+    pub sysctls: BTreeMap<String, String>,
+    /// What is told to the runtime and kept there.
+    #[serde(default)]
+    pub annotations: BTreeMap<String, String>,
+    /// The file that got its ID.
+    #[serde(default)]
+    pub cid_file: Option<String>,
 }
 
 /// What becomes of the program's output, besides going to whoever is attached.
@@ -73,34 +118,6 @@ pub enum LogDriver {
     None,
 }
 
-/// One mount that the user or the image asked for.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Mount {
-    /// What is mounted.
-    pub source: Source,
-    /// Where, absolute inside the container.
-    pub destination: PathBuf,
-    /// Whether it cannot be written.
-    pub read_only: bool,
-}
-
-/// What is mounted.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Source {
-    /// A path of the host.
-    Bind(PathBuf),
-    /// A named volume.
-    Volume {
-        /// Its name.
-        name: String,
-        /// Whether we chose the name; then the volume goes with the container (`--rm`, `rm -v`).
-        anonymous: bool,
-    },
-    /// A file system in memory, with options as in `size=64m`.
-    Tmpfs(Vec<String>),
-}
-
 /// Which network a container sees.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -124,49 +141,6 @@ impl Network {
             _ => None,
         }
     }
-}
-
-/// What a container may use; `None` is without limit.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Limits {
-    /// Bytes of memory.
-    pub memory: Option<i64>,
-    /// Bytes of memory and swap together; -1 is without limit.
-    pub memory_swap: Option<i64>,
-    /// Microseconds of CPU time in each [`Limits::cpu_period_us`].
-    pub cpu_quota_us: Option<i64>,
-    /// The period in microseconds.
-    pub cpu_period_us: Option<u64>,
-    /// The weight against other groups, normally 1024.
-    pub cpu_shares: Option<u64>,
-    /// The processors, as `0-1,3`.
-    pub cpuset_cpus: Option<String>,
-    /// Processes and threads.
-    pub pids: Option<i64>,
-}
-
-impl Limits {
-    /// Whether nothing is limited.
-    pub fn is_none(&self) -> bool {
-        *self == Self::default()
-    }
-}
-
-/// What the container's root may do.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Security {
-    /// Capabilities beyond the default, without the prefix `CAP_`; `ALL` for all.
-    pub cap_add: Vec<String>,
-    /// Capabilities to take away; `ALL` for all.
-    pub cap_drop: Vec<String>,
-    /// Everything is allowed.
-    pub privileged: bool,
-    /// The image cannot be written.
-    pub read_only: bool,
-    /// No program gains privileges by exec (PR_SET_NO_NEW_PRIVS(2const)).
-    pub no_new_privileges: bool,
-    /// No system call is filtered.
-    pub seccomp_unconfined: bool,
 }
 
 /// What replaces a part of the image's config.

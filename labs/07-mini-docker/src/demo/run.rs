@@ -86,6 +86,8 @@ fn wanted(stage: &Stage, limits: Limits) -> Result<Create> {
             command: ["sh", "-c", forever].map(str::to_owned).into(),
             ..Overrides::default()
         },
+        platform: None,
+        volumes_from: Vec::new(),
         options: Options { limits, cgroup_parent: stage.cgroup.clone(), ..Options::default() },
     })
 }

@@ -3,7 +3,7 @@
 use std::{fs, path::PathBuf};
 
 use ground::Error as Report;
-use oci::Config;
+use oci::{Config, ImageConfig, Platform};
 
 use super::{Engine, Error, Result};
 use crate::{
@@ -22,12 +22,25 @@ use crate::{
 pub struct Create {
     /// The image, by any of its names.
     pub image: String,
+    /// Which of an image's platforms; any that is here if none.
+    pub platform: Option<Platform>,
     /// The container's name; one is found if empty.
     pub name: String,
     /// What replaces a part of the image's config.
     pub overrides: Overrides,
+    /// Whose volumes it gets, too.
+    pub volumes_from: Vec<VolumesFrom>,
     /// What does not come from the image.
     pub options: Options,
+}
+
+/// The volumes of another container.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct VolumesFrom {
+    /// The container.
+    pub container: String,
+    /// Whether they can be written; as there if nothing is said.
+    pub read_only: Option<bool>,
 }
 
 impl Engine {
@@ -43,6 +56,8 @@ impl Engine {
         // Layers of an image that nobody uses may be collected: not while we begin to use them.
         let _lease = self.store.lease()?;
         record.image.layers = self.unpack(&record.image.manifest, on_event)?;
+        // Until the record says that it is used, nobody removes a volume.
+        let _volumes = volume::lock_shared(&self.layout)?;
         self.make_sources(&record.options.mounts)?;
         container::add(&self.layout, &mut record).map_err(not_added(&wanted.name))?;
         let layout = self.container_layout(&record);
@@ -62,10 +77,17 @@ impl Engine {
     pub fn plan(&self, wanted: &Create) -> Result<Record> {
         check_name(&wanted.name)?;
         let image = self.store.resolve(&wanted.image)?;
-        let image_config = self.store.image_config(&image)?.config.unwrap_or_default();
+        let image_config = self.store.image_config(&image)?;
+        check_platform(wanted, &image_config)?;
+        let image_config = image_config.config.unwrap_or_default();
         let config = bundle::effective(&image_config, &wanted.overrides).map_err(Error::invalid)?;
         let mut options = wanted.options.clone();
         self.check_networks(&mut options)?;
+        self.name_others(&mut options.namespaces)?;
+        for from in &wanted.volumes_from {
+            let inherited = self.volumes_of(from, &options.mounts)?;
+            options.mounts.extend(inherited);
+        }
         options.mounts.extend(image_volumes(&config, &options.mounts)?);
         for mount in &mut options.mounts {
             name_volume(mount)?;
@@ -86,6 +108,17 @@ impl Engine {
         })
     }
 
+    /// The directories of another container, where nothing else is mounted.
+    fn volumes_of(&self, from: &VolumesFrom, mounts: &[Mount]) -> Result<Vec<Mount>> {
+        let other = self.container(&from.container)?;
+        let is_taken = |it: &Mount| mounts.iter().any(|mine| mine.destination == it.destination);
+        let theirs = other.options.mounts.into_iter();
+        let theirs = theirs.filter(|it| !matches!(it.source, Source::Tmpfs(_)) && !is_taken(it));
+        let mine =
+            |mount: Mount| Mount { read_only: from.read_only.unwrap_or(mount.read_only), ..mount };
+        Ok(theirs.map(mine).collect())
+    }
+
     /// What a mount shows must be there. Docker makes a missing directory of the host, too.
     fn make_sources(&self, mounts: &[Mount]) -> Result<()> {
         for mount in mounts {
@@ -97,7 +130,9 @@ impl Engine {
                             .fix("name a directory that is there, or one that you may make")
                     })?
                 }
-                Source::Volume { name, .. } => drop(volume::ensure(&self.layout, name)?),
+                Source::Volume { name, anonymous } => {
+                    volume::ensure(&self.layout, name, *anonymous)?;
+                }
                 Source::Bind(_) | Source::Tmpfs(_) => {}
             }
         }
@@ -118,16 +153,32 @@ fn check_init(options: &Options) -> Result<()> {
     ))
 }
 
+/// An image of another platform is not the one that is wanted: who may, pulls the right one.
+fn check_platform(wanted: &Create, image: &ImageConfig) -> Result<()> {
+    let Some(platform) = &wanted.platform else { return Ok(()) };
+    let same = image.os == platform.os && image.architecture == platform.architecture;
+    if same {
+        return Ok(());
+    }
+    Err(Error::not_found(
+        Report::new(format!(
+            "image with reference {} was found but does not provide the specified platform \
+             ({platform})",
+            wanted.image
+        ))
+        .why(format!("the one that is here is for {}/{}", image.os, image.architecture))
+        .fix(format!("mini-docker pull --platform {platform} {}", wanted.image)),
+    ))
+}
+
 /// The VOLUMEs of the image that nothing else is mounted on.
 fn image_volumes(config: &Config, mounts: &[Mount]) -> Result<Vec<Mount>> {
     let is_taken = |path: &PathBuf| mounts.iter().any(|mount| mount.destination == *path);
     let paths = config.volumes.iter().flatten().map(|(path, _)| PathBuf::from(path));
     Ok(paths
         .filter(|path| path.is_absolute() && !is_taken(path))
-        .map(|destination| Mount {
-            source: Source::Volume { name: String::new(), anonymous: true },
-            destination,
-            read_only: false,
+        .map(|destination| {
+            Mount::new(Source::Volume { name: String::new(), anonymous: true }, destination)
         })
         .collect())
 }

@@ -1,5 +1,7 @@
 //! explain: what `run` would do, as calls, without doing any of it and without any privilege.
 
+use std::collections::BTreeMap;
+
 use ground::{Explanation, Step};
 use namespaces::{IdMaps, Kind, Kinds, rootless};
 use nix::unistd::geteuid;
@@ -8,7 +10,7 @@ use overlay::{Marks, Options};
 
 use super::{Create, Engine, Result};
 use crate::{
-    bundle::{self, Account},
+    bundle::{self, Found},
     container::{ImageUse, Record, State},
     snapshot::{Mapped, Snapshot, chain_ids, is_unpacked},
 };
@@ -65,9 +67,12 @@ impl Engine {
             cgroup: Some(&cgroup),
             network: other.as_deref(),
             env: &[],
+            joined: &BTreeMap::new(),
         };
         let mapped = maps.as_ref().map_or_else(Mapped::here, Mapped::of);
-        let spec = bundle::spec(parts, &Account::root(), &mapped);
+        let mut found = Found::on_paper(mapped);
+        found.look(&record)?;
+        let spec = bundle::spec(parts, &found);
         Ok(Plan { calls, spec })
     }
 

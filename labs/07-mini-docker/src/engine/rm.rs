@@ -38,12 +38,27 @@ pub(super) fn remove_files(layout: &Layout, record: &Record, volumes: bool) -> R
     for dir in [container.upper(), container.work(), container.merged(), container.bundle()] {
         tree::remove(&dir)?;
     }
-    for mount in record.options.mounts.iter().filter(|_| volumes) {
-        if let Source::Volume { name, anonymous: true } = &mount.source {
-            volume::remove(layout, name)?;
-        }
+    if volumes {
+        remove_volumes(layout, record)?;
     }
     tree::remove(container.dir())?;
     record.event("destroy").record(&layout.events());
+    Ok(())
+}
+
+/// Removes the volumes of a container that nobody gave a name, and that no other container has by
+/// `--volumes-from`.
+fn remove_volumes(layout: &Layout, record: &Record) -> Result<(), Report> {
+    let _alone = volume::lock_alone(layout)?;
+    let others = Record::all(layout)?;
+    for mount in &record.options.mounts {
+        let Source::Volume { name, anonymous: true } = &mount.source else { continue };
+        let is_used = |other: &Record| {
+            other.id != record.id && other.options.mounts.iter().any(|it| it.volume() == Some(name))
+        };
+        if !others.iter().any(is_used) {
+            volume::remove(layout, name)?;
+        }
+    }
     Ok(())
 }

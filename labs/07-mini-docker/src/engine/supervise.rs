@@ -16,18 +16,20 @@ use std::{
 
 use cgroups::Group;
 use ground::{Error, Result, Step};
-use namespaces::{Kind, Kinds, rootless};
+use namespaces::{Kinds, rootless};
 use nix::unistd::{Pid, setsid};
 use rootfs::{Umount, c_path};
+use volumes::Detached;
 
 use super::{
-    cgroup, links,
+    cgroup, joining, links,
     plug::{Plug, joined},
+    taken,
 };
 use crate::{
     bundle,
     container::{
-        Record, Source,
+        IpcMode, Mount, Record,
         monitor::{Held, Monitor, Surroundings, Watched},
     },
     layout::Layout,
@@ -51,8 +53,7 @@ pub fn supervise(root: &Path, id: &str, attached: bool) -> Result<()> {
             // own as well.
             let _ = setsid();
             let client = take_stdin()?;
-            // The overlay is mounted in here and nowhere else, and ends with us.
-            rootless::enter(Kinds::of([Kind::Mount]))?;
+            rootless::enter(Kinds::NONE)?;
             vec![Held { fd: client.into_raw_fd(), hears: attached, speaks: attached, rest: None }]
         }
     };
@@ -60,12 +61,16 @@ pub fn supervise(root: &Path, id: &str, attached: bool) -> Result<()> {
     let container = layout.container(id);
     let record = Record::read(&container)?.ok_or_else(|| Error::new("the container is gone"))?;
     let runtime = Runtime::new(record.options.runtime.as_deref(), container.runtime())?;
+    // The overlay is mounted in here and nowhere else, and ends with us. What cannot be taken along
+    // is told when the container is prepared: only then somebody listens.
+    let taken = watched.is_none().then(|| taken::leave(&record));
     let mut house = House {
         layout,
         group: None,
         oom_kills_before: 0,
         membership: String::new(),
         plug: Plug::default(),
+        taken,
     };
     let root = root.to_owned();
     Monitor { root, layout: container, runtime, clients, listener: None }.run(watched, &mut house)
@@ -100,6 +105,24 @@ struct House {
     membership: String,
     oom_kills_before: u64,
     plug: Plug,
+    /// What came along into our mount namespace; the first run takes it, and leaves it attached.
+    taken: Option<Result<Vec<(usize, Detached)>>>,
+}
+
+impl House {
+    /// The first content of a volume that is new.
+    fn fill(&self, mount: &Mount, merged: &Path) -> Result<()> {
+        let Some(name) = mount.volume() else { return Ok(()) };
+        let data = self.layout.volume_data(name);
+        if !mount.no_copy {
+            let from = bundle::inside(merged, &mount.destination);
+            from.map_or(Ok(()), |from| volumes::fill(&data, &from))?;
+        }
+        match &mount.subpath {
+            Some(below) => volume::check_subpath(&data, below, name),
+            None => Ok(()),
+        }
+    }
 }
 
 impl Surroundings for House {
@@ -110,12 +133,15 @@ impl Surroundings for House {
         // As soon as this is let go, our mount is there, and the record says that we live.
         let _claim = claim(&snapshot)?;
         snapshot.overlay().mount(&snapshot.merged)?;
+        let others = joining::first_processes(&self.layout, record)?;
+        let shm_of = match &record.options.namespaces.ipc {
+            IpcMode::Container(id) => others.get(id).copied(),
+            _ => None,
+        };
+        let trees = self.taken.take().unwrap_or_else(|| Ok(Vec::new()))?;
+        taken::attach(&self.layout, record, (trees, shm_of))?;
         for mount in &record.options.mounts {
-            if let Source::Volume { name, .. } = &mount.source {
-                let data = volume::ensure(&self.layout, name)?;
-                let from = bundle::inside(&snapshot.merged, &mount.destination);
-                from.map_or(Ok(()), |from| volumes::fill(&data, &from))?;
-            }
+            self.fill(mount, &snapshot.merged)?;
         }
         let network = joined(&self.layout, record)?;
         let env = links::environment(&self.layout, record)?;
@@ -125,6 +151,7 @@ impl Surroundings for House {
             cgroup: cgroup.as_deref(),
             network: network.as_deref(),
             env: &env,
+            joined: &others,
         })
     }
 
@@ -164,7 +191,8 @@ impl Surroundings for House {
             // It may never have been mounted.
             let _ = Umount::detach(merged).run();
         }
-        if record.options.remove {
+        // What is still attached is another's: nothing around it may be removed.
+        if record.options.remove && taken::detach(&self.layout, record) {
             // What cannot be removed now is told by `ps` and removed by `rm`.
             let _ = super::rm::remove_files(&self.layout, record, true);
         }

@@ -60,7 +60,15 @@ fn merged(old: &Limits, new: &Limits) -> Limits {
         cpu_period_us: new.cpu_period_us.or(old.cpu_period_us),
         cpu_shares: new.cpu_shares.or(old.cpu_shares),
         cpuset_cpus: new.cpuset_cpus.or(old.cpuset_cpus),
+        cpuset_mems: new.cpuset_mems.or(old.cpuset_mems),
+        memory_reservation: new.memory_reservation.or(old.memory_reservation),
+        // Said in other words, it is not what was said first.
+        nano_cpus: match new.cpu_quota_us.is_some() || new.cpu_period_us.is_some() {
+            true => new.nano_cpus,
+            false => old.nano_cpus,
+        },
         pids: new.pids.or(old.pids),
+        ..old
     }
 }
 

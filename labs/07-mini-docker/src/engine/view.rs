@@ -135,11 +135,18 @@ fn stopped(layout: &Layout, record: &Record, snapshot: &Snapshot, sight: Sight) 
 fn attach(layout: &Layout, snapshot: &Snapshot, mount: &Mount) -> Result<()> {
     let source = match &mount.source {
         Source::Bind(path) => path.clone(),
-        Source::Volume { name, .. } => {
-            let data = volume::ensure(layout, name)?;
-            let from = bundle::inside(&snapshot.merged, &mount.destination);
-            from.map_or(Ok(()), |from| volumes::fill(&data, &from))?;
-            data
+        Source::Volume { name, anonymous } => {
+            let data = volume::ensure(layout, name, *anonymous)?;
+            let known = volume::read(layout, name)?;
+            // What was in memory is gone, and what else is mounted there is not.
+            if !known.options.is_empty() && !known.is_in_memory() {
+                volume::mount(layout, &known)?;
+            }
+            if !mount.no_copy {
+                let from = bundle::inside(&snapshot.merged, &mount.destination);
+                from.map_or(Ok(()), |from| volumes::fill(&data, &from))?;
+            }
+            mount.subpath.as_ref().map_or(data.clone(), |below| data.join(below))
         }
         Source::Tmpfs(_) => return Ok(()),
     };

@@ -25,9 +25,11 @@ macro_rules! in_every_place {
     };
 }
 
+pub(crate) use in_every_place;
+
 /// Runs a script and compares what it says; nothing may be left of it.
 #[track_caller]
-fn says(place: Place, script: &str, expected: &str) {
+pub(crate) fn says(place: Place, script: &str, expected: &str) {
     let _turn = turn(place);
     let before = Host::now();
     let output = with_image(place, script);

@@ -19,6 +19,7 @@ mod hostile;
 mod killed;
 mod lifecycle;
 mod networks;
+mod options;
 mod texts;
 mod world;
 

@@ -14,8 +14,19 @@ use serde::Deserialize;
 #[serde(rename_all = "camelCase")]
 struct Profile {
     default_action: SeccompAction,
-    default_errno_ret: u32,
+    #[serde(default)]
+    default_errno_ret: Option<u32>,
+    #[serde(default)]
     arch_map: Vec<Architectures>,
+    #[serde(default)]
+    architectures: Vec<String>,
+    #[serde(default)]
+    flags: Vec<String>,
+    #[serde(default)]
+    listener_path: Option<String>,
+    #[serde(default)]
+    listener_metadata: Option<String>,
+    #[serde(default)]
     syscalls: Vec<Entry>,
 }
 
@@ -23,13 +34,18 @@ struct Profile {
 #[serde(rename_all = "camelCase")]
 struct Architectures {
     architecture: String,
+    #[serde(default)]
     sub_architectures: Vec<String>,
 }
 
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Entry {
+    #[serde(default)]
     names: Vec<String>,
+    /// As profiles had it before they had lists.
+    #[serde(default)]
+    name: Option<String>,
     action: SeccompAction,
     #[serde(default)]
     errno_ret: Option<u32>,
@@ -56,10 +72,25 @@ const JSON: &str = include_str!("docker_default.json");
 /// # Panics
 /// Never: the data are part of the program, and a test parses them.
 pub(crate) fn docker_default<S: AsRef<str>>(capabilities: &[S]) -> Seccomp {
-    let Ok(profile) = serde_json::from_str::<Profile>(JSON) else {
+    match serde_json::from_str::<Profile>(JSON) {
+        Ok(profile) => resolved(profile, capabilities),
         // Nothing allowed is the safe way to be wrong.
-        return empty();
-    };
+        Err(_) => empty(),
+    }
+}
+
+/// A profile in the same format, for a container with these capabilities, on this machine.
+///
+/// # Errors
+/// Its first mistake.
+pub(crate) fn of_json<S: AsRef<str>>(
+    json: &serde_json::Value,
+    capabilities: &[S],
+) -> serde_json::Result<Seccomp> {
+    Profile::deserialize(json).map(|profile| resolved(profile, capabilities))
+}
+
+fn resolved<S: AsRef<str>>(profile: Profile, capabilities: &[S]) -> Seccomp {
     let has = |name: &String| capabilities.iter().any(|it| it.as_ref() == name);
     let here = |name: &String| name == ARCH;
     let counts = |entry: &Entry| {
@@ -70,17 +101,20 @@ pub(crate) fn docker_default<S: AsRef<str>>(capabilities: &[S]) -> Seccomp {
         included && !excludes.caps.iter().any(has) && !excludes.arches.iter().any(here)
     };
     let rule = |entry: Entry| SeccompRule {
-        names: entry.names,
+        names: entry.names.into_iter().chain(entry.name).collect(),
         action: entry.action,
         errno_ret: entry.errno_ret,
         args: entry.args,
     };
+    let mapped = architectures(&profile.arch_map);
     Seccomp {
         default_action: profile.default_action,
-        default_errno_ret: Some(profile.default_errno_ret),
-        architectures: architectures(&profile.arch_map),
+        default_errno_ret: profile.default_errno_ret,
+        architectures: if mapped.is_empty() { profile.architectures } else { mapped },
+        flags: profile.flags,
+        listener_path: profile.listener_path,
+        listener_metadata: profile.listener_metadata,
         syscalls: profile.syscalls.into_iter().filter(counts).map(rule).collect(),
-        ..empty()
     }
 }
 

@@ -41,7 +41,7 @@ impl Engine {
                 checked
                     .flaw(format!("volume {name} has no directory for its files"), "made, empty");
                 if repair {
-                    volume::ensure(&self.layout, &name)?;
+                    volume::ensure(&self.layout, &name, false)?;
                 }
             }
         }
@@ -82,7 +82,7 @@ impl Engine {
         }
         self.check_directories(record, checked, repair)?;
         for mount in &record.options.mounts {
-            if let Source::Volume { name: volume, .. } = &mount.source
+            if let Source::Volume { name: volume, anonymous } = &mount.source
                 && !self.layout.volume(volume).is_dir()
             {
                 checked.flaw(
@@ -90,7 +90,7 @@ impl Engine {
                     "made, empty",
                 );
                 if repair {
-                    volume::ensure(&self.layout, volume)?;
+                    volume::ensure(&self.layout, volume, *anonymous)?;
                 }
             }
         }
