@@ -76,7 +76,8 @@ fn make_or_pull(engine: &Engine, flags: &ContainerFlags, wanted: engine::Create)
     if flags.pull == Pulling::Always {
         pull(engine, &flags.image, &progress)?;
     }
-    let on_event = |event| progress.show(&event);
+    // A layer that is unpacked now came from here: there is nothing to tell.
+    let on_event = |_| {};
     match engine.create(wanted.clone(), &on_event) {
         Err(error) if error.kind == Kind::NotFound && flags.pull != Pulling::Never => {
             let reference: Reference = flags.image.parse().map_err(invalid)?;
