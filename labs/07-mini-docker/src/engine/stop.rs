@@ -5,7 +5,7 @@ use std::time::Duration;
 use nix::sys::signal::Signal;
 
 use super::{Engine, Result, is_watched, kill::signal, wait::await_end};
-use crate::container::{Identity, Record, Status};
+use crate::container::{Identity, Record, Restart, Status};
 
 /// How often a container that is being started is looked at.
 const START_LOOK: Duration = Duration::from_millis(10);
@@ -67,7 +67,7 @@ impl Engine {
                 return Ok(None);
             };
             if record.state.status == Status::Running {
-                if record.state.stopped {
+                if record.state.stopped || record.options.restart == Restart::No {
                     return Ok(Some((record, monitor)));
                 }
                 // Written down before the signal: the monitor reads it when the program has ended.
@@ -88,6 +88,10 @@ impl Engine {
 
     /// From now on no policy starts the container again.
     pub(super) fn mark_stopped(&self, record: &Record) -> Result<()> {
+        // Where there is none, nothing need be written: stopping works on a full disk, too.
+        if record.options.restart == Restart::No {
+            return Ok(());
+        }
         let layout = self.container_layout(record);
         Ok(Record::update(&layout, |record| {
             record.state.stopped = true;

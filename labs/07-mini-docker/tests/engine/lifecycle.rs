@@ -268,23 +268,25 @@ fn every_state_survives_the_death_of_its_monitor() {
     says(
         Place::Root,
         r#"
+            # A signal is sent before it is felt.
+            dies() { kill -9 $1; until [ ! -d /proc/$1 ] || grep -q 'State:.[ZX]' /proc/$1/status; do sleep 0.01; done; }
             md run -d --name paused $I sleep 1000 > /dev/null; md pause paused > /dev/null
-            kill -9 $(monitor paused); status paused; md start paused; state paused; md rm -f paused
+            dies $(monitor paused); status paused; md start paused; state paused; md rm -f paused
             md run -d --name waits --restart always $I sh -c 'exit 6' > /dev/null
             sleep 1; until_says Restarting status waits
-            kill -9 $(monitor waits); status waits; md rm waits
+            dies $(monitor waits); status waits; md rm waits
             md run -d --name checked --health-cmd 'sleep 1000' --health-interval 50ms $I sleep 999 > /dev/null
-            sleep 0.3; kill -9 $(monitor checked); state checked; md rm -f checked
+            sleep 0.3; dies $(monitor checked); state checked; md rm -f checked
             md run -d -i --name watched $I cat > /dev/null
             md attach --no-stdin watched 2> said & one=$!
             md wait watched > code & two=$!
             md exec -d watched sleep 998
             until grep -q attach data/events.json; do sleep 0.02; done; sleep 0.2
-            kill -9 $(monitor watched); wait $one || echo = $?; wait $two; cat code
+            dies $(monitor watched); wait $one || echo = $?; wait $two; cat code
             head -1 said; state watched; md rm -f watched
             md run -d --name held $I sleep 1000 > /dev/null; md exec -d held sleep 997
             keeper=$(ps -eo pid,args | grep '[m]ini-docker-monitor' | grep -v " $(monitor held) " | head -1 | awk '{print $1}')
-            kill -9 $keeper; state held; md rm -f held
+            dies $keeper; state held; md rm -f held
         "#,
         r#"
             Exited (255) TIME ago
@@ -295,7 +297,7 @@ fn every_state_survives_the_death_of_its_monitor() {
             waits
             "State":"exited"
             checked
-            = 125
+            = 1
             255
             error: the container's monitor went away without a word
             "State":"exited"
