@@ -82,7 +82,10 @@ fn who_wins(ring: &mut Ring) -> Verdict {
     let truth = |number: usize| files.get(&number.to_string()).map_or("nothing", String::as_str);
     let said = prediction(&trial);
     let guesses: Vec<_> = said.split(' ').collect();
-    for (number, states) in all.iter().enumerate() {
+    // The plain ones first: who has those wrong has not come to whiteouts yet.
+    let mut cases: Vec<_> = all.iter().enumerate().collect();
+    cases.sort_by_key(|(_, states)| states.contains('w'));
+    for (number, states) in cases {
         let guess = guesses.get(number).copied().unwrap_or_default();
         let note = match () {
             () if states.contains('w') && (guess == "nothing" || truth(number) == "nothing") => {
