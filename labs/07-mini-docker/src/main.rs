@@ -31,28 +31,19 @@ fn main() -> ExitCode {
     if name.is_some_and(|name| name == handover::SMALL) {
         return small_monitor();
     }
-    if let Some(ended) = cgroups::door(words.into_iter()) {
+    if let Some(ended) = cgroups::door(words.clone().into_iter()) {
         return ended;
     }
-    let arguments = match cli::args::Arguments::try_parse() {
+    cli::answer();
+    let words = cli::spelled_out(words);
+    let arguments = match cli::args::Arguments::try_parse_from(&words) {
         Ok(arguments) => arguments,
-        Err(error) => return usage(&error),
+        Err(error) => return cli::tell(&error, &words),
     };
     cli::run(arguments.root, arguments.command).unwrap_or_else(|error| {
         report(&error);
         ExitCode::from(error.exit_code)
     })
-}
-
-/// Help is no failure; a flag that makes no sense is one of ours, as in Docker.
-fn usage(error: &clap::Error) -> ExitCode {
-    let _ = error.print();
-    if error.use_stderr()
-        && error.kind() != clap::error::ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand
-    {
-        return ExitCode::from(OUR_OWN_FAILURE);
-    }
-    ExitCode::SUCCESS
 }
 
 /// Does the work of the small program where that is not installed.
@@ -66,6 +57,12 @@ fn small_monitor() -> ExitCode {
 /// Becomes the runtime.
 fn mini_runc(words: Vec<OsString>) -> ExitCode {
     mini_runc::main(words.into_iter())
+}
+
+/// Tells a person what is not as they think, and goes on.
+fn warn(text: &str) {
+    // A reader that went away cannot be told so.
+    let _ = writeln!(io::stderr(), "WARNING: {text}");
 }
 
 /// Tells a person what went wrong.

@@ -40,6 +40,21 @@ pub fn set_window_size(terminal: impl AsFd, rows: u16, columns: u16) -> Result<(
     Errno::result(set).map(drop)
 }
 
+/// How far the clock of this machine is from UTC at a time, in seconds, and the name of that zone
+/// (man 3 localtime_r).
+pub fn local_time(seconds: i64) -> (i64, String) {
+    // SAFETY: tm is a struct of integers and a pointer, for which all bits zero is a value.
+    let mut local: libc::tm = unsafe { mem::zeroed() };
+    // SAFETY: one integer is read and a tm written; both outlive the call.
+    let known = unsafe { libc::localtime_r(&seconds, &mut local) };
+    if known.is_null() || local.tm_zone.is_null() {
+        return (0, "UTC".into());
+    }
+    // SAFETY: localtime_r has set it to a text that the C library keeps.
+    let zone = unsafe { std::ffi::CStr::from_ptr(local.tm_zone) };
+    (local.tm_gmtoff, zone.to_string_lossy().into_owned())
+}
+
 /// Takes a descriptor that came with a message (man 7 unix, SCM_RIGHTS), or over execve(2) from the
 /// program that we were before.
 pub(crate) fn own(fd: std::os::fd::RawFd) -> std::os::fd::OwnedFd {

@@ -6,6 +6,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
+use mini_docker::engine::Filter;
 
 pub use super::{
     archive_args::{Cp, Export, Image, Import, Load, Save, System},
@@ -14,6 +15,7 @@ pub use super::{
         Attach, ContainerVerb, Exec, Kept, Kill, Probe, PruneContainers, Rename, Restart, Start,
         Stop, Update, Wait,
     },
+    look_args::{Events, Info, Stats, Top, Version},
     network_args::{Network, PortOf},
     volume_args::{Volume, VolumeCreate, VolumeLs, VolumePrune},
 };
@@ -41,6 +43,18 @@ pub enum Command {
     /// Manage images
     #[command(subcommand, arg_required_else_help = true)]
     Image(Image),
+    /// Show the version of mini-docker
+    Version(Version),
+    /// Print the script that makes Tab work in a shell
+    Completion {
+        /// bash, zsh, fish or elvish
+        shell: String,
+    },
+    /// Write the pages for man(1)
+    Man {
+        /// Where to
+        dir: PathBuf,
+    },
     /// The lesson: an image made, pushed, pulled, run, changed, committed and pushed again
     Demo(Demo),
     /// A registry of our own
@@ -113,8 +127,16 @@ pub enum Verb {
     Container(Box<ContainerVerb>),
     /// Fetch the logs of a container
     Logs(Logs),
-    /// Return low-level information on containers and images
+    /// Return low-level information on Docker objects
     Inspect(Inspect),
+    /// Display the running processes of a container
+    Top(Top),
+    /// Display a live stream of container(s) resource usage statistics
+    Stats(Stats),
+    /// Show what happens, as it happens
+    Events(Events),
+    /// Display system-wide information
+    Info(Info),
     /// Inspect changes to files or directories on a container's file system
     Diff(Name),
     /// Create a new image from a container's changes
@@ -161,23 +183,20 @@ pub struct Ps {
     #[arg(long)]
     pub no_trunc: bool,
     /// Show n last created containers (includes all states)
-    #[arg(short = 'n', long, value_name = "N")]
-    pub last: Option<usize>,
+    #[arg(short = 'n', long, value_name = "N", allow_hyphen_values = true)]
+    pub last: Option<i64>,
     /// Show the latest created container (includes all states)
     #[arg(short, long)]
     pub latest: bool,
-    /// Format output: table or json
-    #[arg(long, default_value = "table")]
-    pub format: Format,
-}
-
-/// How a list is printed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-pub enum Format {
-    /// Columns.
-    Table,
-    /// One object a line.
-    Json,
+    /// Display total file sizes
+    #[arg(short, long)]
+    pub size: bool,
+    /// Filter output based on conditions provided
+    #[arg(short, long, value_name = "NAME=VALUE")]
+    pub filter: Vec<Filter>,
+    /// Format output: table, table TEMPLATE, json, or a Go template
+    #[arg(long, value_name = "FORMAT")]
+    pub format: Option<String>,
 }
 
 /// `pull`
@@ -220,10 +239,14 @@ pub struct Images {
     /// Show digests
     #[arg(long)]
     pub digests: bool,
-    /// Format output: table or json
-    #[arg(long, default_value = "table")]
-    pub format: Format,
+    /// Filter output based on conditions provided
+    #[arg(short, long, value_name = "NAME=VALUE")]
+    pub filter: Vec<Filter>,
+    /// Format output: table, table TEMPLATE, json, or a Go template
+    #[arg(long, value_name = "FORMAT")]
+    pub format: Option<String>,
     /// Only images of this repository
+    #[arg(value_name = "REPOSITORY[:TAG]")]
     pub repository: Option<String>,
 }
 
@@ -284,11 +307,17 @@ pub struct Logs {
 /// `inspect`
 #[derive(Debug, Args)]
 pub struct Inspect {
-    /// Only look for this kind: container or image
+    /// Format output: json, or a Go template
+    #[arg(short, long, value_name = "FORMAT")]
+    pub format: Option<String>,
+    /// Display total file sizes if the type is container
+    #[arg(short, long)]
+    pub size: bool,
+    /// Only inspect objects of this type: container, image, network or volume
     #[arg(long = "type", value_name = "TYPE")]
     pub kind: Option<String>,
-    /// Containers or images
-    #[arg(required = true)]
+    /// Containers, images, networks or volumes
+    #[arg(required = true, value_name = "NAME|ID")]
     pub names: Vec<String>,
 }
 
@@ -344,9 +373,14 @@ pub struct History {
     /// Only show image IDs
     #[arg(short, long)]
     pub quiet: bool,
-    /// Format output: table or json
-    #[arg(long, default_value = "table")]
-    pub format: Format,
+    /// Format output: table, table TEMPLATE, json, or a Go template
+    #[arg(long, value_name = "FORMAT")]
+    pub format: Option<String>,
+    /// Print sizes and dates in human readable format
+    #[arg(short = 'H', long, default_value_t = true, action = clap::ArgAction::Set)]
+    #[arg(num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    #[arg(value_name = "BOOL", hide_possible_values = true)]
+    pub human: bool,
     /// The image
     pub image: String,
 }

@@ -1,16 +1,15 @@
-//! pull, push, images, tag, rmi, history, commit.
+//! pull, push, tag, rmi, commit.
 
 use std::process::ExitCode;
 
 use ground::Result;
-use mini_docker::engine::{self, Engine, ImageSummary, Removed};
+use mini_docker::engine::{self, Engine, Removed};
 use oci::Reference;
-use serde_json::json;
 
 use super::{
-    args::{Commit, Format, History, Images, Pull, Push, Rmi, Tag},
+    args::{Commit, Pull, Push, Rmi, Tag},
     each,
-    output::{ago, line, size, table},
+    output::line,
     progress::{Direction, Progress},
     run::invalid,
 };
@@ -61,92 +60,6 @@ pub fn push(engine: &Engine, args: &Push) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// `images`
-pub fn images(engine: &Engine, args: &Images) -> Result<ExitCode> {
-    let mut rows: Vec<Row> = engine.images()?.iter().flat_map(Row::of).collect();
-    if let Some(repository) = &args.repository {
-        let wanted: Reference = repository.parse().map_err(invalid)?;
-        rows.retain(|row| {
-            row.repository == wanted.familiar_name()
-                && wanted.tag().is_none_or(|tag| tag == row.tag)
-        });
-    }
-    rows.iter_mut().for_each(|row| row.shorten(args.no_trunc));
-    if args.quiet {
-        rows.iter().try_for_each(|row| line(&row.id))?;
-    } else if args.format == Format::Json {
-        rows.iter().try_for_each(|row| line(row.json()))?;
-    } else {
-        print_rows(&rows, args.digests)?;
-    }
-    Ok(ExitCode::SUCCESS)
-}
-
-fn print_rows(rows: &[Row], digests: bool) -> Result<()> {
-    let mut headings = vec!["REPOSITORY", "TAG", "IMAGE ID", "CREATED", "SIZE"];
-    if digests {
-        headings.insert(2, "DIGEST");
-    }
-    let cells = |row: &Row| {
-        let Row { repository, tag, id, created, size, digest } = row.clone();
-        let mut cells = vec![repository, tag, id, created, size];
-        if digests {
-            cells.insert(2, digest);
-        }
-        cells
-    };
-    table(&headings, &rows.iter().map(cells).collect::<Vec<_>>())
-}
-
-/// One name of one image.
-#[derive(Debug, Clone)]
-struct Row {
-    repository: String,
-    tag: String,
-    digest: String,
-    id: String,
-    created: String,
-    size: String,
-}
-
-impl Row {
-    /// A row for each tag; an image without one has a row with `<none>`.
-    fn of(summary: &ImageSummary) -> Vec<Self> {
-        let row = |repository: String, tag: String| Self {
-            repository,
-            tag,
-            digest: summary.digest.to_string(),
-            id: summary.image.id.to_string(),
-            created: summary.created.as_deref().map_or("N/A".into(), ago),
-            size: size(summary.size),
-        };
-        let references = &summary.image.references;
-        let tagged: Vec<Self> = references
-            .iter()
-            .filter_map(|name| Some(row(name.familiar_name(), name.tag()?.to_owned())))
-            .collect();
-        if !tagged.is_empty() {
-            return tagged;
-        }
-        let repository = references.first().map_or("<none>".into(), Reference::familiar_name);
-        vec![row(repository, "<none>".into())]
-    }
-
-    fn shorten(&mut self, whole: bool) {
-        if !whole {
-            self.id = self.id.trim_start_matches("sha256:").chars().take(12).collect();
-        }
-    }
-
-    fn json(&self) -> String {
-        json!({
-            "Containers": "N/A", "CreatedSince": self.created, "Digest": self.digest,
-            "ID": self.id, "Repository": self.repository, "Size": self.size, "Tag": self.tag,
-        })
-        .to_string()
-    }
-}
-
 /// `tag`
 pub fn tag(engine: &Engine, args: &Tag) -> Result<ExitCode> {
     let target: Reference = args.target.parse().map_err(invalid)?;
@@ -165,40 +78,6 @@ pub fn rmi(engine: &Engine, args: &Rmi) -> Result<ExitCode> {
         }
         Ok(())
     }))
-}
-
-/// `history`
-pub fn history(engine: &Engine, args: &History) -> Result<ExitCode> {
-    let mut rows = Vec::new();
-    for step in engine.history(&args.image)? {
-        let id = step.image.map_or("<missing>".into(), |id| match args.no_trunc {
-            true => id.to_string(),
-            false => id.short().to_owned(),
-        });
-        let by = step.history.created_by.unwrap_or_default();
-        let by = match args.no_trunc || by.chars().count() <= 45 {
-            true => by,
-            false => by.chars().take(44).chain(['…']).collect(),
-        };
-        let created = step.history.created.as_deref().map_or("N/A".into(), ago);
-        rows.push(vec![id, created, by, size(step.size), step.history.comment.unwrap_or_default()]);
-    }
-    if args.quiet {
-        rows.iter().try_for_each(|row| line(&row[0]))?;
-    } else if args.format == Format::Json {
-        rows.iter().try_for_each(|row| {
-            line(
-                json!({
-                    "ID": row[0], "CreatedSince": row[1], "CreatedBy": row[2], "Size": row[3],
-                    "Comment": row[4],
-                })
-                .to_string(),
-            )
-        })?;
-    } else {
-        table(&["IMAGE", "CREATED", "CREATED BY", "SIZE", "COMMENT"], &rows)?;
-    }
-    Ok(ExitCode::SUCCESS)
 }
 
 /// `commit`

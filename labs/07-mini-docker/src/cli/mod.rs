@@ -7,44 +7,58 @@
 //! | `settings` | daemon.json, ~/.docker/config.json, the environment |
 //! | `privilege` | which verb needs a user namespace |
 //! | `containers`, `images`, `run`, `inspect`, .. | one function a verb |
-//! | `output`, `progress`, `attach` | tables, bars, terminals |
+//! | `format` | `--format`: tables, templates, JSON |
+//! | `nouns`, `help`, `usage`, `completion` | other words for verbs, and words about them |
+//! | `output`, `progress`, `attach` | lines, bars, terminals |
 
 mod archive;
 mod archive_args;
 pub mod args;
 mod attach;
 mod cid_file;
+mod completion;
 mod connection;
 mod container_args;
 mod containers;
 mod copy;
 mod create;
 mod detach_keys;
+mod events;
 mod exec;
-mod host_config;
+mod format;
+mod help;
+mod history;
+mod image_list;
 mod images;
+mod info;
 mod inspect;
 mod life;
 mod lifecycle;
 mod lifecycle_args;
 mod logs;
+mod look_args;
 mod narration;
 mod network;
 mod network_args;
-mod network_settings;
+mod nouns;
 mod output;
 mod port;
 mod privilege;
 mod progress;
+mod ps;
 mod registry;
 mod run;
 mod settings;
+mod stats;
 mod system;
+mod top;
+mod usage;
 mod volume;
 mod volume_args;
 
 use std::{path::PathBuf, process::ExitCode};
 
+use clap::CommandFactory;
 use ground::Result;
 use mini_docker::{
     engine::{self, Engine},
@@ -52,7 +66,21 @@ use mini_docker::{
 };
 
 use crate::{OUR_OWN_FAILURE, demo};
-use args::{Command, Verb};
+use args::{Arguments, Command, Verb};
+
+pub use completion::answer;
+pub use nouns::spelled_out;
+pub use usage::tell;
+
+/// The command line as clap knows it, each verb once.
+fn plain_command() -> clap::Command {
+    Arguments::command()
+}
+
+/// The command line as a person sees it: with the nouns, and in groups.
+fn command() -> clap::Command {
+    help::grouped(nouns::add(plain_command()))
+}
 
 /// Does what is asked for.
 ///
@@ -69,6 +97,9 @@ pub fn run(root: Option<PathBuf>, command: Command) -> Result<ExitCode> {
                 system::prune_images(&Engine::open(settings::settings(root)?)?, &it)
             }
         },
+        Command::Completion { shell } => completion::script(&shell),
+        Command::Man { dir } => completion::pages(&dir),
+        Command::Version(it) => info::version(&it),
         Command::Demo(it) => Ok(demo::play(it.flags, it.on_stage.as_deref())),
         Command::Registry(it) => registry::run(&root, it),
         Command::Porter => porter::run().map(|()| ExitCode::SUCCESS),
@@ -115,7 +146,7 @@ fn perform(root: PathBuf, verb: Verb) -> Result<ExitCode> {
         Verb::Create(it) => run::create(&engine, &it),
         Verb::Start(it) => refused(run::start(&engine, &it)),
         Verb::Exec(it) => refused(exec::exec(&engine, &it)),
-        Verb::Ps(it) => containers::ps(&engine, &it),
+        Verb::Ps(it) => ps::ps(&engine, &it),
         Verb::Stop(it) => lifecycle::stop(&engine, &it),
         Verb::Kill(it) => lifecycle::kill(&engine, &it),
         Verb::Restart(it) => lifecycle::restart(&engine, &it),
@@ -126,6 +157,10 @@ fn perform(root: PathBuf, verb: Verb) -> Result<ExitCode> {
         Verb::Resume => lifecycle::resume(&engine),
         Verb::Attach(it) => refused(run::attach(&engine, &it)),
         Verb::Container(_) => Ok(ExitCode::SUCCESS),
+        Verb::Top(it) => top::top(&engine, &it),
+        Verb::Stats(it) => stats::stats(&engine, &it),
+        Verb::Events(it) => events::events(&engine, &it),
+        Verb::Info(it) => info::info(&engine, &it),
         Verb::Rm(it) => containers::rm(&engine, &it),
         Verb::Wait(it) => lifecycle::wait(&engine, &it),
         Verb::Diff(it) => containers::diff(&engine, &it),
@@ -134,10 +169,10 @@ fn perform(root: PathBuf, verb: Verb) -> Result<ExitCode> {
         Verb::Commit(it) => refused(images::commit(&engine, &it)),
         Verb::Pull(it) => images::pull(&engine, &it),
         Verb::Push(it) => images::push(&engine, &it),
-        Verb::Images(it) => images::images(&engine, &it),
+        Verb::Images(it) => image_list::images(&engine, &it),
         Verb::Tag(it) => images::tag(&engine, &it),
         Verb::Rmi(it) => images::rmi(&engine, &it),
-        Verb::History(it) => refused(images::history(&engine, &it)),
+        Verb::History(it) => history::history(&engine, &it),
         Verb::Network(it) => network::network(&engine, it),
         Verb::Port(it) => port::port(&engine, &it),
         Verb::Cp(it) => refused(copy::cp(&engine, &it)),

@@ -4,6 +4,7 @@ use std::{
     collections::BTreeMap,
     io::{self, BufRead, Write},
     process::ExitCode,
+    sync::Arc,
 };
 
 use ground::{Error, Result};
@@ -13,14 +14,34 @@ use mini_docker::{
     network::{Attachment, Subnet},
 };
 use serde_json::{Value, json};
+use template::{Method, Value as Cell, to_value};
 
 use super::{
-    args::Format,
     connection::link,
     create::pair,
     each,
+    format::{Columns, Format},
+    inspect,
     network_args::{Connect, CreateNetwork as CreateFlags, LsNetworks, Network},
-    output::{line, table},
+    output::{line, stamp},
+    ps::joined,
+};
+
+const COLUMNS: Columns = Columns {
+    row: "*formatter.networkContext",
+    table: "{{.ID}}\t{{.Name}}\t{{.Driver}}\t{{.Scope}}",
+    raw: "",
+    headings: &[
+        ("CreatedAt", "CREATED AT"),
+        ("Driver", "DRIVER"),
+        ("ID", "NETWORK ID"),
+        ("IPv6", "IPV6"),
+        ("Internal", "INTERNAL"),
+        ("Label", ""),
+        ("Labels", "LABELS"),
+        ("Name", "NAME"),
+        ("Scope", "SCOPE"),
+    ],
 };
 
 /// `network`
@@ -28,7 +49,9 @@ pub fn network(engine: &Engine, args: Network) -> Result<ExitCode> {
     match args {
         Network::Create(flags) => line(engine.network_create(meant(flags)?)?.id)?,
         Network::Ls(flags) => ls(engine, &flags)?,
-        Network::Inspect { networks } => return inspect(engine, &networks),
+        Network::Inspect { format, networks } => {
+            return inspect::documents(format.as_deref(), &networks, |name| document(engine, name));
+        }
         Network::Rm { force, networks } => {
             return Ok(each(&networks, |name| match engine.network_rm(name) {
                 Err(error) if force && error.kind == Kind::NotFound => Ok(()),
@@ -95,6 +118,7 @@ fn meant(flags: CreateFlags) -> Result<CreateNetwork> {
 }
 
 fn ls(engine: &Engine, flags: &LsNetworks) -> Result<()> {
+    let format = Format::new(flags.format.as_deref(), &COLUMNS)?;
     let mut networks = engine.networks()?;
     let filters: Vec<(String, String)> = flags.filter.iter().map(|text| pair(text)).collect();
     if let Some((name, _)) = filters.iter().find(|(name, _)| !FILTERS.contains(&name.as_str())) {
@@ -109,14 +133,8 @@ fn ls(engine: &Engine, flags: &LsNetworks) -> Result<()> {
     if flags.quiet {
         return networks.iter().try_for_each(|it| line(id(it)));
     }
-    if flags.format == Format::Json {
-        return networks.iter().try_for_each(|it| line(json_line(it, id(it)).to_string()));
-    }
-    let row = |it: &NetworkSummary| {
-        vec![id(it), it.network.name.clone(), it.driver.to_owned(), it.scope.to_owned()]
-    };
-    let rows: Vec<_> = networks.iter().map(row).collect();
-    table(&["NETWORK ID", "NAME", "DRIVER", "SCOPE"], &rows)
+    let rows: Vec<Cell> = networks.iter().map(|it| row(it, id(it))).collect();
+    format.print(&COLUMNS, &rows)
 }
 
 const FILTERS: [&str; 6] = ["name", "id", "driver", "type", "label", "scope"];
@@ -143,32 +161,35 @@ fn has_label(labels: &BTreeMap<String, String>, wanted: &str) -> bool {
     }
 }
 
-fn json_line(it: &NetworkSummary, id: String) -> Value {
-    let labels = it.network.labels.iter().map(|(name, value)| format!("{name}={value}"));
-    json!({
-        "CreatedAt": it.network.created, "Driver": it.driver, "ID": id,
-        "IPv6": it.network.ipv6.to_string(), "Internal": it.network.internal.to_string(),
-        "Labels": labels.collect::<Vec<_>>().join(","), "Name": it.network.name,
-        "Scope": it.scope,
-    })
+fn row(it: &NetworkSummary, id: String) -> Cell {
+    let network = &it.network;
+    Cell::record(
+        COLUMNS.row,
+        vec![
+            ("CreatedAt", Cell::text(stamp(&network.created))),
+            ("Driver", Cell::text(it.driver)),
+            ("ID", Cell::text(id)),
+            ("IPv6", Cell::text(network.ipv6.to_string())),
+            ("Internal", Cell::text(network.internal.to_string())),
+            ("Label", Cell::Method(Method::Label(Arc::new(network.labels.clone())))),
+            ("Labels", Cell::text(joined(&network.labels))),
+            ("Name", Cell::text(network.name.as_str())),
+            ("Scope", Cell::text(it.scope)),
+        ],
+    )
 }
 
 fn short(id: &str) -> &str {
     id.get(..12).unwrap_or(id)
 }
 
-fn inspect(engine: &Engine, names: &[String]) -> Result<ExitCode> {
-    let mut found = Vec::new();
-    let code = each(names, |name| {
-        found.push(value(&engine.network(name)?));
-        Ok(())
-    });
-    line(format!("{:#}", json!(found)))?;
-    Ok(code)
+/// Everything about a network.
+pub fn document(engine: &Engine, name: &str) -> Result<Cell> {
+    Ok(to_value(&value(&engine.network(name)?)))
 }
 
 /// A network in Docker's shape.
-pub fn value(it: &NetworkSummary) -> Value {
+fn value(it: &NetworkSummary) -> Value {
     let network = &it.network;
     let pools = network.pools.iter().map(|pool| {
         let mut value = json!({ "Subnet": pool.subnet, "Gateway": pool.gateway });
@@ -204,7 +225,7 @@ pub fn value(it: &NetworkSummary) -> Value {
 }
 
 /// `02:42:ac:11:00:02`
-pub fn mac(bytes: [u8; 6]) -> String {
+fn mac(bytes: [u8; 6]) -> String {
     bytes.map(|byte| format!("{byte:02x}")).join(":")
 }
 

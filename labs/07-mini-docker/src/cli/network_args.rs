@@ -6,8 +6,6 @@ use clap::{Args, Subcommand};
 use ipnet::IpNet;
 use mini_docker::network::Publishes;
 
-use super::args::Format;
-
 /// What `run` and `create` are asked about networks.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "The container's network")]
@@ -63,6 +61,9 @@ pub enum Network {
     Ls(LsNetworks),
     /// Display detailed information on networks
     Inspect {
+        /// Format output: json, or a Go template
+        #[arg(short, long, value_name = "FORMAT")]
+        format: Option<String>,
         /// The networks
         #[arg(required = true)]
         networks: Vec<String>,
@@ -146,9 +147,9 @@ pub struct LsNetworks {
     /// Provide filter values (name=.., driver=.., id=.., label=.., type=..)
     #[arg(short, long, value_name = "FILTER")]
     pub filter: Vec<String>,
-    /// Format output: table or json
-    #[arg(long, default_value = "table")]
-    pub format: Format,
+    /// Format output: table, table TEMPLATE, json, or a Go template
+    #[arg(long, value_name = "FORMAT")]
+    pub format: Option<String>,
 }
 
 /// `network connect`

@@ -2,13 +2,11 @@
 
 use std::{
     io::{self, Write},
-    time::{Duration, SystemTime},
+    time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
 use ground::{Error, Result};
-
-/// Between two columns.
-const GAP: usize = 3;
+use mini_docker::sys;
 
 /// Prints one line. A reader that went away ends the program as it does any other's.
 ///
@@ -21,24 +19,6 @@ pub fn line(text: impl AsRef<str>) -> Result<()> {
         Err(error) => Err(Error::new("cannot print").io("write", &error)),
         Ok(()) => Ok(()),
     }
-}
-
-/// Prints rows under their headings, each column as wide as its widest cell.
-///
-/// # Errors
-/// As write(2).
-pub fn table(headings: &[&str], rows: &[Vec<String>]) -> Result<()> {
-    let width = |column: usize| {
-        let cells = rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count());
-        cells.chain([headings[column].len()]).max().unwrap_or(0)
-    };
-    let widths: Vec<usize> = (0..headings.len()).map(width).collect();
-    let print = |cells: &[String]| {
-        let padded = cells.iter().zip(&widths).map(|(cell, width)| format!("{cell:width$}"));
-        line(padded.collect::<Vec<_>>().join(&" ".repeat(GAP)).trim_end())
-    };
-    print(&headings.iter().map(ToString::to_string).collect::<Vec<_>>())?;
-    rows.iter().try_for_each(|row| print(row))
 }
 
 /// `3 minutes ago`
@@ -59,6 +39,50 @@ pub fn since(time: &str) -> Option<Duration> {
 fn whole(time: &str) -> String {
     let end = time.find(['.', 'Z', '+']).unwrap_or(time.len());
     format!("{}Z", &time[..end])
+}
+
+/// `2026-11-21 11:22:52 +0000 UTC`: a time (RFC 3339) on the clock of this machine.
+pub fn stamp(time: &str) -> String {
+    let Some(seconds) = seconds(time) else { return time.to_owned() };
+    let (offset, zone) = sys::local_time(seconds);
+    let there = u64::try_from(seconds + offset).unwrap_or(0);
+    let text = humantime::format_rfc3339_seconds(UNIX_EPOCH + Duration::from_secs(there));
+    let text = text.to_string().replace('T', " ").replace('Z', "");
+    format!("{text} {} {zone}", offset_text(offset, ""))
+}
+
+/// `2026-11-21T11:22:51.762549566Z`, on the clock of this machine: with its offset to UTC.
+pub fn precise(nanoseconds: u64) -> String {
+    let seconds = nanoseconds / 1_000_000_000;
+    let (offset, _) = sys::local_time(i64::try_from(seconds).unwrap_or(0));
+    let shift = Duration::from_secs(offset.unsigned_abs());
+    let now = Duration::from_nanos(nanoseconds);
+    let there = if offset < 0 { now.saturating_sub(shift) } else { now + shift };
+    let text = humantime::format_rfc3339_nanos(UNIX_EPOCH + there).to_string();
+    match offset {
+        0 => text,
+        _ => text.replace('Z', &offset_text(offset, ":")),
+    }
+}
+
+fn offset_text(offset: i64, colon: &str) -> String {
+    let sign = if offset < 0 { '-' } else { '+' };
+    let minutes = offset.abs() / 60;
+    format!("{sign}{:02}{colon}{:02}", minutes / 60, minutes % 60)
+}
+
+/// Seconds since 1970 of a time (RFC 3339).
+fn seconds(time: &str) -> Option<i64> {
+    let then = humantime::parse_rfc3339_weak(&whole(time)).ok()?;
+    i64::try_from(then.duration_since(UNIX_EPOCH).ok()?.as_secs()).ok()
+}
+
+/// A text that is too long ends with a dot-dot-dot of one character.
+pub fn cut(text: &str, length: usize) -> String {
+    match text.chars().count() <= length {
+        true => text.to_owned(),
+        false => text.chars().take(length - 1).chain(['…']).collect(),
+    }
 }
 
 /// Docker's words for a duration: coarse, as a person would say it.
@@ -103,6 +127,31 @@ pub fn size(bytes: u64) -> String {
     format!("{text}{unit}")
 }
 
+/// `23.54GiB`: powers of 1024 and four digits, as Docker shows memory.
+pub fn binary_size(bytes: u64) -> String {
+    let mut value = bytes as f64;
+    let mut units = ["B", "KiB", "MiB", "GiB", "TiB", "PiB"].iter();
+    let mut unit = units.next().copied().unwrap_or_default();
+    for next in units {
+        if value < 1024.0 {
+            break;
+        }
+        (value, unit) = (value / 1024.0, next);
+    }
+    let digits = match value {
+        _ if value >= 1000.0 => 0,
+        _ if value >= 100.0 => 1,
+        _ if value >= 10.0 => 2,
+        _ => 3,
+    };
+    let text = format!("{value:.digits$}");
+    let text = match text.contains('.') {
+        true => text.trim_end_matches('0').trim_end_matches('.'),
+        false => &text,
+    };
+    format!("{text}{unit}")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -120,6 +169,20 @@ mod tests {
             (2_500_000_000, "2.5GB"),
         ] {
             assert_eq!(size(bytes), expected);
+        }
+    }
+
+    #[test]
+    fn memory_is_counted_in_powers_of_two() {
+        for (bytes, expected) in [
+            (0, "0B"),
+            (1023, "1023B"),
+            (327_680, "320KiB"),
+            (67_108_864, "64MiB"),
+            (25_275_883_520, "23.54GiB"),
+            (1_100_000, "1.049MiB"),
+        ] {
+            assert_eq!(binary_size(bytes), expected);
         }
     }
 

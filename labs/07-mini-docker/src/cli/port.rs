@@ -1,14 +1,13 @@
-//! port, and the ports of a container in other lists.
+//! port: which ports of the host lead to a container.
 
-use std::{collections::BTreeMap, process::ExitCode};
+use std::process::ExitCode;
 
 use ground::{Error, Result};
 use mini_docker::{
     container::Record,
-    engine::{Engine, exposed},
-    network::{Ledger, Port, Published},
+    engine::Engine,
+    network::{Ledger, Published},
 };
-use serde_json::{Value, json};
 
 use super::{network_args::PortOf, output::line};
 
@@ -36,7 +35,7 @@ pub fn port(engine: &Engine, args: &PortOf) -> Result<ExitCode> {
 }
 
 /// What is published of a container, by its ports.
-pub fn published<'l>(ledger: &'l Ledger, record: &Record) -> Vec<&'l Published> {
+fn published<'l>(ledger: &'l Ledger, record: &Record) -> Vec<&'l Published> {
     let mut all: Vec<_> = ledger.published.iter().filter(|it| it.container == record.id).collect();
     all.sort_by_key(|it| (it.lead.port, it.lead.host_ip));
     all
@@ -44,34 +43,4 @@ pub fn published<'l>(ledger: &'l Ledger, record: &Record) -> Vec<&'l Published> 
 
 fn host(it: &Published) -> String {
     std::net::SocketAddr::new(it.lead.host_ip, it.lead.host_port).to_string()
-}
-
-/// The column of `ps`: `0.0.0.0:8080->80/tcp, 53/udp`.
-pub fn column(ledger: &Ledger, record: &Record) -> String {
-    let all = published(ledger, record);
-    let mut words: Vec<String> =
-        all.iter().map(|it| format!("{}->{}", host(it), it.lead.port)).collect();
-    let is_open = |port: &Port| all.iter().any(|it| it.lead.port == *port);
-    if record.state.pid.is_some() {
-        words.extend(exposed(record).iter().filter(|it| !is_open(it)).map(Port::to_string));
-    }
-    words.join(", ")
-}
-
-/// `.NetworkSettings.Ports`: each port with the addresses that lead to it, or null.
-pub fn value(ledger: &Ledger, record: &Record) -> BTreeMap<String, Value> {
-    let mut ports: BTreeMap<String, Value> = BTreeMap::new();
-    if record.state.pid.is_some() {
-        ports.extend(exposed(record).iter().map(|port| (port.to_string(), Value::Null)));
-    }
-    for it in published(ledger, record) {
-        let lead = json!({
-            "HostIp": it.lead.host_ip, "HostPort": it.lead.host_port.to_string(),
-        });
-        match ports.entry(it.lead.port.to_string()).or_insert(Value::Null) {
-            Value::Array(leads) => leads.push(lead),
-            empty => *empty = json!([lead]),
-        }
-    }
-    ports
 }

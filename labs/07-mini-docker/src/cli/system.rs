@@ -12,7 +12,8 @@ use oci::Reference;
 
 use super::{
     archive_args::{Check, Df, PruneImages, PruneSystem, System},
-    output::{ago, line, size, table},
+    format::table,
+    output::{ago, line, size},
 };
 
 /// `system`

@@ -3,17 +3,43 @@
 use std::{
     io::{self, BufRead, Write},
     process::ExitCode,
+    sync::Arc,
 };
 
 use ground::{Error, Result};
-use mini_docker::{engine::Engine, volume::Volume as Known};
-use serde_json::{Value, json};
+use mini_docker::{
+    engine::{Count, Document, Engine, ObjectKind},
+    volume::Volume as Known,
+};
+use template::{Method, Value, to_value};
 
 use super::{
-    args::{Format, Volume, VolumeCreate, VolumeLs, VolumePrune},
+    args::{Volume, VolumeCreate, VolumeLs, VolumePrune},
     create::{no_such_driver, pair},
     each,
-    output::{line, size, table},
+    format::{Columns, Format},
+    inspect,
+    output::{line, size},
+    ps::joined,
+};
+
+const COLUMNS: Columns = Columns {
+    row: "*formatter.volumeContext",
+    table: "{{.Driver}}\t{{.Name}}",
+    raw: "name: {{.Name}}\ndriver: {{.Driver}}\n",
+    headings: &[
+        ("Availability", "AVAILABILITY"),
+        ("Driver", "DRIVER"),
+        ("Group", "GROUP"),
+        ("Label", ""),
+        ("Labels", "LABELS"),
+        ("Links", "LINKS"),
+        ("Mountpoint", "MOUNTPOINT"),
+        ("Name", "VOLUME NAME"),
+        ("Scope", "SCOPE"),
+        ("Size", "SIZE"),
+        ("Status", "STATUS"),
+    ],
 };
 
 /// `volume`
@@ -21,7 +47,9 @@ pub fn volume(engine: &Engine, args: Volume) -> Result<ExitCode> {
     match args {
         Volume::Create(it) => create(engine, &it)?,
         Volume::Ls(it) => ls(engine, &it)?,
-        Volume::Inspect { names } => return inspect(engine, &names),
+        Volume::Inspect { format, names } => {
+            return inspect::documents(format.as_deref(), &names, |name| document(engine, name));
+        }
         Volume::Rm { force, names } => {
             return Ok(each(&names, |name| {
                 match engine.volume_rm(name) {
@@ -50,62 +78,42 @@ fn create(engine: &Engine, args: &VolumeCreate) -> Result<()> {
 }
 
 fn ls(engine: &Engine, args: &VolumeLs) -> Result<()> {
-    let filters = Filter::parse(&args.filter, &["dangling", "driver", "label", "name"])?;
-    let users = engine.volume_users()?;
-    let mut volumes = engine.volumes()?;
-    volumes.retain(|it| {
-        let is_used = users.contains_key(&it.name);
-        filters.iter().all(|filter| filter.fits(it, is_used))
-    });
+    let format = Format::new(args.format.as_deref(), &COLUMNS)?;
+    let volumes = engine.volume_list(&args.filter.iter().cloned().collect());
+    let volumes = volumes.map_err(|error| Error::from(error).exit_code(1))?;
     if args.quiet {
-        return volumes.iter().try_for_each(|it| line(&it.name));
+        return volumes.iter().try_for_each(|volume| line(&volume.name));
     }
-    match args.format {
-        Format::Table => {
-            let rows: Vec<_> =
-                volumes.iter().map(|it| vec!["local".into(), it.name.clone()]).collect();
-            table(&["DRIVER", "VOLUME NAME"], &rows)
-        }
-        Format::Json => volumes.iter().try_for_each(|it| line(row(engine, it).to_string())),
-    }
+    let rows: Vec<Value> = volumes.iter().map(|volume| row(engine, volume)).collect();
+    format.print(&COLUMNS, &rows)
 }
 
-/// Docker's fields of a row.
 fn row(engine: &Engine, volume: &Known) -> Value {
-    let labels = volume.labels.iter().map(|(name, value)| format!("{name}={value}"));
-    json!({
-        "Availability": "N/A", "Driver": "local", "Group": "N/A",
-        "Labels": labels.collect::<Vec<_>>().join(","), "Links": "N/A",
-        "Mountpoint": engine.layout().volume_data(&volume.name), "Name": volume.name,
-        "Scope": "local", "Size": "N/A", "Status": "N/A",
-    })
+    let unknown = || Value::text("N/A");
+    let mount_point = engine.layout().volume_data(&volume.name);
+    Value::record(
+        COLUMNS.row,
+        vec![
+            ("Availability", unknown()),
+            ("Driver", Value::text("local")),
+            ("Group", unknown()),
+            ("Label", Value::Method(Method::Label(Arc::new(volume.labels.clone())))),
+            ("Labels", Value::text(joined(&volume.labels))),
+            ("Links", unknown()),
+            ("Mountpoint", Value::text(mount_point.display().to_string())),
+            ("Name", Value::text(volume.name.as_str())),
+            ("Scope", Value::text("local")),
+            ("Size", unknown()),
+            ("Status", unknown()),
+        ],
+    )
 }
 
-fn inspect(engine: &Engine, names: &[String]) -> Result<ExitCode> {
-    let mut found = Vec::new();
-    let code = each(names, |name| {
-        found.push(described(engine, &engine.volume(name)?));
-        Ok(())
-    });
-    line(format!("{:#}", json!(found)))?;
-    Ok(code)
-}
-
-fn described(engine: &Engine, volume: &Known) -> Value {
-    // As in Docker, nothing said is null, and not an empty list.
-    let pairs = |map: &std::collections::BTreeMap<String, String>| match map.is_empty() {
-        true => Value::Null,
-        false => json!(map),
-    };
-    json!({
-        "CreatedAt": volume.created,
-        "Driver": "local",
-        "Labels": pairs(&volume.labels),
-        "Mountpoint": engine.layout().volume_data(&volume.name),
-        "Name": volume.name,
-        "Options": pairs(&volume.options),
-        "Scope": "local",
-    })
+fn document(engine: &Engine, name: &str) -> Result<Value> {
+    match engine.inspect_as(ObjectKind::Volume, name, Count::Nothing)? {
+        Document::Volume(document) => Ok(to_value(&document)),
+        _ => Ok(Value::Nil),
+    }
 }
 
 fn prune(engine: &Engine, args: &VolumePrune) -> Result<()> {
@@ -118,8 +126,8 @@ fn prune(engine: &Engine, args: &VolumePrune) -> Result<()> {
     if !args.force && !confirmed(&warning)? {
         return Ok(());
     }
-    let pruned = engine
-        .volume_prune(all, |volume| filters.iter().all(|filter| filter.fits(volume, false)))?;
+    let pruned =
+        engine.volume_prune(all, |volume| filters.iter().all(|filter| filter.fits(volume)))?;
     if !pruned.names.is_empty() {
         line("Deleted Volumes:")?;
         pruned.names.iter().try_for_each(line)?;
@@ -163,18 +171,15 @@ impl Filter {
         matches!(self.value.as_str(), "true" | "1")
     }
 
-    fn fits(&self, volume: &Known, is_used: bool) -> bool {
+    fn fits(&self, volume: &Known) -> bool {
         let has_label = || {
             let (name, value) = self.value.split_once('=').unwrap_or((&self.value, ""));
             let found = volume.labels.get(name);
             found.is_some_and(|found| value.is_empty() || found == value)
         };
         match self.name.as_str() {
-            "dangling" => self.is_true() != is_used,
-            "driver" => self.value == "local",
             "label" => has_label(),
             "label!" => !has_label(),
-            "name" => volume.name.contains(&self.value),
             _ => true,
         }
     }

@@ -1,8 +1,7 @@
 //! Arguments of `volume`.
 
 use clap::{Args, Subcommand};
-
-use super::args::Format;
+use mini_docker::engine::Filter;
 
 /// `volume`
 #[derive(Debug, Subcommand)]
@@ -14,6 +13,9 @@ pub enum Volume {
     Ls(VolumeLs),
     /// Display detailed information on volumes
     Inspect {
+        /// Format output: json, or a Go template
+        #[arg(short, long, value_name = "FORMAT")]
+        format: Option<String>,
         /// The volumes
         #[arg(required = true)]
         names: Vec<String>,
@@ -57,10 +59,10 @@ pub struct VolumeLs {
     pub quiet: bool,
     /// Provide filter values: dangling=true, driver=local, label=NAME[=VALUE], name=PART
     #[arg(short, long, value_name = "NAME=VALUE")]
-    pub filter: Vec<String>,
-    /// Format output: table or json
-    #[arg(long, default_value = "table")]
-    pub format: Format,
+    pub filter: Vec<Filter>,
+    /// Format output: table, table TEMPLATE, json, or a Go template
+    #[arg(long, value_name = "FORMAT")]
+    pub format: Option<String>,
 }
 
 /// `volume prune`

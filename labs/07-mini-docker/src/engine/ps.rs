@@ -2,8 +2,14 @@
 
 use std::time::Duration;
 
-use super::{Engine, Result, is_watched, pause::is_frozen};
+mod select;
+
+use super::{
+    Engine, Filters, Result, connections::Connections, is_watched, pause::is_frozen, size::Sizes,
+};
 use crate::container::{self, NOBODY_SAW, Record, Status};
+
+use select::Selection;
 
 /// How often a failed clean-up is tried again, 50 ms apart.
 const BURY_TRIES: u32 = 20;
@@ -13,6 +19,23 @@ const BURY_TRIES: u32 = 20;
 pub struct Summary {
     /// What is known about it.
     pub record: Record,
+    /// Where it can be reached.
+    pub connections: Connections,
+    /// How much it keeps, where that was asked for.
+    pub sizes: Option<Sizes>,
+}
+
+/// Which containers a list shows.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct List {
+    /// Also those that do not run.
+    pub all: bool,
+    /// Only so many, the newest ones, whether they run or not.
+    pub last: Option<usize>,
+    /// Only those that are like this.
+    pub filters: Filters,
+    /// Count what they keep, which reads every directory of theirs.
+    pub sizes: bool,
 }
 
 impl Engine {
@@ -22,12 +45,27 @@ impl Engine {
     /// # Errors
     /// A record that cannot be read.
     pub fn ps(&self, all: bool) -> Result<Vec<Summary>> {
+        self.list(&List { all, ..List::default() })
+    }
+
+    /// The containers that somebody wants to see, the newest first.
+    ///
+    /// # Errors
+    /// As [`Engine::ps`]; [`super::Kind::Invalid`] for a filter that does not exist.
+    pub fn list(&self, list: &List) -> Result<Vec<Summary>> {
+        let selection = Selection::new(self, list)?;
+        let wires = self.wires();
         let mut summaries = Vec::new();
         for record in Record::all(&self.layout)? {
+            if list.last.is_some_and(|last| summaries.len() >= last) {
+                break;
+            }
             // Even if the rest cannot be cleaned up: what is told is the truth.
             let record = self.truth(record);
-            if all || record.state.status.is_up() {
-                summaries.push(Summary { record });
+            let connections = wires.of(&record);
+            if selection.takes(&record, &connections)? {
+                let sizes = list.sizes.then(|| self.sizes(&record));
+                summaries.push(Summary { record, connections, sizes });
             }
         }
         Ok(summaries)
@@ -102,4 +140,14 @@ fn died_unseen(record: &mut Record) {
     }
     state.pid = None;
     state.monitor = None;
+}
+
+/// Whether it counts as running.
+pub(super) fn is_up(record: &Record) -> bool {
+    record.state.status.is_up()
+}
+
+/// What its checks say, in Docker's words.
+fn health(record: &Record) -> &'static str {
+    record.state.health.as_ref().map_or("none", |health| health.status.as_str())
 }

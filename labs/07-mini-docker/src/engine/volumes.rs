@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use ground::Error as Report;
 
-use super::{Engine, Error, Result};
+use super::{Engine, Error, Filters, Result};
 use crate::{
     container::{Record, fresh_id},
     events::{Event, Type},
@@ -90,6 +90,31 @@ impl Engine {
             }
         }
         Ok(users)
+    }
+
+    /// The volumes that somebody wants to see, by name.
+    ///
+    /// # Errors
+    /// As [`Engine::volumes`]; [`super::Kind::Invalid`] for a filter that does not exist.
+    pub fn volume_list(&self, filters: &Filters) -> Result<Vec<Volume>> {
+        filters.check(&["dangling", "driver", "label", "name"])?;
+        let dangling = filters.truth("dangling")?;
+        let users = match dangling {
+            Some(_) => self.volume_users()?,
+            None => BTreeMap::new(),
+        };
+        let mut shown = Vec::new();
+        for volume in self.volumes()? {
+            let label = |name: &str| volume.labels.get(name).map(String::as_str);
+            if filters.finds("name", &[&volume.name])?
+                && filters.any("driver", |driver| driver == "local")
+                && filters.labels(label)
+                && dangling.is_none_or(|wanted| wanted != users.contains_key(&volume.name))
+            {
+                shown.push(volume);
+            }
+        }
+        Ok(shown)
     }
 
     /// Removes a volume that no container uses.

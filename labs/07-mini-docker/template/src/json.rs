@@ -35,8 +35,14 @@ impl Serialize for Value {
     }
 }
 
-/// One line of JSON.
-pub(crate) fn line(value: &Value) -> String {
+/// One line of JSON. Docker makes a row safe for HTML, and leaves a document as it is.
+pub fn line(value: &Value) -> String {
     // A value of ours has no key that is not a string, and nothing else can go wrong.
-    serde_json::to_string(value).unwrap_or_default()
+    let line = serde_json::to_string(value).unwrap_or_default();
+    match value {
+        Value::Struct(it) if !it.type_name.is_empty() => {
+            line.replace('<', "\\u003c").replace('>', "\\u003e").replace('&', "\\u0026")
+        }
+        _ => line,
+    }
 }

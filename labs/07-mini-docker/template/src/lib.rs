@@ -31,6 +31,8 @@ mod value;
 use std::collections::BTreeMap;
 
 pub use error::Error;
+pub use json::line as json_line;
+pub use printf::quoted;
 pub use serialize::{OmitEmpty, to_value};
 pub use value::{Method, Struct, Value};
 

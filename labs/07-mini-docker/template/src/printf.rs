@@ -2,6 +2,8 @@
 
 mod verb;
 
+pub use verb::quoted;
+
 use crate::Value;
 
 /// Wider than this is a mistake, as in Go.

@@ -61,7 +61,7 @@ const BACK_AGAIN: &str = "
     from the image
     Loaded image: box:1
     Loaded image ID: sha256:ID
-    \"Repository\":\"<none>\"
+    \"Repository\":\"\\u003cnone\\u003e\"
     = 1
     = 1
     = 1

@@ -66,7 +66,7 @@ fn what_nobody_needs_goes() {
         md pull -q $I > /dev/null
         md create --name box -v /anonymous -v data:/data $I true > /dev/null
         md commit box two > /dev/null; md commit box two > /dev/null
-        md system df | grep -E 'Images|Containers|Volumes' | cut -c1-26
+        md system df | grep -E 'Images|Containers|Volumes' | cut -c1-28
         md system df -v | grep -E '^two|box$|^data' | sed -E 's/ {2,}/ /g' | cut -d' ' -f1-2
         md image prune -f | sed -E 's/sha256:.*/ID/; s/: [0-9.]+[kM]?B/: N/'
         md image prune -f

@@ -18,6 +18,7 @@ mod full;
 mod hostile;
 mod killed;
 mod lifecycle;
+mod look;
 mod networks;
 mod options;
 mod texts;

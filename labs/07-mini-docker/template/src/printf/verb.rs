@@ -166,7 +166,7 @@ pub(super) fn general(number: f64, precision: Option<usize>, letter: char) -> St
 }
 
 /// A text in Go's quotes.
-fn quoted(text: &str) -> String {
+pub fn quoted(text: &str) -> String {
     let mut out = String::from("\"");
     for c in text.chars() {
         match c {
