@@ -129,7 +129,11 @@ fn lists_are_dockers() {
         try version --format '{{.Foo}}'
         "#,
     );
-    snapshot!("look_lists", output.success(), [(r"\d\d:\d\d:\d\d \+\d{4} \S+", "[TIME]")]);
+    snapshot!(
+        "look_lists",
+        output.success(),
+        [(r"\d\d:\d\d:\d\d \+\d{4} \S+", "[TIME]"), (r"N/A \d{7}", "N/A [SIZE]")]
+    );
 }
 
 #[test]
