@@ -40,8 +40,10 @@ pub struct Options {
     #[serde(default)]
     pub connection: Connection,
     /// What it may use.
+    #[serde(default, skip_serializing_if = "is_default")]
     pub limits: Limits,
     /// What its root may do.
+    #[serde(default, skip_serializing_if = "is_default")]
     pub security: Security,
     /// The runtime's name or path; our own if none.
     pub runtime: Option<String>,
@@ -60,37 +62,37 @@ pub struct Options {
     #[serde(default)]
     pub log: LogOptions,
     /// The NIS domain name (setdomainname(2)).
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "is_default")]
     pub domainname: Option<String>,
     /// The namespaces that it does not get for itself.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "is_default")]
     pub namespaces: NamespaceOptions,
     /// The host's devices that it gets.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "is_default")]
     pub devices: Vec<DeviceUse>,
     /// Which other devices may be opened.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "is_default")]
     pub device_rules: Vec<DeviceAccess>,
     /// Further groups of the program, as names or numbers.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "is_default")]
     pub groups: Vec<String>,
     /// Resource limits of each process (setrlimit(2)).
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "is_default")]
     pub ulimits: Vec<Ulimit>,
     /// How likely its processes are killed when the machine's memory runs out.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "is_default")]
     pub oom_score_adj: Option<i32>,
     /// The size of /dev/shm in bytes.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "is_default")]
     pub shm_size: Option<u64>,
     /// Kernel parameters of its namespaces.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "is_default")]
     pub sysctls: BTreeMap<String, String>,
     /// What is told to the runtime and kept there.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "is_default")]
     pub annotations: BTreeMap<String, String>,
     /// The file that got its ID.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "is_default")]
     pub cid_file: Option<String>,
 }
 
@@ -164,4 +166,9 @@ pub struct Overrides {
     pub stop_timeout: Option<i64>,
     /// `--health-..` and `--no-healthcheck`; what is not said here comes from the image.
     pub healthcheck: Option<oci::Healthcheck>,
+}
+
+/// What was not asked for is not written down: a record that is short fits where a disk is full.
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
 }
