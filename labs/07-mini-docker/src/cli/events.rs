@@ -15,7 +15,7 @@ use template::{Template, Value, to_value};
 use super::{
     args::Events,
     format::{parsed, with_fields},
-    output::{line, precise},
+    output::{line, precise, reader_is_gone},
 };
 
 /// `events`
@@ -29,7 +29,10 @@ pub fn events(engine: &Engine, args: &Events) -> Result<ExitCode> {
     let shape = Shape::new(args.format.as_deref())?;
     let mut failed = None;
     let watched = engine.watch(&watch, |event| {
-        let printed = shape.text(event).and_then(line);
+        if reader_is_gone() {
+            return false;
+        }
+        let printed = event.map_or(Ok(()), |event| shape.text(event).and_then(line));
         failed = printed.err();
         failed.is_none()
     });

@@ -57,14 +57,13 @@ pub fn images(engine: &Engine, args: &Images) -> Result<ExitCode> {
         images.iter().try_for_each(named)?;
         return Ok(ExitCode::SUCCESS);
     }
-    let used = match format.mentions("Containers") {
-        true => users(engine)?,
-        false => BTreeMap::new(),
-    };
+    let used = format.mentions("Containers").then(|| users(engine)).transpose()?;
     let rows: Vec<Value> = images
         .iter()
         .flat_map(|image| {
-            let containers = used.get(&image.image.id.to_string()).copied();
+            let used = used.as_ref();
+            let containers =
+                used.map(|it| it.get(&image.image.id.to_string()).copied().unwrap_or(0));
             names(image).into_iter().map(move |name| (image, name, containers))
         })
         .map(|(image, name, containers)| row(image, &name, (id(image), containers)))

@@ -2,11 +2,13 @@
 
 use std::{
     io::{self, Write},
+    os::fd::AsFd,
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
 use ground::{Error, Result};
 use mini_docker::sys;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 /// Prints one line. A reader that went away ends the program as it does any other's.
 ///
@@ -19,6 +21,14 @@ pub fn line(text: impl AsRef<str>) -> Result<()> {
         Err(error) => Err(Error::new("cannot print").io("write", &error)),
         Ok(()) => Ok(()),
     }
+}
+
+/// Whether nobody reads any more what is printed: whoever goes on printing asks (poll(2)).
+pub fn reader_is_gone() -> bool {
+    let stdout = io::stdout();
+    let mut asked = [PollFd::new(stdout.as_fd(), PollFlags::empty())];
+    let answered = poll(&mut asked, PollTimeout::ZERO).is_ok_and(|count| count > 0);
+    answered && asked[0].revents().is_some_and(|it| it.contains(PollFlags::POLLERR))
 }
 
 /// `3 minutes ago`

@@ -18,7 +18,7 @@ use template::Value;
 use super::{
     args::Stats,
     format::{Columns, Format},
-    output::{binary_size, size},
+    output::{binary_size, reader_is_gone, size},
 };
 
 /// From one look to the next.
@@ -58,6 +58,9 @@ pub fn stats(engine: &Engine, args: &Stats) -> Result<ExitCode> {
             .into_iter()
             .map(|(record, now)| row(record, &now, earlier.get(&record.id), args))
             .collect();
+        if reader_is_gone() {
+            return Ok(ExitCode::SUCCESS);
+        }
         if args.no_stream {
             format.print(&COLUMNS, &rows)?;
             return Ok(ExitCode::SUCCESS);

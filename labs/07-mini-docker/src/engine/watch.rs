@@ -30,11 +30,11 @@ pub struct Watch {
 
 impl Engine {
     /// Tells of each event, in the order in which they happened, until `tell` has seen enough or
-    /// the time is over.
+    /// the time is over. Now and then, while nothing happens, it is asked whether it still listens.
     ///
     /// # Errors
     /// [`super::Kind::Invalid`] for a filter that does not exist; events that cannot be read.
-    pub fn watch(&self, watch: &Watch, mut tell: impl FnMut(&Event) -> bool) -> Result<()> {
+    pub fn watch(&self, watch: &Watch, mut tell: impl FnMut(Option<&Event>) -> bool) -> Result<()> {
         watch.filters.check(&FILTERS)?;
         let cannot = |error: io::Error| {
             Report::new("cannot read what happened").io(self.layout.events().display(), &error)
@@ -44,7 +44,7 @@ impl Engine {
         let mut reader = Reader::open(&self.layout.events()).map_err(cannot)?;
         loop {
             let Some(event) = reader.next_event().map_err(cannot)? else {
-                if watch.until.is_some_and(|until| until <= now()) {
+                if watch.until.is_some_and(|until| until <= now()) || !tell(None) {
                     return Ok(());
                 }
                 sleep(PAUSE);
@@ -53,7 +53,7 @@ impl Engine {
             if watch.until.is_some_and(|until| event.time_nano > until) {
                 return Ok(());
             }
-            if event.time_nano >= since && fits(&watch.filters, &event) && !tell(&event) {
+            if event.time_nano >= since && fits(&watch.filters, &event) && !tell(Some(&event)) {
                 return Ok(());
             }
         }
