@@ -24,7 +24,7 @@ fn damage_is_found_told_and_mended() {
         check
         [ "$(md run --rm $I cat /srv/first)" = "from the image" ]
         echo "- a file too much, a directory that is no container, one that is gone"
-        touch $layer/diff/etc/extra; mkdir data/containers/dead; rm -r data/containers/*/work
+        touch $layer/diff/etc/extra; mkdir data/containers/left; rm -r data/containers/*/work
         check --repair
         check
         echo "- a blob is another"
