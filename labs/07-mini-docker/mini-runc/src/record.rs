@@ -292,12 +292,15 @@ impl Container {
         let Some(_) = self.process() else {
             return if self.record.pid.is_none() { Status::Creating } else { Status::Stopped };
         };
-        if self.dir.join(plan::EXEC_FIFO).exists() {
-            return Status::Created;
+        // First of all: who waits for its start can be frozen too, and would wait for ever.
+        if self.group().ok().flatten().and_then(|group| group.freeze_state())
+            == Some(cgroups::FreezeState::Frozen)
+        {
+            return Status::Paused;
         }
-        match self.group().ok().flatten().and_then(|group| group.freeze_state()) {
-            Some(cgroups::FreezeState::Frozen) => Status::Paused,
-            _ => Status::Running,
+        match self.dir.join(plan::EXEC_FIFO).exists() {
+            true => Status::Created,
+            false => Status::Running,
         }
     }
 

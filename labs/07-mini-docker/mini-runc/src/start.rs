@@ -63,7 +63,8 @@ pub(crate) fn start(container: &Container) -> std::result::Result<(), Failure> {
     let status = container.status();
     let Some(pid) = container.process().filter(|_| status == Status::Created) else {
         let what = match status {
-            Status::Running | Status::Paused => "cannot start an already running container",
+            Status::Running => "cannot start an already running container",
+            Status::Paused => "cannot start a paused container",
             _ => STOPPED,
         };
         return Err(container.refuse(what, status).into());

@@ -129,6 +129,10 @@ fn pause_stops_and_resume_goes_on() {
         let stage = Stage::new(runtime);
         stage.configure(|_| {});
         stage.create().ok();
+        // One that waits for its start can be frozen as well, and is not lost by it.
+        stage.on("pause", &[]).ok();
+        stage.on("resume", &[]).ok();
+        assert_eq!(stage.status(), "created");
         stage.on("start", &[]).ok();
         stage.on("pause", &[]).ok();
         assert_eq!(stage.status(), "paused");
