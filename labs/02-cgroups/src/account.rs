@@ -49,6 +49,9 @@ pub struct Account {
 }
 
 /// CPU time on one CPU, in nanoseconds.
+///
+/// The kernel divides it by what it meets at each tick of its clock: the parts need not add up to
+/// the exact [`CpuStat::usage_us`], and are 0 for a short run.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct PerCpu {
     /// In user space.
