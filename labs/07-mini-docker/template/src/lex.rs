@@ -208,7 +208,7 @@ impl Lexer<'_> {
         let rest = self.rest();
         let digit = |text: &str| text.starts_with(|c: char| c.is_ascii_digit());
         match first {
-            '"' => self.quoted(),
+            '"' => self.quoted('"', Kind::Quoted, "quoted string"),
             '`' => match rest[1..].find('`') {
                 Some(end) => {
                     self.take(Kind::Raw, end + 2);
@@ -216,7 +216,7 @@ impl Lexer<'_> {
                 }
                 None => Err("unterminated raw quoted string".into()),
             },
-            '\'' => self.character(),
+            '\'' => self.quoted('\'', Kind::Character, "character constant"),
             '.' if !digit(&rest[1..]) => {
                 let length = letters(&rest[1..]);
                 let kind = if length == 0 { Kind::Dot } else { Kind::Field };
@@ -252,38 +252,23 @@ impl Lexer<'_> {
         }
     }
 
-    fn quoted(&mut self) -> Result<(), String> {
+    /// A text or a character between two of the same quotes; a backslash takes the meaning of what
+    /// follows.
+    fn quoted(&mut self, quote: char, kind: Kind, what: &str) -> Result<(), String> {
         let mut escaped = false;
         for (at, c) in self.rest().char_indices().skip(1) {
             match c {
                 '\n' => break,
                 _ if escaped => escaped = false,
                 '\\' => escaped = true,
-                '"' => {
-                    self.take(Kind::Quoted, at + 1);
+                _ if c == quote => {
+                    self.take(kind, at + 1);
                     return Ok(());
                 }
                 _ => {}
             }
         }
-        Err("unterminated quoted string".into())
-    }
-
-    fn character(&mut self) -> Result<(), String> {
-        let mut escaped = false;
-        for (at, c) in self.rest().char_indices().skip(1) {
-            match c {
-                '\n' => break,
-                _ if escaped => escaped = false,
-                '\\' => escaped = true,
-                '\'' => {
-                    self.take(Kind::Character, at + 1);
-                    return Ok(());
-                }
-                _ => {}
-            }
-        }
-        Err("unterminated character constant".into())
+        Err(format!("unterminated {what}"))
     }
 
     fn number(&mut self) -> Result<(), String> {

@@ -10,21 +10,9 @@ use mini_docker::{
 };
 use oci::Platform;
 use tar::{Builder, EntryType, Header};
-use testbed::{Host, Place, needs, snapshot};
+use testbed::{Place, needs, snapshot};
 
-use crate::world::{turn, with_image};
-
-#[track_caller]
-fn says(place: Place, script: &str, expected: &str) {
-    let _turn = turn(place);
-    let before = Host::now();
-    let output = with_image(place, script);
-    let lines = |text: &str| -> Vec<String> {
-        text.lines().map(|line| line.trim().to_owned()).filter(|line| !line.is_empty()).collect()
-    };
-    assert_eq!(lines(output.success()), lines(expected), "{output}");
-    before.assert_unchanged();
-}
+use crate::world::says;
 
 const THERE_AND_BACK: &str = r#"
     md pull -q $I > /dev/null

@@ -1,8 +1,8 @@
 //! What people do with containers every day.
 
-use testbed::{Host, Place, needs};
+use testbed::{Place, needs};
 
-use crate::world::{turn, with_image};
+use crate::world::says;
 
 /// One test in each place.
 macro_rules! in_every_place {
@@ -26,19 +26,6 @@ macro_rules! in_every_place {
 }
 
 pub(crate) use in_every_place;
-
-/// Runs a script and compares what it says; nothing may be left of it.
-#[track_caller]
-pub(crate) fn says(place: Place, script: &str, expected: &str) {
-    let _turn = turn(place);
-    let before = Host::now();
-    let output = with_image(place, script);
-    let lines = |text: &str| -> Vec<String> {
-        text.lines().map(|line| line.trim().to_owned()).filter(|line| !line.is_empty()).collect()
-    };
-    assert_eq!(lines(output.success()), lines(expected), "{output}");
-    before.assert_unchanged();
-}
 
 in_every_place! {
     a_program_runs_with_its_streams_and_its_status(place) {

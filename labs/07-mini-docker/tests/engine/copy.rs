@@ -1,20 +1,8 @@
 //! Files into containers and out of them, and nothing past their walls.
 
-use testbed::{Host, Place, needs, snapshot};
+use testbed::{Place, needs, snapshot};
 
-use crate::world::{turn, with_image};
-
-#[track_caller]
-fn says(place: Place, script: &str, expected: &str) {
-    let _turn = turn(place);
-    let before = Host::now();
-    let output = with_image(place, script);
-    let lines = |text: &str| -> Vec<String> {
-        text.lines().map(|line| line.trim().to_owned()).filter(|line| !line.is_empty()).collect()
-    };
-    assert_eq!(lines(output.success()), lines(expected), "{output}");
-    before.assert_unchanged();
-}
+use crate::world::{says, turn, with_image};
 
 /// The same for a container that runs and for one that does not: `$C` is its name.
 const BOTH_WAYS: &str = r#"
@@ -246,7 +234,6 @@ fn mistakes_of_a_copy_are_told_with_their_fix() {
         Place::Root,
         r#"
         exec 2>&1
-        try() { echo "\$ mini-docker $*"; md "$@" || echo "= $?"; echo; }
         md pull -q $I > /dev/null
         md create --name box -v data:/ro:ro $I true > /dev/null
         echo x > file; mkdir dir

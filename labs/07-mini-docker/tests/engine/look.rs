@@ -83,7 +83,6 @@ fn lists_are_dockers() {
         Place::Root,
         r#"
         exec 2>&1
-        try() { echo "\$ mini-docker $*"; md "$@" || echo "= $?"; echo; }
         md pull -q $I > /dev/null; md tag $I box:latest; md rmi $I > /dev/null
         md create --name web -l app=web -l com.example.some-tier=front -v data:/data -v /srv:/host:ro box sleep 1000 > /dev/null
         md run --name job box sh -c 'exit 3' || true

@@ -1,22 +1,15 @@
 //! Networks, in a network namespace that stands for the host: bridges, ports, names, and that
 //! nothing of them stays.
 
-use testbed::{Host, needs};
+use testbed::{Place, needs};
 
-use crate::world::{on_own_host, turn};
+use crate::world::{agree, on_own_host};
 
 /// Runs a script in a network of its own and compares what it says, line by line; nothing may be
 /// left of it, neither there nor here.
 #[track_caller]
 fn says(script: &str, expected: &str) {
-    let _turn = turn(testbed::Place::Root);
-    let before = Host::now();
-    let output = on_own_host(script);
-    let lines = |text: &str| -> Vec<String> {
-        text.lines().map(|line| line.trim().to_owned()).filter(|line| !line.is_empty()).collect()
-    };
-    assert_eq!(lines(output.success()), lines(expected), "{output}");
-    before.assert_unchanged();
+    agree(Place::Root, || on_own_host(script), expected);
 }
 
 /// A web server that says who it is.

@@ -51,7 +51,6 @@ fn mistakes_are_told_with_their_fix() {
         Place::Root,
         r#"
         exec 2>&1
-        try() { echo "\$ mini-docker $*"; md "$@" || echo "= $?"; echo; }
         md pull -q $I > /dev/null
         try run nowhere-to-be-found.invalid/x
         try run --rm --pull never alpine

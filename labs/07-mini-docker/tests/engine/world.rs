@@ -17,7 +17,7 @@ use mini_docker::{
 };
 use oci::{Config, ImageConfig, Manifest, MediaType, Platform};
 use rootfs::{DEFAULT_PATH, Program};
-use testbed::{Output, Place, Run};
+use testbed::{Host, Output, Place, Run};
 
 use crate::BIN;
 
@@ -104,7 +104,26 @@ pub fn with_image(place: Place, script: &str) -> Output {
     with_image_for(place, script, Duration::from_secs(120))
 }
 
-/// The same with another limit.
+/// Runs a script as [`with_image`] and compares what it says.
+#[track_caller]
+pub fn says(place: Place, script: &str, expected: &str) {
+    agree(place, || with_image(place, script), expected);
+}
+
+/// Compares what `run` says line by line, whatever the indentation; nothing may be left of it.
+#[track_caller]
+pub fn agree(place: Place, run: impl FnOnce() -> Output, expected: &str) {
+    let _turn = turn(place);
+    let before = Host::now();
+    let output = run();
+    let lines = |text: &str| -> Vec<String> {
+        text.lines().map(|line| line.trim().to_owned()).filter(|line| !line.is_empty()).collect()
+    };
+    assert_eq!(lines(output.success()), lines(expected), "{output}");
+    before.assert_unchanged();
+}
+
+/// As [`with_image`], with another limit.
 #[track_caller]
 pub fn with_image_for(place: Place, script: &str, limit: Duration) -> Output {
     let script = script_with_image(script);
@@ -131,6 +150,8 @@ fn script_with_image(script: &str) -> String {
         registry=$!
         until grep -q listening address 2> /dev/null; do sleep 0.02; done
         I=$(sed 's/.* //' address)/test:1
+        # A line as it is typed, what it says, and its status where that is not 0.
+        try() {{ echo "\$ mini-docker $*"; md "$@" || echo "= $?"; echo; }}
         fails() {{ code=0; "$@" || code=$?; echo "= $code"; }}
         (
         {script}
