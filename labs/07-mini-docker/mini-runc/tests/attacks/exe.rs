@@ -44,7 +44,7 @@ sleep 1000
 
 /// A copy of the program, so that an attack that succeeds spoils nothing but the test. Its size
 /// tells the attacker, who must take no other, which one it is.
-fn copy(stage: &Stage, program: &str) -> PathBuf {
+pub fn copy(stage: &Stage, program: &str) -> PathBuf {
     let copy = stage.dir.path().join("busybox-or-not");
     fs::copy(program, &copy).unwrap();
     let mut file = fs::OpenOptions::new().append(true).open(&copy).unwrap();

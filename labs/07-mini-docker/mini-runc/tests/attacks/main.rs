@@ -18,10 +18,13 @@ mod scene;
 #[path = "../tracer/mod.rs"]
 mod tracer;
 
+mod descriptors;
 mod exe;
 mod identity;
+mod interpreter;
 mod joining;
 mod paths;
+mod races;
 
 use std::{
     fs,
