@@ -83,7 +83,7 @@ fn corpus() -> Vec<Vec<u8>> {
 fn what_the_fuzzer_kept_is_planned_or_refused_in_words() {
     let bundle = bundle();
     let seed = number("UNBOXED_SEED", 20_261_121).max(1);
-    let changes = number("UNBOXED_FUZZ_CHANGES", 60);
+    let changes = number("UNBOXED_FUZZ_CHANGES", 25);
     let (mut drawn, corpus) = (Drawn(seed), corpus());
     assert!(corpus.len() > 30, "where is the corpus?");
     let (mut tried, mut refused) = (0, 0);
