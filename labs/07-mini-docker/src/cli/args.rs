@@ -19,6 +19,10 @@ pub use super::{
     network_args::{Network, PortOf},
     volume_args::{Volume, VolumeCreate, VolumeLs, VolumePrune},
 };
+pub use super::{
+    login::{Login, Logout},
+    search::Search,
+};
 
 /// Pull, run, commit, push: containers without a daemon.
 #[derive(Debug, Parser)]
@@ -94,6 +98,12 @@ pub enum Verb {
     Pull(Pull),
     /// Upload an image to a registry
     Push(Push),
+    /// Authenticate to a registry
+    Login(Login),
+    /// Log out from a registry
+    Logout(Logout),
+    /// Search a registry for images
+    Search(Search),
     /// List images
     Images(Images),
     /// Create a new container
@@ -202,6 +212,9 @@ pub struct Ps {
 /// `pull`
 #[derive(Debug, Args)]
 pub struct Pull {
+    /// Download all tagged images in the repository
+    #[arg(short, long)]
+    pub all_tags: bool,
     /// Suppress verbose output
     #[arg(short, long)]
     pub quiet: bool,
@@ -216,6 +229,9 @@ pub struct Pull {
 /// `push`
 #[derive(Debug, Args)]
 pub struct Push {
+    /// Push all tags of an image to the repository
+    #[arg(short, long)]
+    pub all_tags: bool,
     /// Suppress verbose output
     #[arg(short, long)]
     pub quiet: bool,

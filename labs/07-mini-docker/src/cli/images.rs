@@ -17,47 +17,76 @@ use super::{
 /// `pull`
 pub fn pull(engine: &Engine, args: &Pull) -> Result<ExitCode> {
     let reference: Reference = args.image.parse().map_err(invalid)?;
-    let reference = reference.or_latest();
-    let progress = Progress::new(Direction::Pull, false);
-    if args.quiet {
-        engine.pull(&reference, &|_| {})?;
-        line(reference.to_string())?;
-        return Ok(ExitCode::SUCCESS);
+    if !args.all_tags {
+        if reference.tag().is_none() && reference.digest().is_none() && !args.quiet {
+            line("Using default tag: latest")?;
+        }
+        let reference = reference.or_latest();
+        pull_one(engine, &reference, args.quiet)?;
+        return line(reference.to_string()).map(|()| ExitCode::SUCCESS);
     }
+    without_tag(&reference)?;
+    for tagged in engine.tags_there(&reference)? {
+        pull_one(engine, &tagged, args.quiet)?;
+    }
+    line(reference.name()).map(|()| ExitCode::SUCCESS)
+}
+
+/// Pulls one name and says what became of it.
+fn pull_one(engine: &Engine, reference: &Reference, quiet: bool) -> Result<()> {
+    if quiet {
+        return Ok(engine.pull(reference, &|_| {}).map(drop)?);
+    }
+    let progress = Progress::new(Direction::Pull, false);
     progress.line(&format!("{}: Pulling from {}", reference.tag_or_digest(), reference.path()));
-    let pulled = engine.pull(&reference, &|event| progress.show(&event))?;
+    let pulled = engine.pull(reference, &|event| progress.show(&event))?;
     line(format!("Digest: {}", pulled.target.digest))?;
     let name = reference.familiar();
     line(match pulled.was_up_to_date {
         true => format!("Status: Image is up to date for {name}"),
         false => format!("Status: Downloaded newer image for {name}"),
-    })?;
-    line(reference.to_string())?;
-    Ok(ExitCode::SUCCESS)
+    })
 }
 
 /// `push`
 pub fn push(engine: &Engine, args: &Push) -> Result<ExitCode> {
     let reference: Reference = args.image.parse().map_err(invalid)?;
-    let reference = reference.or_latest();
-    let progress = Progress::new(Direction::Push, false);
+    let names = match args.all_tags {
+        false => vec![reference.clone().or_latest()],
+        true => {
+            without_tag(&reference)?;
+            engine.tags_here(&reference)?
+        }
+    };
     if !args.quiet {
         line(format!("The push refers to repository [{}]", reference.name()))?;
-    }
-    let quiet = args.quiet;
-    let pushed = engine.push(&reference, &|event| {
-        if !quiet {
-            progress.show(&event);
+        if !args.all_tags && reference.tag().is_none() {
+            line("Using default tag: latest")?;
         }
-    })?;
-    let manifest = &pushed.manifest;
-    line(format!(
-        "{}: digest: {} size: {}",
-        reference.tag_or_digest(),
-        manifest.digest,
-        manifest.size
-    ))?;
+    }
+    for name in names {
+        push_one(engine, &name, args.quiet)?;
+    }
     Ok(ExitCode::SUCCESS)
+}
+
+fn push_one(engine: &Engine, name: &Reference, quiet: bool) -> Result<()> {
+    if quiet {
+        engine.push(name, &|_| {})?;
+        return line(name.to_string());
+    }
+    let progress = Progress::new(Direction::Push, false);
+    let manifest = engine.push(name, &|event| progress.show(&event))?.manifest;
+    line(format!("{}: digest: {} size: {}", name.tag_or_digest(), manifest.digest, manifest.size))
+}
+
+fn without_tag(reference: &Reference) -> Result<()> {
+    match (reference.tag(), reference.digest()) {
+        (None, None) => Ok(()),
+        _ => Err(ground::Error::new("tag can't be used with --all-tags/-a")
+            .why(format!("{} is a single image", reference.familiar()))
+            .fix(format!("leave the tag away: {}", reference.familiar_name()))),
+    }
 }
 
 /// `tag`

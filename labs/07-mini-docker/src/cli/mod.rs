@@ -22,6 +22,7 @@ mod container_args;
 mod containers;
 mod copy;
 mod create;
+mod daemon_json;
 mod detach_keys;
 mod events;
 mod exec;
@@ -35,6 +36,7 @@ mod inspect;
 mod life;
 mod lifecycle;
 mod lifecycle_args;
+mod login;
 mod logs;
 mod look_args;
 mod narration;
@@ -48,6 +50,8 @@ mod progress;
 mod ps;
 mod registry;
 mod run;
+mod search;
+mod secret;
 mod settings;
 mod stats;
 mod system;
@@ -169,6 +173,9 @@ fn perform(root: PathBuf, verb: Verb) -> Result<ExitCode> {
         Verb::Commit(it) => refused(images::commit(&engine, &it)),
         Verb::Pull(it) => images::pull(&engine, &it),
         Verb::Push(it) => images::push(&engine, &it),
+        Verb::Login(it) => login::login(&engine, &it),
+        Verb::Logout(it) => login::logout(&engine, &it),
+        Verb::Search(it) => search::search(&engine, &it),
         Verb::Images(it) => image_list::images(&engine, &it),
         Verb::Tag(it) => images::tag(&engine, &it),
         Verb::Rmi(it) => images::rmi(&engine, &it),

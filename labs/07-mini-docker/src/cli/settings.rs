@@ -1,36 +1,25 @@
 //! Settings: what stands in files and in the environment, read once, here.
 
-use std::{
-    fs,
-    path::{Path, PathBuf},
-};
+use std::{fs, path::PathBuf};
 
 use ground::{Error, Result};
 use mini_docker::{
-    engine::Settings,
+    engine::{Dns, Settings},
     layout::{Environment, default_root},
-    registry::client::{Credentials, Options},
+    registry::client::{ConfigFile, Options, Proxies},
 };
 use nix::unistd::geteuid;
 use oci::Platform;
 use serde::Deserialize;
 
-use super::detach_keys::DetachKeys;
-
-/// What of Docker's daemon.json concerns us.
-#[derive(Debug, Default, Deserialize)]
-#[serde(rename_all = "kebab-case", default)]
-struct DaemonJson {
-    data_root: Option<PathBuf>,
-    insecure_registries: Vec<String>,
-}
+use super::{daemon_json::DaemonJson, detach_keys::DetachKeys};
 
 /// The root directory: named by a flag, by daemon.json, or the usual one. Absolute.
 ///
 /// # Errors
 /// A daemon.json that cannot be read; no home directory.
 pub fn root(flag: Option<PathBuf>) -> Result<PathBuf> {
-    let root = match flag.or(daemon_json()?.data_root) {
+    let root = match flag.or(DaemonJson::read()?.data_root) {
         Some(root) => root,
         None => default_root(Environment {
             effective_uid: geteuid().as_raw(),
@@ -52,7 +41,7 @@ pub fn detach_keys(flag: Option<&str>) -> Result<DetachKeys> {
     struct ConfigJson {
         detach_keys: Option<String>,
     }
-    let json = config_dir().and_then(|dir| fs::read(dir.join("config.json")).ok());
+    let json = fs::read(config_dir().join("config.json")).ok();
     let config: ConfigJson =
         json.and_then(|json| serde_json::from_slice(&json).ok()).unwrap_or_default();
     DetachKeys::parse(flag.or(config.detach_keys.as_deref()))
@@ -63,50 +52,54 @@ pub fn detach_keys(flag: Option<&str>) -> Result<DetachKeys> {
 /// # Errors
 /// A file that is there and cannot be read.
 pub fn settings(root: PathBuf) -> Result<Settings> {
+    let daemon = DaemonJson::read()?;
+    let config_file = ConfigFile::new(config_dir().join("config.json"));
     let mut registries = Options::anonymous();
-    registries.insecure = daemon_json()?.insecure_registries;
-    registries.certs_dirs = vec!["/etc/docker/certs.d".into()];
-    registries.certs_dirs.extend(config_dir().map(|dir| dir.join("certs.d")));
-    registries.proxy = proxy();
-    if let Some(path) = config_dir().map(|dir| dir.join("config.json"))
-        && let Ok(json) = fs::read(&path)
-    {
-        registries.credentials = Credentials::parse(&json)?;
-    }
-    Ok(Settings { root, registries, platform: Platform::host() })
+    registries.insecure = daemon.insecure_registries;
+    registries.mirrors = daemon.registry_mirrors;
+    registries.certs_dirs = certs_dirs();
+    registries.proxies = proxies(Proxies {
+        http: daemon.proxies.http_proxy,
+        https: daemon.proxies.https_proxy,
+        none_for: daemon.proxies.no_proxy,
+    });
+    registries.credentials = config_file.credentials_if_readable()?;
+    let dns = Dns { servers: daemon.dns, search: daemon.dns_search, options: daemon.dns_opts };
+    Ok(Settings { root, registries, config_file, platform: Platform::host(), dns })
 }
 
 /// `~/.docker`
-fn config_dir() -> Option<PathBuf> {
-    let named = std::env::var_os("DOCKER_CONFIG").map(PathBuf::from);
-    named.or_else(|| Some(PathBuf::from(std::env::var_os("HOME")?).join(".docker")))
+fn config_dir() -> PathBuf {
+    let named = std::env::var_os("DOCKER_CONFIG").filter(|dir| !dir.is_empty()).map(PathBuf::from);
+    // Who has no home has root's, which is right for root and closed to all others.
+    named.or_else(|| Some(home()?.join(".docker"))).unwrap_or_else(|| "/root/.docker".into())
 }
 
-fn proxy() -> Option<String> {
-    let value = |name| std::env::var(name).ok().filter(|value: &String| !value.is_empty());
-    ["HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy"].into_iter().find_map(value)
+fn home() -> Option<PathBuf> {
+    std::env::var_os("HOME").map(PathBuf::from)
 }
 
-/// The user's own file before the machine's.
-fn daemon_json() -> Result<DaemonJson> {
-    let own = std::env::var_os("XDG_CONFIG_HOME")
-        .map(PathBuf::from)
-        .or_else(|| Some(PathBuf::from(std::env::var_os("HOME")?).join(".config")))
-        .map(|config| config.join("mini-docker/daemon.json"));
-    let files = own.into_iter().chain(["/etc/mini-docker/daemon.json".into()]);
-    match files
-        .map(|path| (fs::read(&path), path))
-        .find_map(|(json, path)| Some((json.ok()?, path)))
-    {
-        Some((json, path)) => parse(&json, &path),
-        None => Ok(DaemonJson::default()),
+/// `~/.config`
+pub(super) fn user_config_dir() -> Option<PathBuf> {
+    let named = std::env::var_os("XDG_CONFIG_HOME").map(PathBuf::from);
+    named.filter(|dir| dir.is_absolute()).or_else(|| Some(home()?.join(".config")))
+}
+
+/// Docker's directory, and the one of its rootless form.
+fn certs_dirs() -> Vec<PathBuf> {
+    let own = user_config_dir().map(|dir| dir.join("docker/certs.d"));
+    ["/etc/docker/certs.d".into()].into_iter().chain(own).collect()
+}
+
+/// The environment's, where daemon.json names none.
+fn proxies(named: Proxies) -> Proxies {
+    let value = |name: &str| {
+        let names = [name.to_uppercase(), name.to_lowercase()];
+        names.iter().find_map(|name| std::env::var(name).ok().filter(|value| !value.is_empty()))
+    };
+    Proxies {
+        http: named.http.or_else(|| value("http_proxy")),
+        https: named.https.or_else(|| value("https_proxy")),
+        none_for: named.none_for.or_else(|| value("no_proxy")),
     }
-}
-
-fn parse(json: &[u8], path: &Path) -> Result<DaemonJson> {
-    serde_json::from_slice(json).map_err(|error| {
-        Error::new("cannot read the settings")
-            .why(format!("{}: {error}", path.display()))
-            .fix("correct the file, or move it away")
-    })
 }

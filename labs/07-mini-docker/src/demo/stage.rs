@@ -11,9 +11,9 @@ use std::{
 use ground::{Error, Result};
 use mini_docker::{
     container::Record,
-    engine::{Engine, Settings},
+    engine::{Dns, Engine, Settings},
     event::Event,
-    registry::client::Options,
+    registry::client::{ConfigFile, Options},
     runtime::OURSELVES,
     snapshot::Packed,
     store::Store,
@@ -58,7 +58,9 @@ impl Stage {
         let settings = Settings {
             root: ROOT.into(),
             registries: Options::anonymous(),
+            config_file: ConfigFile::new(format!("{ROOT}/config.json")),
             platform: Platform::host(),
+            dns: Dns::default(),
         };
         Ok(Self {
             engine: Engine::open(settings)?,

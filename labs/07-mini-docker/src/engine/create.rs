@@ -5,11 +5,12 @@ use std::{fs, path::PathBuf};
 use ground::Error as Report;
 use oci::{Config, ImageConfig, Platform};
 
-use super::{Engine, Error, Result};
+use super::{Dns, Engine, Error, Result};
 use crate::{
     bundle,
     container::{
-        self, ImageUse, Mount, NotAdded, Options, Overrides, Record, Source, State, fresh_id,
+        self, ImageUse, Mount, Network, NotAdded, Options, Overrides, Record, Source, State,
+        fresh_id,
     },
     runtime::Runtime,
     snapshot::Snapshot,
@@ -83,6 +84,7 @@ impl Engine {
         let config = bundle::effective(&image_config, &wanted.overrides).map_err(Error::invalid)?;
         let mut options = wanted.options.clone();
         self.check_networks(&mut options)?;
+        self.dns.fill(&mut options);
         self.name_others(&mut options.namespaces)?;
         for from in &wanted.volumes_from {
             let inherited = self.volumes_of(from, &options.mounts)?;
@@ -140,6 +142,26 @@ impl Engine {
     }
 }
 
+impl Dns {
+    /// Where the container was told nothing, it is told this. With another's network come its names.
+    fn fill(&self, options: &mut Options) {
+        if matches!(options.network, Network::Container(_)) {
+            return;
+        }
+        let connection = &mut options.connection;
+        let own = |text: &mut Vec<String>, usual: &[String]| {
+            if text.is_empty() {
+                text.extend_from_slice(usual);
+            }
+        };
+        if connection.dns.is_empty() {
+            connection.dns.clone_from(&self.servers);
+        }
+        own(&mut connection.dns_search, &self.search);
+        own(&mut connection.dns_options, &self.options);
+    }
+}
+
 /// `--init` takes a program of ours, which has to be there.
 fn check_init(options: &Options) -> Result<()> {
     let program = bundle::init_program();
@@ -167,7 +189,10 @@ fn check_platform(wanted: &Create, image: &ImageConfig) -> Result<()> {
             wanted.image
         ))
         .why(format!("the one that is here is for {}/{}", image.os, image.architecture))
-        .fix(format!("mini-docker pull --platform {platform} {}", wanted.image)),
+        .fix(format!(
+            "leave --platform out, or name an image that is made for it: \
+             mini-docker pull --platform {platform} NAME:TAG tells"
+        )),
     ))
 }
 

@@ -36,6 +36,7 @@ mod keep;
 mod kill;
 mod links;
 mod load;
+mod login;
 mod logs;
 mod network;
 mod pause;
@@ -54,6 +55,7 @@ mod restart;
 mod rm;
 mod rmi;
 mod save;
+mod search;
 mod session;
 mod size;
 mod start;
@@ -69,7 +71,7 @@ mod volumes;
 mod wait;
 mod watch;
 
-use std::path::PathBuf;
+use std::{net::IpAddr, path::PathBuf};
 
 use ground::Error as Report;
 use namespaces::{Id, Kind as Namespace};
@@ -95,6 +97,7 @@ pub use joining::{relative, relative_of};
 pub use keep::{Kept, keep};
 pub use kill::signal;
 pub use load::Loaded;
+pub use login::{DOCKER_HUB, registry_domain};
 pub use logs::Logs;
 pub use network::{CreateNetwork, NetworkSummary};
 pub use plug::resolve;
@@ -132,8 +135,23 @@ pub struct Settings {
     pub root: PathBuf,
     /// How registries are spoken to.
     pub registries: client::Options,
+    /// Where logins are kept.
+    pub config_file: client::ConfigFile,
     /// Which of an index's images is wanted.
     pub platform: Platform,
+    /// How containers find names.
+    pub dns: Dns,
+}
+
+/// How containers find names that are told nothing else; where this is silent, too, as the host.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Dns {
+    /// Whom to ask.
+    pub servers: Vec<IpAddr>,
+    /// The domains of short names.
+    pub search: Vec<String>,
+    /// resolv.conf(5)'s options.
+    pub options: Vec<String>,
 }
 
 /// Everything that mini-docker can do.
@@ -142,7 +160,9 @@ pub struct Engine {
     layout: Layout,
     store: Store,
     client: Client,
+    config_file: client::ConfigFile,
     platform: Platform,
+    dns: Dns,
 }
 
 impl Engine {
@@ -156,7 +176,9 @@ impl Engine {
             store: Store::open(layout.clone())?,
             layout,
             client: Client::new(settings.registries),
+            config_file: settings.config_file,
             platform: settings.platform,
+            dns: settings.dns,
         })
     }
 

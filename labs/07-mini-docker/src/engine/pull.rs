@@ -30,6 +30,18 @@ impl Engine {
         Ok(pulled)
     }
 
+    /// The names of a repository in its registry, for pulling all of them.
+    ///
+    /// # Errors
+    /// The registry's.
+    pub fn tags_there(&self, repository: &Reference) -> Result<Vec<Reference>> {
+        let tags = self.client.tags(repository)?;
+        Ok(tags
+            .iter()
+            .filter_map(|tag| format!("{}:{tag}", repository.name()).parse().ok())
+            .collect())
+    }
+
     /// Layers are unpacked while they arrive.
     fn fetch_and_unpack(&self, image: &Resolved, on_event: OnEvent<'_>) -> Result<u64> {
         let layers = image.manifest.layers.iter().map(|layer| &layer.digest);

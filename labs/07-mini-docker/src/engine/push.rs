@@ -29,4 +29,29 @@ impl Engine {
         self.image_event("push", &reference.familiar(), &reference.familiar());
         Ok(pushed)
     }
+
+    /// The names of a repository that have a tag here, for pushing all of them.
+    ///
+    /// # Errors
+    /// [`super::Kind::NotFound`] when there is none.
+    pub fn tags_here(&self, repository: &Reference) -> Result<Vec<Reference>> {
+        let images = self.store.images()?;
+        let mut names: Vec<Reference> = images
+            .into_iter()
+            .flat_map(|image| image.references)
+            .filter(|name| name.tag().is_some() && name.name() == repository.name())
+            .collect();
+        names.sort();
+        match names.is_empty() {
+            false => Ok(names),
+            true => Err(super::Error::not_found(
+                ground::Error::new(format!(
+                    "An image does not exist locally with the tag: {}",
+                    repository.familiar_name()
+                ))
+                .why("no image here has a name of that repository")
+                .fix("mini-docker images shows what is here"),
+            )),
+        }
+    }
 }

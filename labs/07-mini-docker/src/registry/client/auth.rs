@@ -28,7 +28,8 @@ use super::{
     Login, Result,
     challenge::Challenge,
     error::{Error, Kind, Subject, failed, refused},
-    host::{Host, is_loopback},
+    host::Host,
+    network::is_loopback,
 };
 
 /// A token's answer is small; more than this is none.
@@ -142,7 +143,7 @@ fn get(host: &Host, realm: &str, asked: Asked<'_, Option<String>>) -> Answered {
     if let Some(authorization) = authorization {
         request = request.header(header::AUTHORIZATION, authorization);
     }
-    host.agent.run(request.body(()).map_err(ureq::Error::Http)?)
+    host.agent(realm).run(request.body(()).map_err(ureq::Error::Http)?)
 }
 
 /// OAuth2: an identity token, from a helper program, for an access token.
@@ -157,7 +158,7 @@ fn refresh(host: &Host, realm: &str, asked: Asked<'_, &String>) -> Answered {
     let request = Request::post(realm)
         .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded")
         .body(form.into_bytes());
-    host.agent.run(request.map_err(ureq::Error::Http)?)
+    host.agent(realm).run(request.map_err(ureq::Error::Http)?)
 }
 
 /// Percent-encoding for a query or form (RFC 3986, section 2.3).

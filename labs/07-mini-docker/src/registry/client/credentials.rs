@@ -2,16 +2,11 @@
 //!
 //! `auths` holds name and password in base64, readable for anybody who can read the file; a helper
 //! program (`docker-credential-NAME`) asks a key ring instead. A helper for one registry wins over
-//! the general one, and both over the file.
+//! the general one, and both over the file. `keep` writes what is read here.
 //!
 //! Source: docs.docker.com, "docker login"; github.com/docker/docker-credential-helpers.
 
-use std::{
-    collections::BTreeMap,
-    fmt,
-    io::Write,
-    process::{Command, Stdio},
-};
+use std::{collections::BTreeMap, fmt};
 
 use base64::{Engine, prelude::BASE64_STANDARD};
 use serde::Deserialize;
@@ -20,6 +15,7 @@ use serde_json::{Map, Value, json};
 use super::{
     Result,
     error::{Error, Kind},
+    helper::Helper,
 };
 
 /// What Docker calls docker.io in this file, for the sake of 2013.
@@ -77,14 +73,6 @@ impl fmt::Debug for Login {
     }
 }
 
-/// What a helper program answers.
-#[derive(Deserialize)]
-#[serde(rename_all = "PascalCase")]
-struct Helped {
-    username: String,
-    secret: String,
-}
-
 impl Credentials {
     /// Reads Docker's `config.json`; what else is in it is ignored.
     ///
@@ -116,15 +104,26 @@ impl Credentials {
     ///
     /// # Errors
     /// [`Kind::Invalid`] if `json` is no JSON object.
-    pub fn rewrite(json: &[u8], domain: &str, login: Option<&Login>) -> Result<Vec<u8>> {
+    pub fn rewrite(json: &[u8], domain: &str, entry: Option<Written<'_>>) -> Result<Vec<u8>> {
         let mut config: Map<String, Value> = serde_json::from_slice(json).map_err(unreadable)?;
         let auths = config.entry("auths").or_insert_with(|| json!({}));
         let auths = auths.as_object_mut().ok_or_else(|| unreadable("auths is no object"))?;
         auths.retain(|name, _| bare(name) != bare(key(domain)));
-        if let Some(login) = login {
-            auths.insert(key(domain).to_owned(), login.entry());
+        if let Some(entry) = entry {
+            auths.insert(key(domain).to_owned(), entry.json());
         }
         serde_json::to_vec_pretty(&config).map_err(unreadable)
+    }
+
+    /// The program that keeps the login of `domain`, if one does.
+    pub(super) fn helper(&self, domain: &str) -> Option<Helper<'_>> {
+        let name = self.cred_helpers.get(key(domain)).or(self.creds_store.as_ref())?;
+        (!name.is_empty()).then_some(Helper(name))
+    }
+
+    /// Whether the file says anything about `domain`.
+    pub fn knows(&self, domain: &str) -> bool {
+        self.auths.keys().any(|name| bare(name) == bare(key(domain)))
     }
 
     /// How to prove who we are to `domain`; `None` for anonymous.
@@ -133,9 +132,8 @@ impl Credentials {
     /// [`Kind::Unauthorized`] if a helper program cannot be run or fails.
     pub fn login(&self, domain: &str) -> Result<Option<Login>> {
         let key = key(domain);
-        let helper = self.cred_helpers.get(key).or(self.creds_store.as_ref());
-        if let Some(helper) = helper.filter(|helper| !helper.is_empty())
-            && let Some(login) = ask_helper(helper, key)?
+        if let Some(helper) = self.helper(domain)
+            && let Some(login) = helper.get(key)?
         {
             return Ok(Some(login));
         }
@@ -144,20 +142,29 @@ impl Credentials {
     }
 }
 
-impl Login {
-    /// The form in `auths`.
-    fn entry(&self) -> Value {
+/// What is written into `auths` about a registry.
+#[derive(Debug, Clone, Copy)]
+pub enum Written<'a> {
+    /// The login itself.
+    Login(&'a Login),
+    /// That a helper program has it.
+    Elsewhere,
+}
+
+impl Written<'_> {
+    fn json(self) -> Value {
         match self {
-            Self::Password { username, password } => {
+            Self::Elsewhere => json!({}),
+            Self::Login(Login::Password { username, password }) => {
                 json!({ "auth": BASE64_STANDARD.encode(format!("{username}:{password}")) })
             }
-            Self::IdentityToken(token) => json!({ "identitytoken": token }),
-            Self::RegistryToken(token) => json!({ "registrytoken": token }),
+            Self::Login(Login::IdentityToken(token)) => json!({ "identitytoken": token }),
+            Self::Login(Login::RegistryToken(token)) => json!({ "registrytoken": token }),
         }
     }
 }
 
-fn unreadable(why: impl fmt::Display) -> Error {
+pub(super) fn unreadable(why: impl fmt::Display) -> Error {
     let report = ground::Error::new("cannot read the credentials in config.json")
         .why(why.to_string())
         .fix("mend the file, or move it away and log in again");
@@ -195,7 +202,8 @@ impl Entry {
     }
 }
 
-fn key(domain: &str) -> &str {
+/// What a registry is called in the file, and by helper programs.
+pub(super) fn key(domain: &str) -> &str {
     if domain == "docker.io" { DOCKER_HUB } else { domain }
 }
 
@@ -206,47 +214,6 @@ fn bare(key: &str) -> &str {
     }
     let key = key.strip_prefix("https://").or(key.strip_prefix("http://")).unwrap_or(key);
     key.split('/').next().unwrap_or(key)
-}
-
-/// Runs `docker-credential-NAME get`: the registry on its standard input, JSON on its output.
-fn ask_helper(helper: &str, server: &str) -> Result<Option<Login>> {
-    let program = format!("docker-credential-{helper}");
-    let failed = |why: String| {
-        let report = ground::Error::new(format!("cannot log in to {server}"))
-            .why(format!("{program} get: {why}"))
-            .fix("install that program, or take credsStore and credHelpers out of config.json");
-        Error::new(Kind::Unauthorized, report)
-    };
-    if helper.contains('/') {
-        return Err(failed("a helper's name has no slash".into()));
-    }
-    let run = || {
-        let mut child = Command::new(&program)
-            .arg("get")
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()?;
-        if let Some(mut stdin) = child.stdin.take() {
-            // A helper that does not want to know shows it by its answer.
-            let _ = stdin.write_all(server.as_bytes());
-        }
-        child.wait_with_output()
-    };
-    let output = run().map_err(|error| failed(error.to_string()))?;
-    if !output.status.success() {
-        let said = String::from_utf8_lossy(&output.stdout).trim().to_owned();
-        return match said.contains("credentials not found") {
-            true => Ok(None),
-            false => Err(failed(said)),
-        };
-    }
-    let helped: Helped =
-        serde_json::from_slice(&output.stdout).map_err(|error| failed(error.to_string()))?;
-    Ok(Some(match helped.username.as_str() {
-        "<token>" => Login::IdentityToken(helped.secret),
-        _ => Login::Password { username: helped.username, password: helped.secret },
-    }))
 }
 
 #[cfg(test)]
@@ -294,7 +261,8 @@ mod tests {
         let json =
             br#"{"detachKeys": "ctrl-x", "auths": {"https://a.example/v1/": {"auth": "x"}}}"#;
         let login = password("u", "p:q").unwrap();
-        let written = Credentials::rewrite(json, "a.example", Some(&login)).unwrap();
+        let written =
+            Credentials::rewrite(json, "a.example", Some(Written::Login(&login))).unwrap();
         let config: Value = serde_json::from_slice(&written).unwrap();
         assert_eq!(
             config,

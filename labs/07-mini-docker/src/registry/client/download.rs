@@ -2,7 +2,7 @@
 
 use std::io::Read;
 
-use super::{Client, Result, error::Error, host::agent};
+use super::{Client, Result, error::Error, host::Agents};
 
 /// How many redirects are followed: mirrors answer with one or two.
 const REDIRECTS_MAX: u32 = 10;
@@ -16,8 +16,8 @@ impl Client {
     pub fn download(&self, url: &str) -> Result<impl Read + use<>> {
         let what = format!("cannot download {url}");
         let authority = url.split("://").nth(1).unwrap_or_default().split('/').next();
-        let agent = agent(authority.unwrap_or_default(), &self.options)?;
-        let get = agent.get(url).config().max_redirects(REDIRECTS_MAX).build();
+        let agents = Agents::new(authority.unwrap_or_default(), &self.options)?;
+        let get = agents.for_url(url).get(url).config().max_redirects(REDIRECTS_MAX).build();
         let answer = get.call().map_err(|error| {
             Error::unavailable(
                 ground::Error::new(&what)

@@ -82,6 +82,7 @@ pub(super) enum Action {
     Push,
     Delete,
     List,
+    Search,
     LogIn,
 }
 
@@ -92,6 +93,7 @@ impl Action {
             Self::Push => "push",
             Self::Delete => "delete",
             Self::List => "list",
+            Self::Search => "search",
             Self::LogIn => "log in to",
         }
     }
@@ -99,7 +101,7 @@ impl Action {
     /// The actions of a token's scope (Docker's "Token Scope Documentation").
     pub(super) fn scope(self) -> &'static str {
         match self {
-            Self::Pull | Self::List | Self::LogIn => "pull",
+            Self::Pull | Self::List | Self::Search | Self::LogIn => "pull",
             Self::Push => "pull,push",
             Self::Delete => "pull,delete",
         }
@@ -167,6 +169,11 @@ fn words(subject: &Subject, status: u16, code: &str) -> (Kind, String, String) {
     let log_in = format!("check the name; if it is private: mini-docker login {domain}");
     let unavailable = Kind::Unavailable { retry_after: None };
     let (kind, what, fix) = match (status, code) {
+        (401 | 403, _) | (_, "DENIED" | "UNAUTHORIZED") if subject.action == Action::LogIn => (
+            Kind::Unauthorized,
+            "unauthorized: incorrect username or password",
+            "check both; where a second factor is asked for, a token takes the password's place",
+        ),
         (401 | 403, _) | (_, "DENIED" | "UNAUTHORIZED") => {
             return (Kind::Unauthorized, denied(subject), log_in);
         }

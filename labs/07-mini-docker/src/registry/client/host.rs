@@ -7,20 +7,16 @@
 
 use std::{
     collections::HashMap,
-    fs,
-    net::IpAddr,
-    path::Path,
-    sync::{Arc, Mutex},
+    sync::{Mutex, atomic::AtomicBool},
 };
 
-use ureq::{
-    Agent, Proxy,
-    tls::{Certificate, RootCerts, TlsConfig},
-};
+use ureq::{Agent, Proxy, tls::TlsConfig};
 
 use super::{
-    Options, Result,
+    Options, Result, certs,
     error::{Action, Error, Kind, Subject, failed},
+    network::{is_loopback, is_one_of},
+    proxy::Proxies,
 };
 
 /// Where the API of docker.io is.
@@ -33,21 +29,50 @@ pub(super) struct Host {
     pub domain: String,
     /// `https://host:port`, without a slash at the end.
     pub base: String,
-    pub agent: Agent,
     /// `Authorization` headers that worked, by scope.
     pub authorizations: Mutex<HashMap<String, String>>,
+    /// Whether the last try found nobody there; only asked of mirrors.
+    pub is_silent: AtomicBool,
+    agents: Agents,
 }
 
 impl Host {
     /// Finds out how to reach `domain`.
     pub(super) fn find(domain: &str, options: &Options) -> Result<Self> {
-        let agent = agent(domain, options)?;
+        let agents = Agents::new(domain, options)?;
         let authority = if domain == "docker.io" { DOCKER_HUB } else { domain };
         let base = match schemes(domain, &options.insecure) {
             [only] => format!("{only}://{authority}"),
-            both => choose(&agent, domain, authority, both)?,
+            both => choose(&agents, domain, authority, both)?,
         };
-        Ok(Self { domain: domain.to_owned(), base, agent, authorizations: Mutex::default() })
+        Ok(Self::at(domain, base, agents))
+    }
+
+    /// The mirror at a URL, whose scheme somebody chose.
+    pub(super) fn mirror(url: &str, options: &Options) -> Result<Self> {
+        let url = url.trim_end_matches('/');
+        let domain = match url.split_once("://") {
+            Some(("http" | "https", domain)) if !domain.is_empty() && !domain.contains('/') => {
+                domain
+            }
+            _ => return Err(no_mirror(url)),
+        };
+        Ok(Self::at(domain, url.to_owned(), Agents::new(domain, options)?))
+    }
+
+    fn at(domain: &str, base: String, agents: Agents) -> Self {
+        Self {
+            domain: domain.to_owned(),
+            base,
+            authorizations: Mutex::default(),
+            is_silent: AtomicBool::new(false),
+            agents,
+        }
+    }
+
+    /// Who sends requests to `url`: directly, or through a proxy.
+    pub(super) fn agent(&self, url: &str) -> &Agent {
+        self.agents.for_url(url)
     }
 
     /// Whether `url` is on this registry, so that it may see our authorisation.
@@ -61,12 +86,19 @@ impl Host {
     }
 }
 
+fn no_mirror(url: &str) -> Error {
+    let report = ground::Error::new(format!("invalid mirror: {url}"))
+        .why("a mirror is http://HOST[:PORT] or https://HOST[:PORT], without a path")
+        .fix("correct registry-mirrors in daemon.json");
+    Error::new(Kind::Invalid, report)
+}
+
 /// The schemes to try. On this machine plain HTTP comes first, since nobody is on the way; an
 /// insecure registry elsewhere may still have learnt TLS, which then protects our password.
 fn schemes(domain: &str, insecure: &[String]) -> &'static [&'static str] {
     if is_loopback(domain) {
         &["http", "https"]
-    } else if insecure.iter().any(|name| name == domain || name == without_port(domain)) {
+    } else if is_one_of(domain, insecure) {
         &["https", "http"]
     } else {
         &["https"]
@@ -75,11 +107,12 @@ fn schemes(domain: &str, insecure: &[String]) -> &'static [&'static str] {
 
 /// Asks `/v2/` by one scheme after the other. Any answer of HTTP decides, a 401 as well, except
 /// the 400 with which a TLS server greets those who do not speak it.
-fn choose(agent: &Agent, domain: &str, authority: &str, schemes: &[&str]) -> Result<String> {
+fn choose(agents: &Agents, domain: &str, authority: &str, schemes: &[&str]) -> Result<String> {
     let mut last = None;
     for scheme in schemes {
         let base = format!("{scheme}://{authority}");
-        match agent.get(format!("{base}/v2/")).call() {
+        let url = format!("{base}/v2/");
+        match agents.for_url(&url).get(url).call() {
             Ok(answer) if *scheme == "http" && answer.status() == 400 => {}
             Ok(_) => return Ok(base),
             // The first failure tells more: the second scheme was only a guess.
@@ -94,31 +127,39 @@ fn choose(agent: &Agent, domain: &str, authority: &str, schemes: &[&str]) -> Res
     Err(error)
 }
 
-/// Whether the name means this very machine.
-pub(super) fn is_loopback(domain: &str) -> bool {
-    let host = without_port(domain).trim_start_matches('[').trim_end_matches(']');
-    host == "localhost" || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
+/// Who sends requests. A redirect may lead elsewhere, where another proxy or none is on the way.
+#[derive(Debug)]
+pub(super) struct Agents {
+    direct: Agent,
+    proxied: HashMap<String, Agent>,
+    proxies: Proxies,
 }
 
-fn without_port(domain: &str) -> &str {
-    match domain.rsplit_once(':') {
-        // The colons of [::1] are not a port's.
-        Some((host, port)) if !port.ends_with(']') => host,
-        _ => domain,
+impl Agents {
+    pub(super) fn new(domain: &str, options: &Options) -> Result<Self> {
+        let tls = certs::tls(domain, options)?;
+        let urls = [&options.proxies.http, &options.proxies.https].into_iter().flatten();
+        let mut proxied = HashMap::new();
+        for url in urls.filter(|url| !url.is_empty()) {
+            let proxy = Proxy::new(url).map_err(|error| {
+                let report = ground::Error::new("cannot use the proxy")
+                    .why(format!("{url}: {error}"))
+                    .fix("set HTTPS_PROXY and HTTP_PROXY to http://host:port, or unset them");
+                Error::new(Kind::Invalid, report)
+            })?;
+            proxied.insert(url.clone(), agent(options, tls.clone(), Some(proxy)));
+        }
+        let direct = agent(options, tls, None);
+        Ok(Self { direct, proxied, proxies: options.proxies.clone() })
+    }
+
+    pub(super) fn for_url(&self, url: &str) -> &Agent {
+        let proxy = self.proxies.on_the_way_to(url);
+        proxy.and_then(|proxy| self.proxied.get(proxy)).unwrap_or(&self.direct)
     }
 }
 
-pub(super) fn agent(domain: &str, options: &Options) -> Result<Agent> {
-    let proxy = match &options.proxy {
-        Some(url) if !is_loopback(domain) => Some(Proxy::new(url).map_err(|error| {
-            let report = ground::Error::new("cannot use the proxy")
-                .why(format!("{url}: {error}"))
-                .fix("set HTTPS_PROXY to http://host:port, or unset it");
-            Error::new(Kind::Invalid, report)
-        })?),
-        _ => None,
-    };
-    let roots = roots(domain, &options.certs_dirs)?;
+fn agent(options: &Options, tls: TlsConfig, proxy: Option<Proxy>) -> Agent {
     let config = Agent::config_builder()
         .http_status_as_error(false)
         // Ours: see `request`.
@@ -134,44 +175,9 @@ pub(super) fn agent(domain: &str, options: &Options) -> Result<Agent> {
         .input_buffer_size(128 << 10)
         .output_buffer_size(128 << 10)
         .proxy(proxy)
-        .tls_config(TlsConfig::builder().root_certs(roots).build())
+        .tls_config(tls)
         .build();
-    Ok(config.into())
-}
-
-/// Whom to believe: the machine's own certificates, else Mozilla's, and those put beside the
-/// registry's name (docs.docker.com, "Verify repository client with certificates").
-fn roots(domain: &str, certs_dirs: &[impl AsRef<Path>]) -> Result<RootCerts> {
-    let mut roots: Vec<Certificate<'static>> = Vec::new();
-    for dir in certs_dirs {
-        let Ok(entries) = fs::read_dir(dir.as_ref().join(domain)) else { continue };
-        for path in entries.flatten().map(|entry| entry.path()) {
-            if path.extension().is_some_and(|kind| kind == "crt") {
-                roots.push(read_certificate(&path)?);
-            }
-        }
-    }
-    // Reading the machine's certificates takes milliseconds that plain HTTP should not pay.
-    if roots.is_empty() && is_loopback(domain) {
-        return Ok(RootCerts::WebPki);
-    }
-    let machine = rustls_native_certs::load_native_certs().certs;
-    if roots.is_empty() && machine.is_empty() {
-        return Ok(RootCerts::WebPki);
-    }
-    roots.extend(machine.iter().map(|der| Certificate::from_der(der.as_ref()).to_owned()));
-    Ok(RootCerts::Specific(Arc::new(roots)))
-}
-
-fn read_certificate(path: &Path) -> Result<Certificate<'static>> {
-    let unreadable = |why: String| {
-        let report = ground::Error::new("cannot read a registry's certificate")
-            .why(format!("{}: {why}", path.display()))
-            .fix("it must be one certificate in PEM form, readable for you");
-        Error::new(Kind::Insecure, report)
-    };
-    let pem = fs::read(path).map_err(|error| unreadable(error.to_string()))?;
-    Certificate::from_pem(&pem).map_err(|error| unreadable(error.to_string()))
+    config.into()
 }
 
 #[cfg(test)]

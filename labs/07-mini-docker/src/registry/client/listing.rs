@@ -11,7 +11,8 @@ use ureq::http::{Method, header};
 use super::{
     Client, Result,
     error::{Action, Error, Subject},
-    request::{Ask, text},
+    host::Host,
+    request::{Answer, Ask, text},
 };
 
 /// More pages than this are a registry that leads us in circles.
@@ -29,7 +30,8 @@ impl Client {
     /// # Errors
     /// [`super::Kind::NotFound`], [`super::Kind::Unauthorized`].
     pub fn tags(&self, reference: &Reference) -> Result<Vec<String>> {
-        self.pages(Ask::about(Action::List, Method::GET, reference, "tags/list"))
+        let ask = Ask::about(Action::List, Method::GET, reference, "tags/list");
+        self.pages(ask, |ask| self.ask(ask, &[200]))
     }
 
     /// The repositories of the registry `domain`. Public ones do not tell.
@@ -37,7 +39,12 @@ impl Client {
     /// # Errors
     /// [`super::Kind::Unauthorized`], [`super::Kind::NotFound`] where it is switched off.
     pub fn catalog(&self, domain: &str) -> Result<Vec<String>> {
-        self.pages(plain(Action::List, domain, "/v2/_catalog", "registry:catalog:*"))
+        self.catalog_of(&*self.host(domain)?)
+    }
+
+    pub(super) fn catalog_of(&self, host: &Host) -> Result<Vec<String>> {
+        let ask = plain(Action::List, &host.domain, "/v2/_catalog", "registry:catalog:*");
+        self.pages(ask, |ask| self.ask_host(host, ask, &[200]))
     }
 
     /// Asks whether the registry is there and takes our credentials, as `docker login` does.
@@ -48,10 +55,14 @@ impl Client {
         self.ask(&plain(Action::LogIn, domain, "/v2/", ""), &[200]).map(drop)
     }
 
-    fn pages(&self, mut ask: Ask<'_>) -> Result<Vec<String>> {
+    fn pages(
+        &self,
+        mut ask: Ask<'_>,
+        question: impl Fn(&Ask<'_>) -> Result<Answer>,
+    ) -> Result<Vec<String>> {
         let mut names = Vec::new();
         for _ in 0..PAGES_MAX {
-            let mut answer = self.ask(&ask, &[200])?;
+            let mut answer = question(&ask)?;
             let next = text(&answer, header::LINK).and_then(next_page).map(str::to_owned);
             let page: Page = answer.body_mut().read_json().map_err(|error| {
                 Error::invalid(ask.subject.cannot(), format!("the list is not JSON: {error}"))

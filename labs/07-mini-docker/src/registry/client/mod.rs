@@ -5,11 +5,13 @@
 //!
 //! | file | what it knows |
 //! |---|---|
-//! | `host` | which scheme, which certificates, which address a name like `docker.io` means |
+//! | `host` | which scheme, which address a name like `docker.io` means |
+//! | `certs`, `proxy`, `network` | whom to believe, what lies on the way, which machine is meant |
+//! | `mirrors` | who else may answer for docker.io |
 //! | `request` | sending: authorisation, redirects, trying again |
 //! | `challenge`, `auth` | what a registry asks for with a 401, and getting it |
-//! | `credentials` | Docker's `config.json` and its helper programs |
-//! | `manifests`, `blobs`, `upload`, `listing` | the API itself |
+//! | `credentials`, `keep`, `helper` | Docker's `config.json`, read and written, and its helper programs |
+//! | `manifests`, `blobs`, `upload`, `listing`, `search` | the API itself |
 //! | `download` | any file of the web, for `import` |
 //! | `error` | a registry's answer in words with a fix |
 //!
@@ -21,27 +23,37 @@
 
 mod auth;
 mod blobs;
+mod certs;
 mod challenge;
 mod credentials;
 mod download;
 mod error;
+mod helper;
 mod host;
+mod keep;
 mod listing;
 mod manifests;
+mod mirrors;
+mod network;
+mod proxy;
 mod request;
+mod search;
 mod upload;
 
 use std::{
     collections::HashMap,
     path::PathBuf,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, OnceLock, PoisonError},
     time::Duration,
 };
 
 pub use blobs::BlobBody;
 pub use credentials::{Credentials, Login};
 pub use error::{Error, Kind, Result};
+pub use keep::{ConfigFile, Kept};
 pub use manifests::Fetched;
+pub use proxy::Proxies;
+pub use search::Found;
 
 use host::Host;
 
@@ -50,13 +62,15 @@ use host::Host;
 pub struct Options {
     /// Who we are, by registry.
     pub credentials: Credentials,
-    /// Registries, as `host` or `host:port`, that may be spoken to without TLS. Those on this very
-    /// machine always may.
+    /// Registries, as `host`, `host:port` or a network of theirs (10.0.0.0/8), that may be spoken
+    /// to without TLS, or by anybody's certificate. Those on this very machine always may.
     pub insecure: Vec<String>,
+    /// URLs of registries that are asked first for what is at docker.io.
+    pub mirrors: Vec<String>,
     /// Directories with additional certificates, as /etc/docker/certs.d: `HOST:PORT/*.crt`.
     pub certs_dirs: Vec<PathBuf>,
-    /// The proxy's URL; never used for registries on this machine.
-    pub proxy: Option<String>,
+    /// What lies on the way.
+    pub proxies: Proxies,
     /// How long a registry may be silent before the connection counts as cut.
     pub silence_max: Duration,
     /// When to try again.
@@ -76,12 +90,15 @@ pub struct Retry {
 
 impl Retry {
     /// How long to wait after the try `attempt`, from 1; `None` to give up. A registry that names
-    /// a time gets it, up to a minute.
+    /// a time gets it, if it is no more than a minute: nobody waits for hours before a terminal.
     pub fn wait(&self, attempt: u32, error: &Error) -> Option<Duration> {
         let Kind::Unavailable { retry_after } = error.kind else { return None };
+        if retry_after > Some(Duration::from_secs(60)) {
+            return None;
+        }
         let doubled = self.first_wait.saturating_mul(1 << (attempt - 1).min(16));
         let wait = retry_after.unwrap_or(doubled.min(Duration::from_secs(8)));
-        (attempt < self.attempts).then_some(wait.min(Duration::from_secs(60)))
+        (attempt < self.attempts).then_some(wait)
     }
 }
 
@@ -91,8 +108,9 @@ impl Options {
         Self {
             credentials: Credentials::default(),
             insecure: Vec::new(),
+            mirrors: Vec::new(),
             certs_dirs: Vec::new(),
-            proxy: None,
+            proxies: Proxies::default(),
             silence_max: Duration::from_secs(60),
             retry: Retry { attempts: 5, first_wait: Duration::from_millis(500) },
             chunk_size: None,
@@ -105,12 +123,23 @@ impl Options {
 pub struct Client {
     options: Options,
     hosts: Mutex<HashMap<String, Arc<Host>>>,
+    mirrors: OnceLock<Vec<Result<Host>>>,
 }
 
 impl Client {
     /// A client that has spoken to nobody yet.
     pub fn new(options: Options) -> Self {
-        Self { options, hosts: Mutex::default() }
+        Self { options, hosts: Mutex::default(), mirrors: OnceLock::new() }
+    }
+
+    /// Asks whether `domain` takes this login, without keeping it.
+    ///
+    /// # Errors
+    /// [`Kind::Unauthorized`] if not; otherwise why there is no answer.
+    pub fn try_login(&self, domain: &str, login: Login) -> Result<()> {
+        let mut options = self.options.clone();
+        options.credentials = options.credentials.with(domain, login);
+        Self::new(options).ping(domain)
     }
 
     /// When this client tries again.

@@ -4,7 +4,12 @@
 //! and not by the HTTP library, because of one rule: our authorisation is for the registry, and
 //! the storage that it sends us to must not see it. A failure that may pass is tried again.
 
-use std::{io::Read, sync::PoisonError, thread, time::Duration};
+use std::{
+    io::Read,
+    sync::PoisonError,
+    thread,
+    time::{Duration, SystemTime},
+};
 
 use ureq::{
     Body, SendBody,
@@ -85,13 +90,18 @@ impl Client {
 
     /// Asks once, with a body that can be sent again.
     pub(super) fn ask_once(&self, ask: &Ask<'_>, expected: &[u16]) -> Result<Answer> {
-        let host = self.host(&ask.subject.domain)?;
-        let answer = exchange(&host, ask)?;
+        let there = || self.ask_host(&*self.host(&ask.subject.domain)?, ask, expected);
+        self.ask_mirrors_first(ask, expected, there)
+    }
+
+    /// Asks a host that is known.
+    pub(super) fn ask_host(&self, host: &Host, ask: &Ask<'_>, expected: &[u16]) -> Result<Answer> {
+        let answer = exchange(host, ask)?;
         if answer.status() != StatusCode::UNAUTHORIZED {
             return judge(ask, answer, expected);
         }
-        self.authorize(&host, ask, answer)?;
-        judge(ask, exchange(&host, ask)?, expected)
+        self.authorize(host, ask, answer)?;
+        judge(ask, exchange(host, ask)?, expected)
     }
 
     /// Asks once, with a body that can be read only once.
@@ -149,7 +159,7 @@ fn is_question(ask: &Ask<'_>) -> bool {
 fn follow(host: &Host, ask: &Ask<'_>) -> Result<Answer> {
     let mut url = absolute(&host.base, &ask.target);
     for _ in 0..=REDIRECTS_MAX {
-        let answer = host.agent.run(build(host, ask, &url)?);
+        let answer = host.agent(&url).run(build(host, ask, &url)?);
         let answer = answer.map_err(|error| failed(&ask.subject, &error))?;
         match redirect(&answer, &url) {
             Some(next) => url = check_downgrade(host, ask, &url, next)?,
@@ -162,8 +172,9 @@ fn follow(host: &Host, ask: &Ask<'_>) -> Result<Answer> {
 
 /// Sends a request with a body, which nobody can redirect: it would have to be sent twice.
 fn submit(host: &Host, ask: &Ask<'_>, body: &mut dyn Read) -> Result<Answer> {
-    let request = build(host, ask, &absolute(&host.base, &ask.target))?;
-    let answer = host.agent.run(request.map(|()| SendBody::from_reader(body)));
+    let url = absolute(&host.base, &ask.target);
+    let request = build(host, ask, &url)?;
+    let answer = host.agent(&url).run(request.map(|()| SendBody::from_reader(body)));
     answer.map_err(|error| failed(&ask.subject, &error))
 }
 
@@ -235,6 +246,12 @@ fn judge(ask: &Ask<'_>, mut answer: Answer, expected: &[u16]) -> Result<Answer> 
     let mut error = refused(&ask.subject, status, &body);
     if let Kind::Unavailable { retry_after: wait } = &mut error.kind {
         *wait = retry_after;
+        let asked = retry_after.map(|time| Duration::from_secs(time.as_secs()));
+        if let (Some(time), Some(why)) =
+            (asked.filter(|time| !time.is_zero()), &mut error.report.why)
+        {
+            *why = format!("{why}; it asks us to wait {}", humantime::format_duration(time));
+        }
     }
     Err(error)
 }
@@ -244,10 +261,17 @@ fn unexpected(ask: &Ask<'_>, status: u16) -> Error {
     Error::invalid(ask.subject.cannot(), why)
 }
 
-/// `Retry-After` in seconds; the form with a date is ignored.
+/// `Retry-After`: seconds or a date (RFC 9110, section 10.2.3).
 fn retry_after(answer: &Answer) -> Option<Duration> {
-    let seconds = answer.headers().get(header::RETRY_AFTER)?.to_str().ok()?.parse().ok()?;
-    Some(Duration::from_secs(seconds))
+    let value = answer.headers().get(header::RETRY_AFTER)?.to_str().ok()?;
+    match value.parse() {
+        Ok(seconds) => Some(Duration::from_secs(seconds)),
+        Err(_) => {
+            let date = httpdate::parse_http_date(value).ok()?;
+            // What lies in the past is no wait at all.
+            Some(date.duration_since(SystemTime::now()).unwrap_or_default())
+        }
+    }
 }
 
 /// A header as text.

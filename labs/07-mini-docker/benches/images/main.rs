@@ -1,0 +1,210 @@
+//! How long images take to come and to go, beside docker, podman and containerd.
+//!
+//! `cargo bench -p lab-07 --bench images` prints the table of the book's performance page: cold pulls
+//! from a registry on loopback, a push to it, and a commit. The contenders take turns on one disk, and
+//! the numbers are medians. Needs root and docker-registry; a peer that is missing is left out, with
+//! the reason. `--rounds N` for other than five rounds, `--small` for images of a hundredth, which
+//! only says that it runs, `--dir DIR` for another disk.
+//!
+//! All of it happens in namespaces of its own, without a way out: daemons go with them.
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a benchmark talks to its user")]
+
+mod contender;
+mod image;
+#[allow(dead_code, reason = "the other benchmark has more kinds of numbers")]
+#[path = "../../mini-runc/benches/life/numbers.rs"]
+mod numbers;
+mod registry;
+mod tables;
+
+use std::{
+    io,
+    path::{Path, PathBuf},
+    process::{Command, ExitCode},
+    time::Duration,
+};
+
+use contender::Contender;
+use image::Shape;
+use registry::Registry;
+
+/// The word by which the program knows that it is in its own namespaces.
+const INSIDE: &str = "inside";
+
+fn main() -> ExitCode {
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    let done = match args.first().map(String::as_str) {
+        Some(INSIDE) => measure(&Wanted::read(&args[1..])),
+        _ => enter(&args),
+    };
+    match done {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Executes this program once more where nothing of the host can be changed.
+fn enter(args: &[String]) -> io::Result<ExitCode> {
+    let mut command = Command::new("unshare");
+    command.args(["--mount", "--propagation", "private", "--net", "--uts", "--ipc"]);
+    command.args(["--pid", "--fork", "--kill-child", "--mount-proc"]);
+    command.arg(std::env::current_exe()?).arg(INSIDE).args(args);
+    let code = command.status()?.code().and_then(|code| u8::try_from(code).ok());
+    Ok(code.map_or(ExitCode::FAILURE, ExitCode::from))
+}
+
+/// What the flags say; Cargo itself adds `--bench`.
+struct Wanted {
+    rounds: usize,
+    /// All images are this many times smaller.
+    divisor: usize,
+    dir: PathBuf,
+}
+
+impl Wanted {
+    fn read(args: &[String]) -> Self {
+        let after = |flag: &str| {
+            let at = args.iter().position(|word| word == flag)?;
+            args.get(at + 1).map(String::as_str)
+        };
+        Self {
+            rounds: after("--rounds").and_then(|number| number.parse().ok()).unwrap_or(5),
+            divisor: if args.iter().any(|word| word == "--small") { 100 } else { 1 },
+            dir: after("--dir").unwrap_or(env!("CARGO_TARGET_TMPDIR")).into(),
+        }
+    }
+}
+
+/// The times of one row, by contender.
+#[derive(Debug)]
+pub struct Row {
+    /// What was done.
+    pub name: String,
+    /// A time a round.
+    pub times: Vec<Vec<Duration>>,
+}
+
+fn measure(wanted: &Wanted) -> io::Result<ExitCode> {
+    furnish()?;
+    let scratch = tempfile::Builder::new().prefix("images-").tempdir_in(&wanted.dir)?;
+    let Some(registry) = Registry::start(&scratch.path().join("registry"))? else {
+        println!("docker-registry is not installed: nothing to pull from");
+        return Ok(ExitCode::SUCCESS);
+    };
+    eprintln!("making images");
+    let shapes = Shape::all(wanted.divisor);
+    for shape in &shapes {
+        image::publish(shape, &registry.name(&shape.name), &scratch.path().join("made"))?;
+    }
+    let (contenders, absent) = Contender::all(scratch.path());
+    let mut rows = Vec::new();
+    for shape in &shapes {
+        rows.push(pulls(wanted.rounds, shape, &registry, &contenders)?);
+    }
+    rows.push(pushes(wanted.rounds, &shapes[0], &registry, &contenders)?);
+    rows.push(commits(wanted, &registry, &contenders)?);
+    print!("{}", tables::all(&contenders, &absent, &rows, wanted.rounds));
+    Ok(ExitCode::SUCCESS)
+}
+
+/// What daemons want to have to themselves.
+fn furnish() -> io::Result<()> {
+    for dir in ["/run", "/tmp"] {
+        run(Command::new("mount").args(["-t", "tmpfs", "-o", "mode=1777", "tmpfs", dir]))?;
+    }
+    run(Command::new("ip").args(["link", "set", "lo", "up"]))
+}
+
+/// Runs a command to its end; its failure is ours.
+pub fn run(command: &mut Command) -> io::Result<()> {
+    let output = command.output()?;
+    match output.status.success() {
+        true => Ok(()),
+        false => {
+            let said = String::from_utf8_lossy(&output.stderr).into_owned();
+            Err(io::Error::other(format!("{command:?}: {}", said.trim())))
+        }
+    }
+}
+
+/// Who begins a round is another one each time.
+fn turns(round: usize, contenders: &[Contender]) -> Vec<usize> {
+    let mut turns: Vec<usize> = (0..contenders.len()).collect();
+    turns.rotate_left(round % contenders.len());
+    turns
+}
+
+fn pulls(
+    rounds: usize,
+    shape: &Shape,
+    registry: &Registry,
+    contenders: &[Contender],
+) -> io::Result<Row> {
+    let name = registry.name(&shape.name);
+    let mut times = vec![Vec::new(); contenders.len()];
+    for round in 0..rounds {
+        for index in turns(round, contenders) {
+            eprint!("\rpull {}, round {}, {}      ", shape.name, round + 1, contenders[index].name);
+            times[index].push(contenders[index].pull(&name)?);
+            contenders[index].forget(&name)?;
+            settle();
+        }
+    }
+    Ok(Row { name: format!("pull {}", shape.words), times })
+}
+
+/// What one contender left to the disk must not be written while the next one is measured.
+fn settle() {
+    nix::unistd::sync();
+}
+
+fn pushes(
+    rounds: usize,
+    shape: &Shape,
+    registry: &Registry,
+    contenders: &[Contender],
+) -> io::Result<Row> {
+    let from = registry.name(&shape.name);
+    let mut times = vec![Vec::new(); contenders.len()];
+    for contender in contenders {
+        contender.pull(&from)?;
+    }
+    for round in 0..rounds {
+        for index in turns(round, contenders) {
+            let who = &contenders[index];
+            eprint!("\rpush, round {}, {}              ", round + 1, who.name);
+            // Another registry each time: nothing is there, and nothing can be mounted.
+            let empty = registry.another()?;
+            times[index].push(who.push(&from, &empty.name(&shape.name))?);
+            settle();
+        }
+    }
+    for contender in contenders {
+        contender.forget(&from)?;
+    }
+    Ok(Row { name: format!("push {} to an empty registry", shape.words), times })
+}
+
+fn commits(wanted: &Wanted, registry: &Registry, contenders: &[Contender]) -> io::Result<Row> {
+    let files = 20_000 / wanted.divisor;
+    let name = registry.name("busybox");
+    let mut times = vec![Vec::new(); contenders.len()];
+    image::publish_busybox(&name, Path::new("/tmp/busybox"))?;
+    for round in 0..wanted.rounds {
+        for index in turns(round, contenders) {
+            let who = &contenders[index];
+            eprint!("\rcommit, round {}, {}              ", round + 1, who.name);
+            match who.commit(&name, files) {
+                Ok(Some(time)) => times[index].push(time),
+                Ok(None) => {}
+                Err(error) => eprintln!("\n{}: {error}", who.name),
+            }
+            settle();
+        }
+    }
+    eprintln!();
+    Ok(Row { name: format!("commit with {files} new files"), times })
+}
