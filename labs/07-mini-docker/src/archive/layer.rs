@@ -25,7 +25,11 @@ pub struct Layer {
 /// # Errors
 /// What cannot be read or unpacked; a full disk.
 pub fn pack_layer(store: &Store, tar: impl Read) -> Result<Layer> {
-    let cannot = |error: io::Error| Error::new("cannot read the archive").io("read", &error);
+    let cannot = |error: io::Error| {
+        Error::new("cannot read the archive")
+            .io("read", &error)
+            .fix("give a whole tar, plain or packed by gzip or zstd; if it comes from the web, try again")
+    };
     let mut tar = inflate::reader(tar).map_err(cannot)?;
     // Quickly: whoever loads an image waits, and a push of it may never come.
     let mut packed = GzEncoder::new(store.writer()?, Compression::fast());

@@ -136,6 +136,9 @@ impl State {
 /// same of containers that died while its daemon was away.
 pub const NOBODY_SAW: i32 = 255;
 
+const SOMEBODY_ELSES: &str =
+    "the directory belongs to somebody else: run as its owner, or choose --root";
+
 impl Record {
     /// The first twelve digits of the ID.
     pub fn short_id(&self) -> &str {
@@ -230,7 +233,11 @@ impl Record {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
             Err(error) => {
                 let dir = layout.containers();
-                return Err(Error::new("cannot list the containers").io(dir.display(), &error));
+                let report = Error::new("cannot list the containers").io(dir.display(), &error);
+                return Err(match error.kind() {
+                    io::ErrorKind::PermissionDenied => report.fix(SOMEBODY_ELSES),
+                    _ => report,
+                });
             }
         };
         let mut records = Vec::new();

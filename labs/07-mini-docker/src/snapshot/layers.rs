@@ -15,7 +15,11 @@ use ground::{Error, Result};
 use oci::{Descriptor, Digest, ImageConfig};
 
 use super::{chain_ids, is_unpacked, scratch::Scratch, unpack};
-use crate::{store::Arrivals, tree, workers::each};
+use crate::{
+    store::{Arrivals, Verdict},
+    tree,
+    workers::each,
+};
 
 /// Hears of each layer that is worked on, from several threads.
 pub type OnLayer<'a> = &'a (dyn Fn(&Descriptor, Stage) + Sync);
@@ -86,12 +90,17 @@ impl Layer<'_> {
         on_layer(self.blob, Stage::Unpacking);
         let kept = loop {
             let diff = make(&fresh)?;
-            match unpack(&mut packed, self.diff_id, &diff) {
+            let error = match unpack(&mut packed, self.diff_id, &diff) {
                 Ok(kept) => break kept,
-                Err(_) if packed.began_anew() => tree::remove(&fresh)?,
+                Err(error) => error,
+            };
+            tree::remove(&fresh)?;
+            // Bytes that nobody has checked yet may be what was wrong.
+            match packed.verdict() {
+                Verdict::Right => return Err(error),
                 // The download that failed says why.
-                Err(_) if !arrivals.comes(&self.blob.digest) => return Ok(false),
-                Err(error) => return Err(error),
+                Verdict::Failed => return Ok(false),
+                Verdict::BegunAnew => {}
             }
             match arrivals.open(&self.blob.digest)? {
                 Some(again) => packed = again,

@@ -116,11 +116,6 @@ impl Arrivals {
         Ok(Some(Arriving { arrivals: self, digest: digest.clone(), file, begun, at: 0 }))
     }
 
-    /// Whether a blob is here or may still come.
-    pub fn comes(&self, digest: &Digest) -> bool {
-        !matches!(self.state(digest), Some(State::Failed))
-    }
-
     /// Waits until a blob is checked and in the store. `false` if it will not come.
     pub fn whole(&self, digest: &Digest) -> bool {
         let is_over = |state: &State| matches!(state, State::Here | State::Failed);
@@ -159,6 +154,17 @@ impl Arrivals {
     }
 }
 
+/// What became of a blob that somebody has read while it came.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    /// It is what its digest promised.
+    Right,
+    /// Its download threw the bytes away, so that reading has to begin anew.
+    BegunAnew,
+    /// It will not come.
+    Failed,
+}
+
 /// A blob as it arrives. Its end is where the whole blob ends.
 #[derive(Debug)]
 pub struct Arriving<'a> {
@@ -170,10 +176,20 @@ pub struct Arriving<'a> {
 }
 
 impl Arriving<'_> {
-    /// Whether the download threw away what was read from it, so that reading has to begin anew.
-    pub fn began_anew(&self) -> bool {
-        let state = self.arrivals.state(&self.digest);
-        matches!(state, Some(State::Moving { begun, .. }) if begun != self.begun)
+    /// Waits until it is known what was read: the content, or bytes that the download has thrown
+    /// away since.
+    pub fn verdict(&self) -> Verdict {
+        let begun_here = self.begun;
+        let is_known = |state: &State| match state {
+            State::Moving { begun, .. } => *begun != begun_here,
+            State::Expected => false,
+            State::Here | State::Failed => true,
+        };
+        match self.arrivals.wait(&self.digest, is_known) {
+            State::Here => Verdict::Right,
+            State::Failed => Verdict::Failed,
+            State::Expected | State::Moving { .. } => Verdict::BegunAnew,
+        }
     }
 }
 
@@ -252,10 +268,11 @@ mod tests {
         part.restart().unwrap();
         arrivals.moving(&blob.digest, &part).unwrap();
         reader.read_exact(&mut [0; 1]).unwrap_err();
-        assert!(reader.began_anew());
+        assert_eq!(reader.verdict(), Verdict::BegunAnew);
         arrivals.failed(&blob.digest);
         assert!(arrivals.open(&blob.digest).unwrap().is_none());
         assert!(!arrivals.whole(&blob.digest));
+        assert_eq!(reader.verdict(), Verdict::Failed);
     }
 
     #[test]

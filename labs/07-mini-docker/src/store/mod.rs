@@ -36,7 +36,7 @@ mod verified;
 use std::fs::{self, File};
 
 pub use crate::digester::{Digester, sha256};
-pub use arrivals::{Arrivals, Arriving};
+pub use arrivals::{Arrivals, Arriving, Verdict};
 pub use blobs::BlobWriter;
 pub(crate) use blobs::DOCUMENT_MAX;
 pub use check::Damaged;

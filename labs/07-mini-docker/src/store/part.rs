@@ -78,6 +78,11 @@ impl Part {
         self.offset() == self.descriptor.size
     }
 
+    /// Whether the bytes so far are all of the content, and no others.
+    pub fn is_right(&self) -> bool {
+        self.content.check().is_ok()
+    }
+
     /// The file that the bytes lie in, for who reads them while they come: see [`super::Arrivals`].
     pub(super) fn share(&self) -> io::Result<File> {
         self.content.get_ref().try_clone()

@@ -23,7 +23,7 @@ const PROGRESS_EVERY: Duration = Duration::from_millis(50);
 /// Brings one blob into the store and returns the bytes that were moved: none if it is there.
 ///
 /// A cut connection is taken up where it broke, also by a later call or another process; a wrong
-/// digest throws all away. The caller holds a [`store::Lease`] until a name leads to the blob.
+/// digest throws all away, and what came in pieces is tried once more as a whole. The caller holds a [`store::Lease`] until a name leads to the blob.
 ///
 /// # Errors
 /// The last failure when trying again did not help.
@@ -49,20 +49,13 @@ pub(super) fn fetch(
         return Ok(0);
     };
     on_event(Event::BlobStarted { digest: digest.clone(), size: blob.size, offset: part.offset() });
-    let mut download = Download { reference, blob, part, moved: 0, arrivals, on_event };
+    let in_pieces = part.offset() > 0;
+    let mut download = Download { reference, blob, part, moved: 0, in_pieces, arrivals, on_event };
     download.announce()?;
-    let mut attempt = 1;
-    while !download.part.is_complete() {
-        let before = download.moved;
-        let Err(error) = download.append(client) else { break };
-        // Progress starts the count anew: a bad line may break often, if it also moves.
-        attempt = if download.moved > before { 1 } else { attempt };
-        let Error::Registry(failure) = &error else { return Err(error) };
-        let Some(wait) = client.retry().wait(attempt, failure) else { return Err(error) };
-        let (digest, report) = (digest.clone(), failure.report.clone());
-        on_event(Event::BlobRetry { digest, attempt, wait, error: report });
-        thread::sleep(wait);
-        attempt += 1;
+    download.arrive(client)?;
+    if download.in_pieces && !download.part.is_right() {
+        download.begin_anew()?;
+        download.arrive(client)?;
     }
     let moved = download.moved;
     download.part.commit()?;
@@ -77,6 +70,8 @@ struct Download<'a> {
     part: Part,
     /// Bytes moved, all tries together.
     moved: u64,
+    /// Whether the bytes are of several answers, which may not fit together.
+    in_pieces: bool,
     arrivals: &'a Arrivals,
     on_event: OnEvent<'a>,
 }
@@ -88,6 +83,35 @@ impl Download<'_> {
         Ok(announced.map_err(|error| store::Error::writing(self.blob, error))?)
     }
 
+    /// Moves what is missing, in as many tries as it takes.
+    fn arrive(&mut self, client: &Client) -> Result<()> {
+        let mut attempt = 1;
+        while !self.part.is_complete() {
+            let before = self.moved;
+            let Err(error) = self.append(client) else { break };
+            // Progress starts the count anew: a bad line may break often, if it also moves.
+            attempt = if self.moved > before { 1 } else { attempt };
+            let Error::Registry(failure) = &error else { return Err(error) };
+            let Some(wait) = client.retry().wait(attempt, failure) else { return Err(error) };
+            let (digest, report) = (self.blob.digest.clone(), failure.report.clone());
+            (self.on_event)(Event::BlobRetry { digest, attempt, wait, error: report });
+            thread::sleep(wait);
+            attempt += 1;
+        }
+        Ok(())
+    }
+
+    /// Throws away what came in pieces: each of them may have been wrong, and one answer alone may
+    /// be right. As Docker does it, once.
+    fn begin_anew(&mut self) -> Result<()> {
+        let error = ground::Error::new(format!("cannot pull {}", self.reference.familiar()))
+            .why(format!("the pieces of {} do not fit together", self.blob.digest));
+        let (digest, wait) = (self.blob.digest.clone(), Duration::ZERO);
+        (self.on_event)(Event::BlobRetry { digest, attempt: 1, wait, error });
+        self.part.restart()?;
+        self.announce()
+    }
+
     /// Reads from where the part ends to the end of the blob.
     fn append(&mut self, client: &Client) -> Result<()> {
         let mut body = client.blob(self.reference, self.blob, self.part.offset())?;
@@ -95,6 +119,7 @@ impl Download<'_> {
             self.part.restart()?;
             self.announce()?;
         }
+        self.in_pieces = body.offset() > 0;
         let mut buffer = vec![0; CHUNK];
         let mut told = Instant::now();
         loop {

@@ -17,13 +17,29 @@ const STAGE: &str = r#"
         all=$(( $(stat -fc %f "$home/data") - $1 ))
         dd if=/dev/zero of="$home/data/filling" bs=4k count=$all 2> /dev/null
     }
+    # 64 KiB more each time, until the command succeeds: the disk is full in another place of it.
+    # It must fail for this reason, and show no image.
+    stages() {
+        least=$1; shift
+        pages=4; tried=0
+        until fill $pages; "$@" > /dev/null 2> said; do
+            grep -Eq "ENOSPC \(No space left on device\)|the file system has .* left" said ||
+                { cat said; exit 1; }
+            [ -z "$(md images -q)" ] || { echo "an image is visible"; exit 1; }
+            rm -f "$home/data/filling"
+            [ "$(ls "$home/data/layers/unfinished" 2> /dev/null | wc -l)" = 0 ]
+            pages=$((pages + 16)); tried=$((tried + 1))
+        done
+        [ $tried -gt $least ] || { echo "only $tried stages"; exit 1; }
+        echo "$tried stages met a full disk: $*" >&2
+        rm -f "$home/data/filling"
+    }
     # The command must fail, for this reason, and then succeed.
     recovers() {
         if "$@" > /dev/null 2> said; then echo "succeeded on a full disk: $*"; exit 1; fi
         grep -q 'ENOSPC (No space left on device)' said || { cat said; exit 1; }
         head -1 said
     }
-    tried=0
     mkdir -p "$home/data"; mount -t tmpfs -o size=64m none "$home/data"
 END
     export home BIN I
@@ -43,24 +59,32 @@ fn on_a_small_disk(script: &str) -> String {
 #[test]
 fn a_pull_fails_at_every_stage_and_leaves_no_image() {
     needs!(In(Place::Root));
-    // 64 KiB more each time: the disk is full in another place of the pull.
     let told = on_a_small_disk(
         r#"
-        pages=4
-        until fill $pages; md pull -q $I > /dev/null 2> said; do
-            grep -Eq "ENOSPC \(No space left on device\)|the file system has .* left" said ||
-                { cat said; exit 1; }
-            [ -z "$(md images -q)" ] || { echo "an image is visible"; exit 1; }
-            rm -f "$home/data/filling"
-            [ "$(ls "$home/data/layers/unfinished" 2> /dev/null | wc -l)" = 0 ]
-            pages=$((pages + 16)); tried=$((tried + 1))
-        done
-        [ $tried -gt 10 ] || { echo "only $tried stages"; exit 1; }
-        echo "$tried stages of a pull met a full disk" >&2
-        rm -f "$home/data/filling"
+        stages 10 md pull -q $I
         md run --rm $I echo "and then it works""#,
     );
     assert_eq!(told, "and then it works\n");
+}
+
+#[test]
+fn what_comes_in_as_a_file_fails_at_every_stage_and_leaves_no_image() {
+    needs!(In(Place::Root));
+    let told = on_a_small_disk(
+        r#"
+        md pull -q $I > /dev/null; md tag $I box:1
+        md save -o image.tar box:1
+        id=$(md create box:1); md export -o files.tar $id; md rm $id > /dev/null
+        forget() { md rmi -f $(md images -q | sort -u) > /dev/null; md system prune -f > /dev/null; }
+        forget
+        stages 10 md load -i image.tar
+        md run --rm box:1 cat /srv/first
+        forget
+        stages 10 md import files.tar made:1
+        md run --rm made:1 cat /srv/first
+        md system check > /dev/null"#,
+    );
+    assert_eq!(told, "from the image\nfrom the image\n");
 }
 
 #[test]
@@ -79,9 +103,17 @@ fn a_full_disk_is_named_by_every_verb_that_writes() {
         fill 1
         recovers md commit box changed
         md images -q | wc -l
+        head -c 2000000 /dev/urandom > program
+        recovers md cp program box:/srv/program
+        recovers md cp box:/bin/busybox "$home/data/copy"
+        recovers md save -o "$home/data/saved" $I
+        recovers md export -o "$home/data/exported" box
+        ls "$home/data" | grep -E "copy|saved|exported" || true
         rm "$home/data/filling"
         md commit box changed > /dev/null
         md run --rm changed stat -c %n /srv/new
+        md cp program box:/srv/program
+        md exec box stat -c %n /srv/program
         fill 0
         md rm -f box > /dev/null
         md rmi -f changed > /dev/null

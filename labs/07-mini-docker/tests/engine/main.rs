@@ -10,6 +10,7 @@
 )]
 
 mod archive;
+mod archive_peers;
 mod check;
 mod containers;
 mod copy;

@@ -4,7 +4,7 @@ use testbed::{Place, needs, snapshot};
 
 use crate::{
     BIN,
-    world::{turn, with_image},
+    world::{on_own_host, turn, with_image},
 };
 
 #[test]
@@ -66,6 +66,7 @@ fn mistakes_are_told_with_their_fix() {
         try run --rm --name 'a b' $I true
         try run --rm --runtime nowhere $I true
         try run --rm Upper/Case
+        try run --rm --platform linux/riscv64 $I true
         md run -d --name box $I sleep 100 > /dev/null
         try create --name box $I
         try rm box
@@ -87,5 +88,62 @@ fn mistakes_are_told_with_their_fix() {
         "mistakes",
         text,
         [(r"127\.0\.0\.1:\d+", "127.0.0.1:[PORT]"), (unresolved, "Name or service not known"),]
+    );
+}
+
+#[test]
+fn a_port_that_is_taken_is_told_with_its_fix() {
+    needs!(In(Place::Root), Program("nft"));
+    let _turn = turn(Place::Root);
+    let output = on_own_host(
+        r#"
+        exec 3>&1 > said 2>&1
+        try() { echo "\$ mini-docker $*"; "$BIN" --root "$home/data" "$@" || echo "= $?"; echo; }
+        md pull -q $I > /dev/null
+        md run -d --net bridge -p 8080:80 --name one $I sleep 100 > /dev/null
+        try run -d -p 8080:80 --name two $I sleep 100
+        # Our registry is a program of the host.
+        try run --rm -p ${I%/*}:80 --name three $I true
+        md ps -a --format "{{.Names}} {{.State}}"
+        md rm -f one two > /dev/null
+        exec >&3 2>&1
+        cat said
+        "#,
+    );
+    snapshot!(
+        "port_taken",
+        output.success(),
+        [(r"127\.0\.0\.1:\d+", "127.0.0.1:[PORT]"), (r"sport = :\d+", "sport = :[PORT]")]
+    );
+}
+
+#[test]
+fn what_is_roots_is_told_to_an_ordinary_user() {
+    needs!(In(Place::Root), Program("setpriv"));
+    let _turn = turn(Place::Root);
+    let output = with_image(
+        Place::Root,
+        r#"
+        exec 2>&1
+        md create --name box $I > /dev/null 2>&1
+        chmod 755 "$home"
+        try() {
+            echo "\$ mini-docker $*"
+            setpriv --reuid 54321 --regid 54321 --clear-groups "$BIN" --root "$home/data" "$@" ||
+                echo "= $?"
+            echo
+        }
+        # Looking is allowed where the directory's modes allow it.
+        try ps -a --format "{{.Names}} {{.State}}"
+        try rm box
+        try run --rm $I true
+        chmod 700 "$home/data/containers"
+        try ps
+        "#,
+    );
+    snapshot!(
+        "not_yours",
+        output.success(),
+        [(r"127\.0\.0\.1:\d+", "127.0.0.1:[PORT]"), (r"/[^ ]*/data", "ROOT")]
     );
 }

@@ -11,10 +11,13 @@
 )]
 
 mod api;
+mod commands;
 mod cuts;
 mod fault_server;
 mod faults;
 mod helpers;
+mod login;
+mod mirrors;
 mod peers;
 mod round_trip;
 mod tls;

@@ -28,9 +28,10 @@ use tar::Archive;
 use super::{
     entry::{Entry, Kind},
     inside::{self, Inside, Place},
-    stream::{Budget, Unpacked, broken},
+    stream::{Tar, broken},
 };
 use crate::{
+    inflate::Budget,
     snapshot::{Kept, Mapped, Ownership, ownership::Device},
     tree,
 };
@@ -72,7 +73,7 @@ impl Applier {
     }
 
     /// Applies every entry.
-    pub fn apply_all(&mut self, tar: &mut Unpacked, budget: &Budget) -> Result<()> {
+    pub fn apply_all(&mut self, tar: &mut Tar, budget: &Budget) -> Result<()> {
         let mut archive = Archive::new(tar);
         let mut entries = archive.entries().map_err(|error| broken(&error))?;
         loop {

@@ -70,21 +70,30 @@ impl Entry {
         let path = PathBuf::from(OsStr::from_bytes(&entry.path_bytes()));
         let pax = Pax::read(entry)?;
         let header = entry.header();
-        let id = |id: std::io::Result<u64>| {
-            let id = id.map_err(|error| broken(&error))?;
+        let fields = header.as_old();
+        let id = |field: &[u8], id: std::io::Result<u64>| {
+            let id = if is_blank(field) { 0 } else { id.map_err(|error| broken(&error))? };
             u32::try_from(id).map_err(|_| inside::refused(&path, "its owner has no number here"))
         };
         let seconds = header.mtime().unwrap_or(0);
         Ok(Self {
             kind: kind(entry, &path)?,
-            mode: header.mode().map_err(|error| broken(&error))? & 0o7777,
-            uid: id(header.uid())?,
-            gid: id(header.gid())?,
+            mode: match is_blank(&fields.mode) {
+                true => 0,
+                false => header.mode().map_err(|error| broken(&error))? & 0o7777,
+            },
+            uid: id(&fields.uid, header.uid())?,
+            gid: id(&fields.gid, header.gid())?,
             mtime: pax.mtime.unwrap_or_else(|| TimeSpec::new(clamp(seconds), 0)),
             xattrs: pax.xattrs,
             path: inside::clean(&path)?,
         })
     }
+}
+
+/// Some writers leave a number out; all readers take that for 0.
+fn is_blank(field: &[u8]) -> bool {
+    field.iter().all(|byte| matches!(byte, 0 | b' '))
 }
 
 fn clamp(seconds: u64) -> i64 {

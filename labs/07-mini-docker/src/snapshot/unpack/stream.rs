@@ -5,17 +5,19 @@
 
 use std::{
     cell::Cell,
-    io::{self, BufReader, Read},
+    io::{self, Read},
     rc::Rc,
     sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel},
     thread,
 };
 
-use flate2::bufread::MultiGzDecoder;
 use ground::{Error, Result};
 use oci::Digest;
 
-use crate::store::Digester;
+use crate::{
+    inflate::{self, Budget, Budgeted},
+    store::Digester,
+};
 
 /// How much is passed from thread to thread at once.
 const PIECE: usize = 256 << 10;
@@ -27,16 +29,15 @@ const WAITING: usize = 4;
 /// once although it is there twice.
 const HEADROOM: u64 = 1 << 30;
 
-/// How many bytes may be read before somebody says that they are wanted. The archive reader keeps
-/// headers in memory, so a header must not be as large as it likes.
-pub type Budget = Rc<Cell<u64>>;
+/// The unpacked archive, as the archive reader wants it.
+pub type Tar = Budgeted<Unpacked>;
 
 /// Runs `apply` on the unpacked archive, and checks that it was the right one.
 pub fn run(
     packed: impl Read + Send,
     diff_id: &Digest,
     room: u64,
-    apply: impl FnOnce(&mut Unpacked, &Budget) -> Result<()>,
+    apply: impl FnOnce(&mut Tar, &Budget) -> Result<()>,
 ) -> Result<()> {
     let limit = room.saturating_add(HEADROOM);
     let found = thread::scope(|scope| {
@@ -47,8 +48,8 @@ pub fn run(
         let digester = Digester::new(diff_id.algorithm());
         let hash = scope.spawn(move || hash(digester, &to_hash, &hashed));
         let budget = Rc::new(Cell::new(u64::MAX));
-        let mut tar = Unpacked::new(to_apply, empty, budget.clone());
-        let applied = apply(&mut tar, &budget).and_then(|()| tar.rest());
+        let mut tar = Budgeted::new(Unpacked::new(to_apply, empty), budget.clone());
+        let applied = apply(&mut tar, &budget).and_then(|()| rest(&mut tar, &budget));
         // Before the join: a thread that waits to send must hear that nobody listens.
         drop(tar);
         applied.map(|()| hash.join().ok())
@@ -97,7 +98,7 @@ fn inflate(
     to: &SyncSender<io::Result<Piece>>,
     emptied: &Receiver<Piece>,
 ) {
-    let mut unpacked = match decoder(packed) {
+    let mut unpacked = match inflate::reader(packed) {
         Ok(unpacked) => unpacked.take(limit + 1),
         Err(error) => {
             // Nobody listens any more: then nobody needs to know.
@@ -127,15 +128,10 @@ fn too_large(limit: u64) -> io::Error {
     )
 }
 
-/// What the first bytes say, as Docker does: media types were wrong too often.
-fn decoder<'a>(packed: impl Read + 'a) -> io::Result<Box<dyn Read + 'a>> {
-    use std::io::BufRead;
-    let mut packed = BufReader::with_capacity(PIECE, packed);
-    Ok(match packed.fill_buf()? {
-        [0x1f, 0x8b, ..] => Box::new(MultiGzDecoder::new(packed)),
-        [0x28, 0xb5, 0x2f, 0xfd, ..] => Box::new(zstd::stream::read::Decoder::with_buffer(packed)?),
-        _ => Box::new(packed),
-    })
+/// Reads what follows the archive's end: it belongs to the digest.
+fn rest(tar: &mut Tar, budget: &Budget) -> Result<()> {
+    budget.set(u64::MAX);
+    io::copy(tar, &mut io::sink()).map(drop).map_err(|error| broken(&error))
 }
 
 fn hash(
@@ -155,19 +151,18 @@ fn hash(
     digester.finish()
 }
 
-/// The unpacked archive, as the archive reader wants it.
+/// The pieces of the unpacked archive as one stream.
 #[derive(Debug)]
 pub struct Unpacked {
     from: Receiver<io::Result<Piece>>,
     empty: Sender<Piece>,
     piece: Piece,
     at: usize,
-    budget: Budget,
 }
 
 impl Unpacked {
-    fn new(from: Receiver<io::Result<Piece>>, empty: Sender<Piece>, budget: Budget) -> Self {
-        Self { from, empty, piece: Piece::default(), at: 0, budget }
+    fn new(from: Receiver<io::Result<Piece>>, empty: Sender<Piece>) -> Self {
+        Self { from, empty, piece: Piece::default(), at: 0 }
     }
 
     /// The next piece that has anything in it, unless this one still has. `false` at the end.
@@ -181,12 +176,6 @@ impl Unpacked {
         }
         Ok(true)
     }
-
-    /// Reads what follows the archive's end: it belongs to the digest.
-    fn rest(&mut self) -> Result<()> {
-        self.budget.set(u64::MAX);
-        io::copy(self, &mut io::sink()).map(drop).map_err(|error| broken(&error))
-    }
 }
 
 impl Read for Unpacked {
@@ -195,13 +184,6 @@ impl Read for Unpacked {
             return Ok(0);
         }
         let count = buffer.len().min(self.piece.length - self.at);
-        let Some(left) = self.budget.get().checked_sub(count as u64) else {
-            return Err(io::Error::new(
-                io::ErrorKind::InvalidData,
-                "an entry has a header of more than a megabyte",
-            ));
-        };
-        self.budget.set(left);
         buffer[..count].copy_from_slice(&self.piece.bytes()[self.at..self.at + count]);
         self.at += count;
         Ok(count)
@@ -214,6 +196,9 @@ pub fn broken(error: &io::Error) -> Error {
     match error.kind() {
         io::ErrorKind::FileTooLarge => {
             report.fix("free some space if you trust the image; it may be a bomb")
+        }
+        io::ErrorKind::Unsupported => {
+            report.fix("who made the image has to pack its layers by gzip or zstd")
         }
         _ => report.fix("pull the image again; if it stays so, it was packed wrong"),
     }
