@@ -11,8 +11,12 @@ exec 3<&0 </dev/null
 # What may lie below directories that are about to be covered.
 mount -t tmpfs -o mode=755 run /run
 mkdir -p /run/bin /run/home /run/lock
-touch "/run/bin/${RUNTIME##*/}"
-mount --bind "$RUNTIME" "/run/bin/${RUNTIME##*/}"
+# The small programs are mini-docker's, and lie beside it.
+for program in "$RUNTIME" "${RUNTIME%/*}"/mini-{init,docker-monitor}; do
+  [ -e "$program" ] || continue
+  touch "/run/bin/${program##*/}"
+  mount --bind "$program" "/run/bin/${program##*/}"
+done
 RUNTIME=/run/bin/${RUNTIME##*/}
 cp -r "$SESSIONS" /run/sessions
 

@@ -19,7 +19,6 @@
 //! Source: open_tree(2), mount_setattr(2), execveat(2), memfd_create(2), F_ADD_SEALS(2const).
 
 use std::{
-    convert::Infallible,
     ffi::{CString, OsStr, OsString},
     fs::{self, File},
     io,
@@ -35,14 +34,16 @@ use std::{
 
 use ground::{Errno, Error, Result};
 use nix::{
-    fcntl::{AtFlags, FcntlArg, SealFlag, fcntl},
+    fcntl::{FcntlArg, SealFlag, fcntl},
     sys::{
         memfd::{MFdFlags, memfd_create},
         prctl,
     },
-    unistd::{AccessFlags, access, execveat, geteuid},
+    unistd::{AccessFlags, access, geteuid},
 };
 use volumes::Detached;
+
+use crate::sys;
 
 /// Our own program.
 const OURSELVES: &str = "/proc/self/exe";
@@ -71,7 +72,7 @@ pub(crate) fn seal(args: &[OsString]) -> Result<()> {
         Ok(mount) => mount,
         Err(_) => sealed_copy()?,
     };
-    begin_anew(&sealed, args).map(|never| match never {})
+    Err(begin_anew(&sealed, args))
 }
 
 /// Whether nobody can write to the file that we run from, whoever they become inside.
@@ -124,22 +125,17 @@ fn memory_file() -> nix::Result<OwnedFd> {
     }
 }
 
-fn begin_anew(program: &OwnedFd, args: &[OsString]) -> Result<Infallible> {
-    let args = c_strings(args.iter().cloned())?;
-    let environment = c_strings(std::env::vars_os().map(|(mut name, value)| {
-        name.push("=");
-        name.push(value);
-        name
-    }))?;
-    execveat(program, c"", &args, &environment, AtFlags::AT_EMPTY_PATH).map_err(|errno| {
-        cannot().call("execveat(program, \"\", .., AT_EMPTY_PATH)", errno).see("2 execveat")
-    })
-}
-
-/// Strings that came from the kernel have no NUL byte inside.
-fn c_strings(strings: impl Iterator<Item = OsString>) -> Result<Vec<CString>> {
-    let strings = strings.map(|it| CString::new(it.into_vec()));
-    strings.collect::<std::result::Result<_, _>>().map_err(|error| cannot().why(error.to_string()))
+/// Returns only when that failed.
+fn begin_anew(program: &OwnedFd, args: &[OsString]) -> Error {
+    // Strings that came from the kernel have no NUL byte inside.
+    let args = args.iter().cloned().map(|it| CString::new(it.into_vec()));
+    match args.collect::<std::result::Result<Vec<_>, _>>() {
+        Ok(args) => {
+            let errno = sys::become_open(program.as_fd(), &args);
+            cannot().call("execveat(program, \"\", .., AT_EMPTY_PATH)", errno).see("2 execveat")
+        }
+        Err(error) => cannot().why(error.to_string()),
+    }
 }
 
 /// A program that was executed by descriptor is called by that descriptor's number in ps(1).

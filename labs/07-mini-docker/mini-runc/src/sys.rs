@@ -12,14 +12,32 @@ pub use notify::{eventfd, watch_changes};
 pub use schedule::{SchedAttr, ioprio_set, sched_setattr, set_mempolicy};
 
 use std::{
-    ffi::CStr,
+    ffi::{CStr, CString, c_char},
     mem,
     os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd},
+    ptr,
 };
 
 use nix::{errno::Errno, unistd::Pid};
 
 type Done = Result<(), Errno>;
+
+unsafe extern "C" {
+    /// The environment as the kernel gave it (man 7 environ).
+    static environ: *const *const c_char;
+}
+
+/// Becomes the program that is open here, with the environment that we have ourselves (man 2
+/// execveat). Returns only when that failed.
+pub fn become_open(program: BorrowedFd<'_>, args: &[CString]) -> Errno {
+    let argv: Vec<_> = args.iter().map(|it| it.as_ptr()).chain([ptr::null()]).collect();
+    // SAFETY: a pointer is read that only setenv(3) changes, which nobody calls here.
+    let environment = unsafe { environ };
+    let (fd, here, flags) = (program.as_raw_fd(), c"".as_ptr(), libc::AT_EMPTY_PATH);
+    // SAFETY: both arrays end with null, and live, with the strings in them, until the call failed.
+    unsafe { libc::syscall(libc::SYS_execveat, fd, here, argv.as_ptr(), environment, flags) };
+    Errno::last()
+}
 
 /// Marks every descriptor from `first` on as not surviving exec (man 2 close_range).
 pub fn cloexec_from(first: u32) -> Done {

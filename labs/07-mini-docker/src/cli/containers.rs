@@ -18,9 +18,12 @@ pub fn rm(engine: &Engine, args: &Rm) -> Result<ExitCode> {
     // can be reached any more.
     let mut records = Vec::new();
     let first = each(&args.containers, |name| {
-        let record = engine.container(name);
-        let record = match record {
-            Err(error) if error.kind == engine::Kind::NotFound && args.force => return Err(error),
+        let record = match engine.container(name) {
+            // By force it is to be gone, and it is.
+            Err(error) if args.force && error.kind == engine::Kind::NotFound => {
+                crate::report(&error.report);
+                return Ok(());
+            }
             record => record?,
         };
         if args.force {

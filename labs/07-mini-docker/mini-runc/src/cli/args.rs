@@ -1,8 +1,8 @@
 //! Arguments as they are typed.
 
-use std::{ffi::OsString, path::PathBuf, time::Duration};
+use std::{ffi::OsString, mem::ManuallyDrop, path::PathBuf, time::Duration};
 
-use clap::{Parser, Subcommand, ValueEnum};
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 
 /// As runc says it: `mini-runc version 1.2.3`. dockerd and podman cut it at the word "version" and
 /// show what follows.
@@ -16,6 +16,34 @@ pub(super) struct Args {
     pub(super) global: Global,
     #[command(subcommand)]
     pub(super) command: Command,
+}
+
+impl Args {
+    /// Reads the words of a command line, the first of them our own name.
+    ///
+    /// clap gives each command a copy of the options that all of them take. Only one command is meant:
+    /// so first those alone are put together whose names are among the words. What this short list
+    /// refuses is read, and answered, with all of them.
+    ///
+    /// # Errors
+    /// Words that make no sense, and those that ask for help or the version.
+    pub(super) fn read(words: &[OsString]) -> Result<Self, clap::Error> {
+        // Taking the lists apart would take as long as putting them together did.
+        let all = ManuallyDrop::new(Self::command());
+        let mut meant = ManuallyDrop::new(typed(&all, words));
+        let read = meant.try_get_matches_from_mut(words);
+        read.and_then(|mut matches| Self::from_arg_matches_mut(&mut matches))
+            .or_else(|_| Self::try_parse_from(words))
+    }
+}
+
+/// The same command line with those commands only whose names are among the words.
+fn typed(all: &clap::Command, words: &[OsString]) -> clap::Command {
+    let is_typed = |it: &&clap::Command| words.iter().any(|word| word == it.get_name());
+    clap::Command::new("mini-runc")
+        .args_override_self(true)
+        .args(all.get_arguments().cloned())
+        .subcommands(all.get_subcommands().filter(is_typed).cloned())
 }
 
 /// What every command takes, before or after its name

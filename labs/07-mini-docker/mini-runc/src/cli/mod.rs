@@ -15,8 +15,6 @@ mod update;
 
 use std::{ffi::OsString, process::ExitCode};
 
-use clap::Parser;
-
 use args::Args;
 use report::Log;
 
@@ -30,7 +28,7 @@ use crate::seal;
 pub fn main(args: impl Iterator<Item = OsString>) -> ExitCode {
     let args: Vec<_> = args.collect();
     let sealed = seal::seal(&args);
-    let args = match Args::try_parse_from(args) {
+    let args = match Args::read(&args) {
         Ok(args) => args,
         Err(error) => {
             // A reader that went away cannot be told so.

@@ -2,7 +2,8 @@
 //!
 //! The configuration in full.json is changed at each of its places, one change at a time: left out,
 //! given another type, an absurd number, a NUL, ten megabytes; and its text is cut, doubled and
-//! spoilt. Each is planned as `create --explain` does. `fuzz/` goes on from here, at random.
+//! spoilt. Each is planned as `create --explain` does. `fuzz/` goes on from here, at random, and
+//! `replay` from what it kept.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -10,6 +11,8 @@
     clippy::print_stdout,
     reason = "a test fails by panicking, and says how many cases it tried"
 )]
+
+mod replay;
 
 use std::{
     collections::BTreeMap,

@@ -5,14 +5,16 @@
 use std::{
     collections::BTreeSet,
     fs::{self, File},
+    os::unix::{fs::PermissionsExt, net::UnixListener},
     path::{Path, PathBuf},
     process::Command,
+    sync::LazyLock,
     thread,
-    time::{Duration, Instant},
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
 use nix::unistd::Pid;
-use serde_json::json;
+use serde_json::{Value, json};
 use testbed::{Host, MARK, own_mark};
 
 use crate::{
@@ -22,6 +24,9 @@ use crate::{
 
 /// Undoing goes on for a while after a command has ended.
 const GRACE: Duration = Duration::from_secs(3);
+
+/// The socket for terminals, in the directory of the stage.
+const CONSOLE: &str = "console.sock";
 
 /// The command that is looked at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,9 +38,75 @@ pub enum Moment {
     DeleteForce,
 }
 
-impl Moment {
-    pub const ALL: [Self; 5] =
-        [Self::Create, Self::Start, Self::Exec, Self::Delete, Self::DeleteForce];
+/// What the container is like.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Setting {
+    Plain,
+    /// With a terminal, whose other side goes through a socket.
+    Terminal,
+    /// With a program at each moment of its life.
+    Hooks,
+    /// With ids of its own.
+    UserNamespace,
+}
+
+/// A command that is given in a setting.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Act {
+    pub setting: Setting,
+    pub moment: Moment,
+}
+
+const fn act(setting: Setting, moment: Moment) -> Act {
+    Act { setting, moment }
+}
+
+impl Act {
+    pub const PLAIN: [Self; 5] = [
+        act(Setting::Plain, Moment::Create),
+        act(Setting::Plain, Moment::Start),
+        act(Setting::Plain, Moment::Exec),
+        act(Setting::Plain, Moment::Delete),
+        act(Setting::Plain, Moment::DeleteForce),
+    ];
+
+    /// Those that are sampled: most of their calls are those of the plain ones.
+    pub const OTHERS: [Self; 8] = [
+        act(Setting::Terminal, Moment::Create),
+        act(Setting::Terminal, Moment::Exec),
+        act(Setting::Hooks, Moment::Create),
+        act(Setting::Hooks, Moment::Start),
+        act(Setting::Hooks, Moment::DeleteForce),
+        act(Setting::UserNamespace, Moment::Create),
+        act(Setting::UserNamespace, Moment::Start),
+        act(Setting::UserNamespace, Moment::Exec),
+    ];
+
+    /// The cases of this act to be tried: of an act that is sampled every `others`-th, from one on
+    /// that the seed says, of a plain one every `plain`-th; `variable` says how many instead of both.
+    pub fn sample<'a, T>(
+        &self,
+        all: &'a [T],
+        (plain, others): (usize, usize),
+        variable: &str,
+    ) -> Vec<&'a T> {
+        let asked = std::env::var(variable).ok().and_then(|it| it.parse().ok());
+        let every = asked.unwrap_or(if self.setting == Setting::Plain { plain } else { others });
+        let first = if self.setting == Setting::Plain { 0 } else { seed() % every };
+        all.iter().skip(first).step_by(every).collect()
+    }
+}
+
+/// `UNBOXED_SEED`, or one of this run, which is printed.
+fn seed() -> usize {
+    static SEED: LazyLock<usize> = LazyLock::new(|| {
+        let given = std::env::var("UNBOXED_SEED").ok().and_then(|it| it.parse().ok());
+        let now = || SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970").as_micros();
+        let seed = given.unwrap_or_else(|| now() as usize % 1_000_000);
+        println!("UNBOXED_SEED={seed}");
+        seed
+    });
+    *SEED
 }
 
 /// What a traced command said: its output goes to files beside its program's arguments.
@@ -62,13 +133,16 @@ impl Said {
 pub struct Scene {
     pub stage: Stage,
     pub moment: Moment,
+    setting: Setting,
     files: BTreeSet<PathBuf>,
+    /// Who is given terminals; nobody ever looks at them.
+    _console: UnixListener,
 }
 
 impl Scene {
     /// Brings a container to where the command can be given.
     #[track_caller]
-    pub fn before(moment: Moment) -> Self {
+    pub fn before(Act { setting, moment }: Act) -> Self {
         let mut stage = Stage::new(Runtime::MiniRunc);
         // A name of ours, so that what stays of it in any tree is seen.
         stage.id = format!("mini-runc-{}", stage.id);
@@ -76,11 +150,15 @@ impl Scene {
         stage.configure(|config| {
             let env = config["process"]["env"].as_array_mut().expect("process.env");
             env.push(json!(format!("{MARK}={}", own_mark())));
+            furnish(setting, config);
         });
+        // The root of a user namespace must be able to reach the root file system.
+        fs::set_permissions(stage.dir.path(), fs::Permissions::from_mode(0o755)).expect("chmod");
+        let console = UnixListener::bind(stage.dir.path().join(CONSOLE)).expect("a socket");
         let files = files_in(stage.dir.path());
-        let scene = Self { stage, moment, files };
+        let scene = Self { stage, moment, setting, files, _console: console };
         if moment != Moment::Create {
-            scene.stage.create().ok();
+            scene.stage.call(&strs(&scene.create())).ok();
         }
         if !matches!(moment, Moment::Create | Moment::Start) {
             scene.stage.on("start", &[]).ok();
@@ -94,15 +172,34 @@ impl Scene {
 
     /// The command.
     pub fn command(&self) -> Command {
-        let bundle = self.stage.bundle();
-        let (bundle, id) = (bundle.to_str().expect("UTF-8"), self.stage.id.as_str());
-        self.stage.command(&match self.moment {
-            Moment::Create => vec!["create", "-b", bundle, id],
-            Moment::Start => vec!["start", id],
-            Moment::Exec => vec!["exec", id, "true"],
-            Moment::Delete => vec!["delete", id],
-            Moment::DeleteForce => vec!["delete", "--force", id],
-        })
+        let words = |words: &[&str]| words.iter().map(ToString::to_string).collect::<Vec<_>>();
+        let id = self.stage.id.as_str();
+        let args = match self.moment {
+            Moment::Create => self.create(),
+            Moment::Start => words(&["start", id]),
+            Moment::Exec => {
+                [words(&["exec"]), self.terminal("--tty"), words(&[id, "true"])].concat()
+            }
+            Moment::Delete => words(&["delete", id]),
+            Moment::DeleteForce => words(&["delete", "--force", id]),
+        };
+        self.stage.command(&strs(&args))
+    }
+
+    fn create(&self) -> Vec<String> {
+        let bundle = self.stage.bundle().to_str().expect("UTF-8").to_owned();
+        let mut args = vec!["create".to_owned()];
+        args.extend(self.terminal(""));
+        args.extend(["-b".to_owned(), bundle, self.stage.id.clone()]);
+        args
+    }
+
+    /// What a command is told of the terminal, if there is to be one.
+    fn terminal(&self, option: &str) -> Vec<String> {
+        let socket = self.stage.dir.path().join(CONSOLE).to_str().expect("UTF-8").to_owned();
+        let mut args = vec![option.to_owned(), "--console-socket".to_owned(), socket];
+        args.retain(|it| self.setting == Setting::Terminal && !it.is_empty());
+        args
     }
 
     /// Gives the command under the tracer; of `start` the container's process is seen as well.
@@ -156,6 +253,38 @@ impl Scene {
             .filter(|file| !self.files.contains(file))
             .collect();
         if new.is_empty() { Ok(()) } else { Err(format!("{new:?} is new")) }
+    }
+}
+
+fn strs(words: &[String]) -> Vec<&str> {
+    words.iter().map(String::as_str).collect()
+}
+
+/// Makes a container what its setting says.
+fn furnish(setting: Setting, config: &mut Value) {
+    match setting {
+        Setting::Plain => {}
+        Setting::Terminal => config["process"]["terminal"] = json!(true),
+        Setting::Hooks => {
+            let moments = [
+                "prestart",
+                "createRuntime",
+                "createContainer",
+                "startContainer",
+                "poststart",
+                "poststop",
+            ];
+            for moment in moments {
+                config["hooks"][moment] = json!([{"path": "/bin/true", "timeout": 20}]);
+            }
+        }
+        Setting::UserNamespace => {
+            let map = json!([{"containerID": 0, "hostID": 100_000, "size": 65536}]);
+            config["linux"]["uidMappings"] = map.clone();
+            config["linux"]["gidMappings"] = map;
+            let namespaces = config["linux"]["namespaces"].as_array_mut().expect("namespaces");
+            namespaces.push(json!({"type": "user"}));
+        }
     }
 }
 
