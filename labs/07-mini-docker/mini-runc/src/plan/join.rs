@@ -12,7 +12,7 @@ use std::path::PathBuf;
 use cgroups::Group;
 use ground::{Error, Result};
 use namespaces::{IdMaps, Kind, Kinds, Range, Spawn, steps::NewCgroupNamespace, time::Offsets};
-use oci::runtime::{IdMapping, Namespace, NamespaceKind, TimeOffset};
+use oci::runtime::{IdMapping, Linux, Namespace, NamespaceKind, TimeOffset};
 use rootfs::c_path;
 use setns::{JoinFile, JoinProcess, Target};
 
@@ -157,8 +157,15 @@ fn check(context: &Context<'_>) -> Result<()> {
         }
     }
     if !context.has(NamespaceKind::Mount) {
+        let Linux { masked_paths, readonly_paths, .. } = context.linux;
+        // runc's words for the first thing that it misses the namespace for.
+        let hides = !(masked_paths.is_empty() && readonly_paths.is_empty());
         return refused(
-            "cannot make a container without a mount namespace",
+            if hides {
+                "unable to restrict sys entries without a private MNT namespace"
+            } else {
+                "cannot make a container without a mount namespace"
+            },
             "linux.namespaces has no \"mount\": its mounts would be the host's".to_owned(),
             "add {\"type\": \"mount\"} to linux.namespaces",
         );
@@ -206,7 +213,7 @@ fn maps_of(context: &Context<'_>) -> IdMaps {
 ///
 /// # Errors
 /// A file that cannot be joined.
-pub(super) fn maps_of_joined(linux: &oci::runtime::Linux) -> Result<Option<IdMaps>> {
+pub(super) fn maps_of_joined(linux: &Linux) -> Result<Option<IdMaps>> {
     let user = linux.namespaces.iter().find(|it| it.kind == NamespaceKind::User);
     let Some(path) = user.and_then(|it| it.path.as_deref()) else { return Ok(None) };
     if is_of_kind(path, Kind::User).is_err() {

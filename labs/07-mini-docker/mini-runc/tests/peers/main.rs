@@ -442,6 +442,20 @@ fn a_root_file_system_can_be_read_only() {
     );
 }
 
+/// Its mounts would be the host's; crun makes them there, and they stay.
+#[test]
+fn without_a_mount_namespace_nothing_can_be_hidden() {
+    needs!(Root, Program("busybox"));
+    for runtime in Runtime::all().into_iter().filter(|it| *it != Runtime::Crun) {
+        let stage = Stage::new(runtime);
+        stage.configure(|config| {
+            let namespaces = config["linux"]["namespaces"].as_array_mut().unwrap();
+            namespaces.retain(|it| it["type"] != "mount");
+        });
+        stage.create().refused("without a private MNT namespace");
+    }
+}
+
 #[test]
 fn a_namespace_can_be_joined_by_its_path() {
     needs!(Root, Program("busybox"));
