@@ -1,9 +1,9 @@
 //! Archives in other hands: what we save is read by skopeo, umoci, podman and docker, and what
 //! they save is loaded by us. All of it in namespaces of its own; no peer sees a network.
 
-use testbed::{Host, Place, needs};
+use testbed::{Place, needs};
 
-use crate::world::{turn, with_image};
+use crate::world;
 
 /// `apart SCRIPT` runs a peer's commands where `/run` and what it keeps elsewhere are its own.
 const APART: &str = r#"
@@ -34,13 +34,7 @@ END
 
 #[track_caller]
 fn says(script: &str, expected: &str) {
-    let _turn = turn(Place::Root);
-    let before = Host::now();
-    let output = with_image(Place::Root, &format!("{APART}\n{script}"));
-    let lines: Vec<&str> = output.success().lines().map(str::trim).collect();
-    let expected: Vec<&str> = expected.lines().map(str::trim).filter(|it| !it.is_empty()).collect();
-    assert_eq!(lines, expected, "{output}");
-    before.assert_unchanged();
+    world::says(Place::Root, &format!("{APART}\n{script}"), expected);
 }
 
 #[test]

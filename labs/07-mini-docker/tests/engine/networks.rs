@@ -31,6 +31,42 @@ while True:
 "#;
 
 #[test]
+fn daemon_json_says_whom_to_ask_for_names_unless_a_flag_does() {
+    needs!(Root, Program("nft"));
+    says(
+        r#"
+        md pull -q $I > /dev/null
+        mkdir -p settings/mini-docker; export XDG_CONFIG_HOME=$PWD/settings
+        echo '{"dns": ["192.0.2.53"], "dns-search": ["lab.example"], "dns-opts": ["attempts:7"]}' > settings/mini-docker/daemon.json
+        md run --rm --net bridge $I cat /etc/resolv.conf
+        echo; md run --rm --net bridge --dns 192.0.2.99 --dns-search . $I cat /etc/resolv.conf
+        # With another's network come its names.
+        unset XDG_CONFIG_HOME
+        md run -d --name other --net bridge --dns 192.0.2.1 --dns-search . --dns-option attempts:1 $I sleep 1000 > /dev/null
+        export XDG_CONFIG_HOME=$PWD/settings
+        echo; md run --rm --net container:other $I cat /etc/resolv.conf
+        # Something that is no address is nobody to ask.
+        echo '{"dns": ["a name"]}' > settings/mini-docker/daemon.json
+        fails md run $I true 2>&1 | sed "s,$PWD,HERE,"
+        unset XDG_CONFIG_HOME
+        "#,
+        "
+        nameserver 192.0.2.53
+        search lab.example
+        options attempts:7
+        nameserver 192.0.2.99
+        options attempts:7
+        nameserver 192.0.2.1
+        options attempts:1
+        error: cannot read the settings
+        why: HERE/settings/mini-docker/daemon.json: invalid IP address syntax at line 1 column 17
+        fix: correct the file, or move it away
+        = 125
+        ",
+    );
+}
+
+#[test]
 fn the_default_network_gives_an_address_and_goes_with_its_last_container() {
     needs!(Root, Program("nft"), Program("ip"));
     says(
