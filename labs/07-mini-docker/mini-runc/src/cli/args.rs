@@ -31,6 +31,9 @@ impl Args {
         // Taking the lists apart would take as long as putting them together did.
         let all = ManuallyDrop::new(Self::command());
         let mut meant = ManuallyDrop::new(typed(&all, words));
+        if !meant.has_subcommands() {
+            return Self::try_parse_from(words);
+        }
         let read = meant.try_get_matches_from_mut(words);
         read.and_then(|mut matches| Self::from_arg_matches_mut(&mut matches))
             .or_else(|_| Self::try_parse_from(words))
