@@ -16,7 +16,10 @@
 use std::{
     ffi::OsString,
     fs,
-    os::{fd::OwnedFd, unix::process::CommandExt},
+    os::{
+        fd::OwnedFd,
+        unix::{fs::MetadataExt, process::CommandExt},
+    },
     path::{Path, PathBuf},
     process::{Command, Output, Stdio},
 };
@@ -27,6 +30,19 @@ use crate::sys;
 
 /// Our own program, whatever happened to the name it was started by.
 pub const OURSELVES: &str = "/proc/self/exe";
+
+/// Our own program, for a runtime that may enter a container: by its path, if that leads to it.
+///
+/// [`OURSELVES`] leads through a mount of the mount namespace in which we were executed. Who has
+/// another one by now cannot copy that mount (open_tree(2), EINVAL), and has to copy the program
+/// instead to keep containers from writing to it (mini-runc's `seal`).
+pub fn own_program() -> PathBuf {
+    let file = |path: &Path| fs::metadata(path).map(|file| (file.dev(), file.ino())).ok();
+    let path = fs::read_link(OURSELVES).ok();
+    let is_ours =
+        |path: &PathBuf| file(path).is_some_and(|it| Some(it) == file(OURSELVES.as_ref()));
+    path.filter(is_ours).unwrap_or_else(|| OURSELVES.into())
+}
 
 /// The name under which we are a runtime.
 pub const OWN_NAME: &str = "mini-runc";
@@ -213,8 +229,8 @@ impl Runtime {
 
     fn command(&self, log: &Path) -> Command {
         let mut command = Command::new(match (&self.program, self.inside) {
-            (Program::Other(path), None) => path,
-            _ => Path::new(OURSELVES),
+            (Program::Other(path), None) => path.clone(),
+            _ => own_program(),
         });
         match (&self.program, self.inside) {
             (Program::Own, None) => {

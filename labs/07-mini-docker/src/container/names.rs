@@ -1,11 +1,13 @@
 //! Names: an ID that nobody else has, a name that is free, and finding a container by either.
 
 use std::{
+    collections::HashSet,
     fs::{self, File},
     io::{self, Read},
 };
 
 use ground::{Error, Result};
+use serde::Deserialize;
 
 use super::{Record, record};
 use crate::layout::Layout;
@@ -24,21 +26,44 @@ pub enum Found {
 /// Finds a container by its ID, its name, or the first digits of its ID, looked for in this order.
 ///
 /// # Errors
-/// As [`Record::all`].
+/// A directory or a record that cannot be read.
 pub fn find(layout: &Layout, text: &str) -> Result<Found> {
-    let records = Record::all(layout)?;
-    let name = text.strip_prefix('/').unwrap_or(text);
-    let exactly = records.iter().find(|record| record.id == text || record.name == name);
-    if let Some(record) = exactly {
-        return Ok(Found::One(Box::new(record.clone())));
+    let ids = record::ids(layout)?;
+    // Also asked of the list: a text with a slash would be some other directory.
+    if ids.iter().any(|id| id == text)
+        && let Some(record) = Record::read(&layout.container(text))?
+    {
+        return Ok(Found::One(Box::new(record)));
     }
-    let mut fitting =
-        records.iter().filter(|record| !text.is_empty() && record.id.starts_with(text));
-    Ok(match (fitting.next(), fitting.next()) {
-        (Some(record), None) => Found::One(Box::new(record.clone())),
+    if let Some(record) = named(layout, &ids, text.strip_prefix('/').unwrap_or(text))? {
+        return Ok(Found::One(Box::new(record)));
+    }
+    let mut fitting = Vec::new();
+    for id in ids.iter().filter(|id| !text.is_empty() && id.starts_with(text)) {
+        fitting.extend(Record::read(&layout.container(id))?);
+    }
+    Ok(match (fitting.pop(), fitting.len()) {
+        (Some(record), 0) => Found::One(Box::new(record)),
+        (Some(_), _) => Found::Many,
         (None, _) => Found::None,
-        (Some(_), Some(_)) => Found::Many,
     })
+}
+
+/// The container of this name. Among many, parsing is what takes time, so only records in which the
+/// name occurs are parsed.
+fn named(layout: &Layout, ids: &[String], name: &str) -> Result<Option<Record>> {
+    let quoted = format!("\"{name}\"");
+    let finder = memchr::memmem::Finder::new(&quoted);
+    for layout in ids.iter().map(|id| layout.container(id)) {
+        let is_mentioned = fs::read(layout.record()).is_ok_and(|it| finder.find(&it).is_some());
+        if is_mentioned
+            && let Some(record) = Record::read(&layout)?
+            && record.name == name
+        {
+            return Ok(Some(record));
+        }
+    }
+    Ok(None)
 }
 
 /// Why a record was not added.
@@ -74,12 +99,11 @@ pub fn add(layout: &Layout, record: &mut Record) -> Result<(), NotAdded> {
     fs::create_dir_all(&dir).map_err(cannot)?;
     let _lock = record::lock(&dir).map_err(cannot)?;
     sweep(layout);
-    let others = Record::all(layout)?;
+    let ids = record::ids(layout)?;
     if record.name.is_empty() {
-        record.name = free_name(&others, &record.id);
-    }
-    if let Some(other) = others.iter().find(|other| other.name == record.name) {
-        return Err(NotAdded::NameTaken(other.id.clone()));
+        record.name = free_name(layout, &ids, &record.id);
+    } else if let Some(other) = named(layout, &ids, &record.name)? {
+        return Err(NotAdded::NameTaken(other.id));
     }
     let layout = layout.container(&record.id);
     for dir in [layout.dir().to_owned(), layout.bundle()] {
@@ -96,9 +120,8 @@ pub fn rename(layout: &Layout, record: &Record, name: &str) -> Result<(), NotAdd
     let dir = layout.containers();
     let _lock = record::lock(&dir)
         .map_err(|error| Error::new("cannot rename a container").io(dir.display(), &error))?;
-    let others = Record::all(layout)?;
-    if let Some(other) = others.iter().find(|other| other.name == name) {
-        return Err(NotAdded::NameTaken(other.id.clone()));
+    if let Some(other) = named(layout, &record::ids(layout)?, name)? {
+        return Err(NotAdded::NameTaken(other.id));
     }
     Ok(Record::update(&layout.container(&record.id), |record| {
         name.clone_into(&mut record.name);
@@ -159,7 +182,8 @@ const NAMES: [&str; 16] = [
 ];
 
 /// `quiet_hopper`: chosen by the ID, so that it needs no further randomness.
-fn free_name(others: &[Record], id: &str) -> String {
+fn free_name(layout: &Layout, ids: &[String], id: &str) -> String {
+    let taken = names(layout, ids);
     let number = id.get(..8).and_then(|digits| usize::from_str_radix(digits, 16).ok()).unwrap_or(0);
     let name = |number: usize| {
         let adjective = ADJECTIVES[number % ADJECTIVES.len()];
@@ -167,9 +191,21 @@ fn free_name(others: &[Record], id: &str) -> String {
         format!("{adjective}_{person}")
     };
     let all = ADJECTIVES.len() * NAMES.len();
-    let is_free = |name: &String| others.iter().all(|other| other.name != *name);
     (number..number + all)
         .map(name)
-        .find(is_free)
+        .find(|name| !taken.contains(name))
         .unwrap_or_else(|| format!("{}_{}", name(number), id.get(..12).unwrap_or(id)))
+}
+
+/// All names, of records that can be read.
+fn names(layout: &Layout, ids: &[String]) -> HashSet<String> {
+    #[derive(Deserialize)]
+    struct Named {
+        name: String,
+    }
+    let name = |id: &String| {
+        let record = fs::read(layout.container(id).record()).ok()?;
+        serde_json::from_slice(&record).ok().map(|named: Named| named.name)
+    };
+    ids.iter().filter_map(name).collect()
 }

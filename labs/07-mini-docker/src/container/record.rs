@@ -228,26 +228,33 @@ impl Record {
     /// # Errors
     /// A record that cannot be read.
     pub fn all(layout: &Layout) -> Result<Vec<Self>> {
-        let entries = match fs::read_dir(layout.containers()) {
-            Ok(entries) => entries,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-            Err(error) => {
-                let dir = layout.containers();
-                let report = Error::new("cannot list the containers").io(dir.display(), &error);
-                return Err(match error.kind() {
-                    io::ErrorKind::PermissionDenied => report.fix(SOMEBODY_ELSES),
-                    _ => report,
-                });
-            }
-        };
         let mut records = Vec::new();
-        for entry in entries.flatten() {
-            let Ok(id) = entry.file_name().into_string() else { continue };
+        for id in ids(layout)? {
             records.extend(Self::read(&layout.container(&id))?);
         }
         records.sort_by(|a, b| b.created.cmp(&a.created).then_with(|| a.id.cmp(&b.id)));
         Ok(records)
     }
+}
+
+/// The IDs of all containers, and of those that are being made or removed.
+///
+/// # Errors
+/// As readdir(3).
+pub(super) fn ids(layout: &Layout) -> Result<Vec<String>> {
+    let entries = match fs::read_dir(layout.containers()) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => {
+            let dir = layout.containers();
+            let report = Error::new("cannot list the containers").io(dir.display(), &error);
+            return Err(match error.kind() {
+                io::ErrorKind::PermissionDenied => report.fix(SOMEBODY_ELSES),
+                _ => report,
+            });
+        }
+    };
+    Ok(entries.flatten().filter_map(|entry| entry.file_name().into_string().ok()).collect())
 }
 
 /// Takes the lock of a directory: its own descriptor, so that there is no further file.

@@ -304,3 +304,60 @@ fn another_runtime_takes_the_same_bundle() {
         ",
     );
 }
+
+#[test]
+fn a_container_is_found_by_its_id_its_name_or_its_first_digits() {
+    needs!(In(Place::Root));
+    says(
+        Place::Root,
+        r#"
+            md pull -q $I > /dev/null
+            one=$(md create --name one $I); two=$(md create --name two $I)
+            id() { md inspect -f '{{.Id}}' "$1" | sed "s/$one/the first/; s/$two/the second/"; }
+            first=$(echo $one | cut -c1-12)
+            id $one; id one; id /two; id $first
+            md rename two $first
+            id $first
+            id $(echo $one | cut -c1-13)
+            fails md create --name one $I 2> /dev/null
+            # A record that cannot be read is in nobody's way but its own container's.
+            echo broken > data/containers/$two/config.json
+            id one
+            fails md inspect $two 2> /dev/null
+            rm -r data/containers/$two
+        "#,
+        "
+            the first
+            the first
+            the second
+            the first
+            the second
+            the first
+            = 125
+            the first
+            []
+            = 1
+        ",
+    );
+}
+
+#[test]
+fn a_runtime_protects_its_program_without_a_copy() {
+    needs!(In(Place::Root));
+    // A copy in memory is as good, and takes as long as all the rest of a start. The runtime is
+    // seen while it waits for what it runs in the container.
+    says(
+        Place::Root,
+        r#"
+            md pull -q $I > /dev/null
+            md run -d --name box $I sleep 1000 > /dev/null
+            "$BIN" --root "$home/data" exec box sleep 1000 &
+            child() { grep -l "^PPid:[[:space:]]$1\$" /proc/[0-9]*/status 2> /dev/null | cut -d/ -f3; }
+            until runtime=$(child $!) && [ -n "$runtime" ] && [ -n "$(child $runtime)" ]; do sleep 0.02; done
+            readlink /proc/$runtime/exe | grep -c memfd || true
+            md rm -f box > /dev/null
+            wait $! || true
+        "#,
+        "0",
+    );
+}
