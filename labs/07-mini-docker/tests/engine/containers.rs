@@ -333,7 +333,7 @@ fn a_container_is_found_by_its_id_its_name_or_its_first_digits() {
             the first
             the second
             the first
-            = 125
+            = 1
             the first
             []
             = 1
