@@ -1,22 +1,14 @@
-//! stop, restart, kill, pause, unpause, rename, update, wait, resume, container prune.
+//! stop, restart, kill, pause, unpause, rename, update, wait, resume.
 
-use std::{
-    io::{self, BufRead, Write},
-    process::ExitCode,
-    time::{Duration, SystemTime},
-};
+use std::process::ExitCode;
 
 use ground::{Error, Result};
 use mini_docker::{
     container::Limits,
-    engine::{self, Engine, PruneContainers, Update},
+    engine::{self, Engine, Update},
 };
 
-use super::{
-    args, each,
-    output::{line, size},
-    privilege,
-};
+use super::{args, each, output::line, privilege};
 
 /// `stop`
 pub fn stop(engine: &Engine, args: &args::Stop) -> Result<ExitCode> {
@@ -143,60 +135,4 @@ pub fn resume(engine: &Engine) -> Result<ExitCode> {
         None => Ok(()),
     });
     Ok(if first == ExitCode::SUCCESS { second } else { first })
-}
-
-/// `container prune`
-pub fn prune(engine: &Engine, args: &args::PruneContainers) -> Result<ExitCode> {
-    let which = filters(&args.filter)?;
-    if !args.force && !confirmed()? {
-        return Err(Error::new("container prune has been cancelled").exit_code(1));
-    }
-    // What a killed monitor has left is reached in its own user namespace, and not from ours.
-    engine.ps(true)?;
-    privilege::own()?;
-    let (removed, freed) = engine.prune_containers(&which)?;
-    if !removed.is_empty() {
-        line("Deleted Containers:")?;
-        removed.iter().try_for_each(line)?;
-        line("")?;
-    }
-    line(format!("Total reclaimed space: {}", size(freed)))?;
-    Ok(ExitCode::SUCCESS)
-}
-
-fn confirmed() -> Result<bool> {
-    let mut out = io::stdout();
-    let mut answer = String::new();
-    write!(out, "WARNING! This will remove all stopped containers.\nAre you sure you want to continue? [y/N] ")
-        .and_then(|()| out.flush())
-        .and_then(|()| io::stdin().lock().read_line(&mut answer))
-        .map_err(|error| Error::new("cannot ask").io("read", &error))?;
-    Ok(matches!(answer.trim(), "y" | "Y"))
-}
-
-fn filters(texts: &[String]) -> Result<PruneContainers> {
-    let mut which = PruneContainers::default();
-    for text in texts {
-        match text.split_once('=') {
-            Some(("until", time)) => which.until = Some(before(time)?),
-            Some(("label", label)) => which.labels.push(label.to_owned()),
-            Some(("label!", label)) => which.without_labels.push(label.to_owned()),
-            _ => {
-                return Err(Error::new(format!("invalid filter '{text}'"))
-                    .fix("there are until=24h, label=NAME[=VALUE] and label!=NAME[=VALUE]"));
-            }
-        }
-    }
-    Ok(which)
-}
-
-/// A time, or a duration before now.
-fn before(text: &str) -> Result<SystemTime> {
-    let ago =
-        humantime::parse_duration(text).ok().and_then(|ago| SystemTime::now().checked_sub(ago));
-    let seconds = || text.parse().ok().map(|it| SystemTime::UNIX_EPOCH + Duration::from_secs(it));
-    ago.or_else(seconds).or_else(|| humantime::parse_rfc3339_weak(text).ok()).ok_or_else(|| {
-        Error::new(format!("invalid time: {text:?}"))
-            .fix("give a time as 2026-01-02T13:23:37Z, or a duration as 24h")
-    })
 }

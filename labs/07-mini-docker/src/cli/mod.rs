@@ -47,6 +47,7 @@ mod output;
 mod port;
 mod privilege;
 mod progress;
+mod prune;
 mod ps;
 mod registry;
 mod run;
@@ -98,7 +99,7 @@ pub fn run(root: Option<PathBuf>, command: Command) -> Result<ExitCode> {
             Ok(verb) => on_engine(root, verb),
             Err(it) => {
                 privilege::own()?;
-                system::prune_images(&Engine::open(settings::settings(root)?)?, &it)
+                prune::images(&Engine::open(settings::settings(root)?)?, &it)
             }
         },
         Command::Completion { shell } => completion::script(&shell),
@@ -130,7 +131,7 @@ fn perform(root: PathBuf, verb: Verb) -> Result<ExitCode> {
     let verb = match verb {
         Verb::Container(it) => match it.plain() {
             Ok(verb) => verb,
-            Err(it) => return lifecycle::prune(&Engine::open(settings::settings(root)?)?, &it),
+            Err(it) => return prune::containers(&Engine::open(settings::settings(root)?)?, &it),
         },
         verb => verb,
     };

@@ -1,11 +1,6 @@
 //! network.
 
-use std::{
-    collections::BTreeMap,
-    io::{self, BufRead, Write},
-    process::ExitCode,
-    sync::Arc,
-};
+use std::{collections::BTreeMap, process::ExitCode, sync::Arc};
 
 use ground::{Error, Result};
 use ipnet::IpNet;
@@ -24,6 +19,7 @@ use super::{
     inspect,
     network_args::{Connect, CreateNetwork as CreateFlags, LsNetworks, Network},
     output::{line, stamp},
+    prune,
     ps::joined,
 };
 
@@ -61,7 +57,7 @@ pub fn network(engine: &Engine, args: Network) -> Result<ExitCode> {
                 }
             }));
         }
-        Network::Prune { force, filter } => prune(engine, force, &filter)?,
+        Network::Prune { force, filter } => prune::networks(engine, force, &filter)?,
         Network::Connect(flags) => connect(engine, flags)?,
         Network::Disconnect { force, network, container } => {
             engine.network_disconnect(&engine.container(&container)?, &network, force)?;
@@ -227,36 +223,4 @@ fn value(it: &NetworkSummary) -> Value {
 /// `02:42:ac:11:00:02`
 fn mac(bytes: [u8; 6]) -> String {
     bytes.map(|byte| format!("{byte:02x}")).join(":")
-}
-
-fn prune(engine: &Engine, force: bool, filters: &[String]) -> Result<()> {
-    let labels: Vec<(String, String)> = filters.iter().map(|text| pair(text)).collect();
-    if let Some((name, _)) = labels.iter().find(|(name, _)| name != "label" && name != "label!") {
-        return Err(Error::new(format!("invalid filter '{name}'")).fix("known is label=.."));
-    }
-    if !force && !confirmed()? {
-        return Ok(());
-    }
-    let is_meant = |network: &mini_docker::network::Network| {
-        labels.iter().all(|(name, value)| has_label(&network.labels, value) == (name == "label"))
-    };
-    let removed = engine.network_prune(&is_meant)?;
-    if !removed.is_empty() {
-        line("Deleted Networks:")?;
-        removed.iter().try_for_each(|network| line(&network.name))?;
-        line("")?;
-    }
-    Ok(())
-}
-
-fn confirmed() -> Result<bool> {
-    let cannot = |error: io::Error| Error::new("cannot ask").io("read", &error);
-    line("WARNING! This will remove all custom networks not used by at least one container.")?;
-    let mut stdout = io::stdout();
-    write!(stdout, "Are you sure you want to continue? [y/N] ")
-        .and_then(|()| stdout.flush())
-        .map_err(cannot)?;
-    let mut answer = String::new();
-    io::stdin().lock().read_line(&mut answer).map_err(cannot)?;
-    Ok(["y", "yes"].contains(&answer.trim().to_ascii_lowercase().as_str()))
 }

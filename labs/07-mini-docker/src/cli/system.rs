@@ -1,19 +1,15 @@
-//! system df, system check, system prune, image prune.
+//! system df, system check.
 
-use std::{
-    io::{self, BufRead, Write},
-    process::ExitCode,
-    time::{Duration, SystemTime},
-};
+use std::process::ExitCode;
 
-use ground::{Error, Result};
-use mini_docker::engine::{Checked, Engine, Prune, Removed, Usage};
-use oci::Reference;
+use ground::Result;
+use mini_docker::engine::{Checked, Engine, Usage};
 
 use super::{
-    archive_args::{Check, Df, PruneImages, PruneSystem, System},
+    archive_args::{Check, Df, System},
     format::table,
     output::{ago, line, size},
+    prune,
 };
 
 /// `system`
@@ -21,7 +17,7 @@ pub fn system(engine: &Engine, args: &System) -> Result<ExitCode> {
     match args {
         System::Df(it) => df(engine, it),
         System::Check(it) => check(engine, it),
-        System::Prune(it) => prune(engine, it),
+        System::Prune(it) => prune::system(engine, it),
     }
 }
 
@@ -148,109 +144,4 @@ fn check(engine: &Engine, args: &Check) -> Result<ExitCode> {
         line("mini-docker system check --repair mends what can be mended")?;
     }
     Ok(if is_left { ExitCode::FAILURE } else { ExitCode::SUCCESS })
-}
-
-fn prune(engine: &Engine, args: &PruneSystem) -> Result<ExitCode> {
-    let mut warning = String::from("WARNING! This will remove:\n  - all stopped containers\n");
-    warning += "  - all networks not used by at least one container\n";
-    if args.volumes {
-        warning += "  - all anonymous volumes not used by at least one container\n";
-    }
-    warning += match args.all {
-        true => "  - all images without at least one container associated to them\n",
-        false => "  - all dangling images\n",
-    };
-    confirm(args.force, &warning, "system prune")?;
-    let pruned = engine.prune_system(&which(args.all, &args.filter)?, args.volumes)?;
-    list("Deleted Containers:", &pruned.containers)?;
-    list("Deleted Networks:", &pruned.networks)?;
-    list("Deleted Volumes:", &pruned.volumes)?;
-    list("Deleted Images:", &removed(&pruned.images))?;
-    line(format!("Total reclaimed space: {}", size(pruned.bytes)))?;
-    Ok(ExitCode::SUCCESS)
-}
-
-/// `image prune`
-pub fn prune_images(engine: &Engine, args: &PruneImages) -> Result<ExitCode> {
-    let warning = match args.all {
-        true => {
-            "WARNING! This will remove all images without at least one container associated to them.\n"
-        }
-        false => "WARNING! This will remove all dangling images.\n",
-    };
-    confirm(args.force, warning, "image prune")?;
-    let (images, bytes) = engine.prune_images(&which(args.all, &args.filter)?)?;
-    list("Deleted Images:", &removed(&images))?;
-    line(format!("Total reclaimed space: {}", size(bytes)))?;
-    Ok(ExitCode::SUCCESS)
-}
-
-fn removed(removed: &[Removed]) -> Vec<String> {
-    let words = |removed: &Removed| match removed {
-        Removed::Untagged(name) => format!("untagged: {}", Reference::familiar(name)),
-        Removed::Deleted(id) => format!("deleted: {id}"),
-    };
-    removed.iter().map(words).collect()
-}
-
-fn list(heading: &str, lines: &[String]) -> Result<()> {
-    if lines.is_empty() {
-        return Ok(());
-    }
-    line(heading)?;
-    lines.iter().try_for_each(line)?;
-    line("")
-}
-
-/// Asks, unless told not to. Anything but a yes is a no.
-fn confirm(force: bool, warning: &str, what: &str) -> Result<()> {
-    if force {
-        return Ok(());
-    }
-    let cannot = |error: io::Error| Error::new("cannot ask").io("write", &error);
-    let mut stdout = io::stdout().lock();
-    write!(stdout, "{warning}Are you sure you want to continue? [y/N] ").map_err(cannot)?;
-    stdout.flush().map_err(cannot)?;
-    let mut answer = String::new();
-    io::stdin().lock().read_line(&mut answer).map_err(cannot)?;
-    match answer.trim() {
-        "y" | "Y" => Ok(()),
-        _ => Err(Error::new(format!("{what} has been cancelled"))
-            .fix("answer y, or give --force where nobody can answer")
-            .exit_code(1)),
-    }
-}
-
-/// The filters of a prune: `until=TIME|DURATION`, `label=A[=B]`, `label!=A[=B]`.
-fn which(all: bool, filters: &[String]) -> Result<Prune> {
-    let mut which = Prune { all, ..Prune::default() };
-    for filter in filters {
-        let invalid = || {
-            Error::new(format!("invalid filter '{filter}'"))
-                .why("prune knows until=TIME, label=NAME[=VALUE] and label!=NAME[=VALUE]")
-                .fix("--filter until=24h, --filter label=keep")
-                .exit_code(1)
-        };
-        if let Some(label) = filter.strip_prefix("label!=") {
-            which.without_labels.push(label.to_owned());
-        } else if let Some(label) = filter.strip_prefix("label=") {
-            which.labels.push(label.to_owned());
-        } else {
-            let time = filter.strip_prefix("until=").ok_or_else(invalid)?;
-            which.until = Some(point(time).ok_or_else(invalid)?);
-        }
-    }
-    Ok(which)
-}
-
-/// A time, or how long ago it was.
-fn point(text: &str) -> Option<SystemTime> {
-    if let Ok(ago) = humantime::parse_duration(text) {
-        return SystemTime::now().checked_sub(ago);
-    }
-    if let Ok(seconds) = text.parse() {
-        return SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(seconds));
-    }
-    let day = format!("{text}T00:00:00Z");
-    humantime::parse_rfc3339_weak(text).or_else(|_| humantime::parse_rfc3339_weak(&day)).ok()
 }

@@ -1,10 +1,6 @@
 //! volume.
 
-use std::{
-    io::{self, BufRead, Write},
-    process::ExitCode,
-    sync::Arc,
-};
+use std::{process::ExitCode, sync::Arc};
 
 use ground::{Error, Result};
 use mini_docker::{
@@ -14,12 +10,13 @@ use mini_docker::{
 use template::{Method, Value, to_value};
 
 use super::{
-    args::{Volume, VolumeCreate, VolumeLs, VolumePrune},
+    args::{Volume, VolumeCreate, VolumeLs},
     create::{no_such_driver, pair},
     each,
     format::{Columns, Format},
     inspect,
-    output::{line, size},
+    output::line,
+    prune,
     ps::joined,
 };
 
@@ -59,7 +56,7 @@ pub fn volume(engine: &Engine, args: Volume) -> Result<ExitCode> {
                 Ok(line(name)?)
             }));
         }
-        Volume::Prune(it) => prune(engine, &it)?,
+        Volume::Prune(it) => prune::volumes(engine, &it)?,
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -116,45 +113,14 @@ fn document(engine: &Engine, name: &str) -> Result<Value> {
     }
 }
 
-fn prune(engine: &Engine, args: &VolumePrune) -> Result<()> {
-    let filters = Filter::parse(&args.filter, &["all", "label", "label!"])?;
-    let all = args.all || filters.iter().any(|it| it.name == "all" && it.is_true());
-    let what = if all { "all" } else { "anonymous" };
-    let warning = format!(
-        "WARNING! This will remove {what} local volumes not used by at least one container."
-    );
-    if !args.force && !confirmed(&warning)? {
-        return Ok(());
-    }
-    let pruned =
-        engine.volume_prune(all, |volume| filters.iter().all(|filter| filter.fits(volume)))?;
-    if !pruned.names.is_empty() {
-        line("Deleted Volumes:")?;
-        pruned.names.iter().try_for_each(line)?;
-        line("")?;
-    }
-    line(format!("Total reclaimed space: {}", size(pruned.bytes)))
-}
-
-/// Asks a person. Nobody there means no.
-fn confirmed(warning: &str) -> Result<bool> {
-    let cannot = |error: io::Error| Error::new("cannot ask").io("write", &error);
-    let mut stdout = io::stdout().lock();
-    write!(stdout, "{warning}\nAre you sure you want to continue? [y/N] ").map_err(cannot)?;
-    stdout.flush().map_err(cannot)?;
-    let mut answer = String::new();
-    io::stdin().lock().read_line(&mut answer).map_err(cannot)?;
-    Ok(matches!(answer.trim(), "y" | "Y"))
-}
-
 /// `NAME=VALUE` of `--filter`.
-struct Filter {
-    name: String,
+pub(super) struct Filter {
+    pub(super) name: String,
     value: String,
 }
 
 impl Filter {
-    fn parse(texts: &[String], known: &[&str]) -> Result<Vec<Self>> {
+    pub(super) fn parse(texts: &[String], known: &[&str]) -> Result<Vec<Self>> {
         let one = |text: &String| {
             let (name, value) = pair(text);
             match known.contains(&name.as_str()) {
@@ -167,11 +133,11 @@ impl Filter {
         texts.iter().map(one).collect()
     }
 
-    fn is_true(&self) -> bool {
+    pub(super) fn is_true(&self) -> bool {
         matches!(self.value.as_str(), "true" | "1")
     }
 
-    fn fits(&self, volume: &Known) -> bool {
+    pub(super) fn fits(&self, volume: &Known) -> bool {
         let has_label = || {
             let (name, value) = self.value.split_once('=').unwrap_or((&self.value, ""));
             let found = volume.labels.get(name);

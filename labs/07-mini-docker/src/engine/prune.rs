@@ -1,19 +1,42 @@
-//! container prune: whatever does not run goes.
+//! prune: what nobody needs, by its age and its labels; and container prune: whatever does not run.
 
 use std::time::SystemTime;
 
 use super::{Engine, Result, is_watched, size::bytes_below};
 use crate::container::{Record, Status};
 
-/// Which of them.
+/// What is meant by a prune.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct PruneContainers {
-    /// Only those that were made before.
+pub struct Prune {
+    /// Of images, all that no container uses, not only those without a tag.
+    pub all: bool,
+    /// Only what was made before.
     pub until: Option<SystemTime>,
-    /// Only those with these labels, `NAME` or `NAME=VALUE`.
+    /// Only what has these labels, `NAME` or `NAME=VALUE`.
     pub labels: Vec<String>,
-    /// Only those without these.
+    /// Only what has none of these.
     pub without_labels: Vec<String>,
+}
+
+impl Prune {
+    /// Whether something that was made at `created` and has these labels is meant.
+    pub fn means<'a>(
+        &self,
+        created: Option<&str>,
+        labels: impl Iterator<Item = (&'a String, &'a String)> + Clone,
+    ) -> bool {
+        let created = created.and_then(|time| humantime::parse_rfc3339(time).ok());
+        let is_old = self.until.is_none_or(|until| created.is_some_and(|created| created < until));
+        let has = |wanted: &String| {
+            let (name, value) = match wanted.split_once('=') {
+                Some((name, value)) => (name, Some(value)),
+                None => (wanted.as_str(), None),
+            };
+            let mut labels = labels.clone();
+            labels.any(|(known, it)| known == name && value.is_none_or(|value| value == it))
+        };
+        is_old && self.labels.iter().all(has) && !self.without_labels.iter().any(has)
+    }
 }
 
 impl Engine {
@@ -22,11 +45,14 @@ impl Engine {
     ///
     /// # Errors
     /// A record that cannot be read; one that cannot be removed is passed over.
-    pub fn prune_containers(&self, which: &PruneContainers) -> Result<(Vec<String>, u64)> {
+    pub fn prune_containers(&self, which: &Prune) -> Result<(Vec<String>, u64)> {
         let (mut removed, mut freed) = (Vec::new(), 0);
         for record in Record::all(&self.layout)? {
             let record = self.truth(record);
-            if is_watched(&record) || record.state.status.is_up() || !which.means(&record) {
+            let status = record.state.status;
+            let is_needed = is_watched(&record) || status.is_up() || status == Status::Removing;
+            let labels = record.config.labels.iter().flatten();
+            if is_needed || !which.means(Some(&record.created), labels) {
                 continue;
             }
             let written = bytes_below(&self.container_layout(&record).upper());
@@ -36,22 +62,5 @@ impl Engine {
             }
         }
         Ok((removed, freed))
-    }
-}
-
-impl PruneContainers {
-    fn means(&self, record: &Record) -> bool {
-        let created = humantime::parse_rfc3339(&record.created).ok();
-        let is_old = self.until.is_none_or(|until| created.is_some_and(|created| created < until));
-        let has = |wanted: &String| {
-            let (name, value) = match wanted.split_once('=') {
-                Some((name, value)) => (name, Some(value)),
-                None => (wanted.as_str(), None),
-            };
-            let label = record.config.labels.as_ref().and_then(|labels| labels.get(name));
-            label.is_some_and(|label| value.is_none_or(|value| value == label))
-        };
-        let has_none = self.without_labels.is_empty() || !self.without_labels.iter().any(has);
-        is_old && self.labels.iter().all(has) && has_none && record.state.status != Status::Removing
     }
 }

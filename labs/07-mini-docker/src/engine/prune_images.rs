@@ -1,43 +1,7 @@
 //! image prune: images that nobody needs go.
 
-use std::time::SystemTime;
-
-use super::{Engine, Removed, Result};
+use super::{Engine, Prune, Removed, Result};
 use crate::{container::Record, store::Image};
-
-/// Which of them.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Prune {
-    /// All that no container uses, not only those without a tag.
-    pub all: bool,
-    /// Only what was made before.
-    pub until: Option<SystemTime>,
-    /// Only what has these labels, `NAME` or `NAME=VALUE`.
-    pub labels: Vec<String>,
-    /// Only what has none of these.
-    pub without_labels: Vec<String>,
-}
-
-impl Prune {
-    /// Whether something that was made at `created` and has these labels is meant.
-    pub fn means<'a>(
-        &self,
-        created: Option<&str>,
-        labels: impl Iterator<Item = (&'a String, &'a String)> + Clone,
-    ) -> bool {
-        let created = created.and_then(|time| humantime::parse_rfc3339(time).ok());
-        let is_old = self.until.is_none_or(|until| created.is_some_and(|created| created < until));
-        let has = |wanted: &String| {
-            let (name, value) = match wanted.split_once('=') {
-                Some((name, value)) => (name, Some(value)),
-                None => (wanted.as_str(), None),
-            };
-            let mut labels = labels.clone();
-            labels.any(|(known, it)| known == name && value.is_none_or(|value| value == it))
-        };
-        is_old && self.labels.iter().all(has) && !self.without_labels.iter().any(has)
-    }
-}
 
 impl Engine {
     /// Removes images that no container uses. Returns what was removed, and the bytes that are

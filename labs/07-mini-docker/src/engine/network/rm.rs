@@ -1,7 +1,7 @@
 //! network rm, network prune: networks that nobody is in any more.
 
 use crate::{
-    engine::{Engine, Result},
+    engine::{Engine, Prune, Result},
     network::Network,
 };
 
@@ -15,15 +15,16 @@ impl Engine {
         Ok(self.with_networks(|networks| networks.remove(name))?)
     }
 
-    /// Removes all networks that no container uses, also none that is stopped, and that `is_meant`.
+    /// Removes all networks that no container uses, also none that is stopped, of those that are meant.
     ///
     /// # Errors
     /// As [`Engine::network_rm`].
-    pub fn network_prune(&self, is_meant: &dyn Fn(&Network) -> bool) -> Result<Vec<Network>> {
+    pub fn network_prune(&self, which: &Prune) -> Result<Vec<Network>> {
         let mut removed = Vec::new();
+        let means = |it: &Network| which.means(Some(&it.created), it.labels.iter());
         for network in self.ledger()?.networks {
             let is_used = !self.users_of(&network.name)?.is_empty();
-            if !network.is_default() && !is_used && is_meant(&network) {
+            if !network.is_default() && !is_used && means(&network) {
                 removed.push(self.network_rm(&network.id)?);
             }
         }
