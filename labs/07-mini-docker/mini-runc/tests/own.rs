@@ -48,6 +48,26 @@ fn the_plan_names_every_call_and_its_lab() {
     snapshot!("explain", plain(&stage, &plan), [(r"\d+ instructions", "[N] instructions")]);
 }
 
+#[test]
+fn the_plan_as_json_is_the_plan() {
+    needs!(Root, CgroupV1("memory"), Program("busybox"));
+    let stage = stage();
+    let bundle = stage.bundle();
+    let plan = |flags: &[&str]| {
+        let args = ["create", "--explain", "-b", bundle.to_str().unwrap(), &stage.id];
+        stage.call(&[&args[..], flags].concat()).ok()
+    };
+    let event: Value = serde_json::from_str(&plan(&["--json"])).unwrap();
+    assert_eq!(event["event"], "plan");
+    let text = |call: &Value, key: &str| call[key].as_str().unwrap().to_owned();
+    let shown = event["calls"].as_array().unwrap().iter().enumerate().map(|(index, call)| {
+        let [call, why, man, lab] = ["call", "why", "man", "lab"].map(|key| text(call, key));
+        format!("{:3}. {call}\n     {why} (man {man}; {lab})\n", index + 1)
+    });
+    assert_eq!(shown.collect::<String>(), plan(&[]));
+    assert!(!stage.state_root().exists(), "a plan makes nothing");
+}
+
 /// An error of config.json, by what is changed in it.
 type Broken = (&'static str, fn(&mut Value));
 

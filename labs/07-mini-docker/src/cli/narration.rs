@@ -40,10 +40,17 @@ pub fn explain(engine: &Engine, wanted: &Create, json: bool) -> Result<ExitCode>
     }
     let mut told = String::from_utf8_lossy(&said.stdout).into_owned();
     for (stand_in, real) in &stand_ins {
-        told = told.replace(stand_in, real);
+        // Within JSON it stands as JSON has it: quoted once more.
+        let real = if json { quoted(real) } else { real.clone() };
+        told = told.replace(stand_in, &real);
     }
     line(told.trim_end())?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// The inside of a JSON string.
+fn quoted(text: &str) -> String {
+    serde_json::Value::from(text).to_string().trim_matches('"').to_owned()
 }
 
 fn failed(error: io::Error) -> Error {

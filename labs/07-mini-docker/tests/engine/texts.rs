@@ -44,6 +44,35 @@ fn the_plan_of_a_run_needs_neither_privilege_nor_image() {
 }
 
 #[test]
+fn the_plan_of_a_run_is_events_too() {
+    let place = Place::unprivileged();
+    needs!(In(place));
+    let plan = |flags: &str| {
+        let script = format!(
+            "mkdir -p 'a \"b\"'; \"$BIN\" --root './a \"b\"/data' run --explain {flags} -v ./src:/dst:ro alpine sh -c 'echo hi'"
+        );
+        place.shell(BIN, &script).success().to_owned()
+    };
+    let events: Vec<serde_json::Value> =
+        plan("--json").lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert!(events.iter().all(|event| event["event"] == "plan"), "{events:?}");
+    let calls: Vec<&serde_json::Value> =
+        events.iter().flat_map(|event| event["calls"].as_array().unwrap()).collect();
+    // The engine's part, then the runtime's, whose calls name their labs: all that the text has.
+    let text = plan("");
+    let numbered = |line: &&str| {
+        line.trim_start().split_once(". ").is_some_and(|(number, _)| number.parse::<u32>().is_ok())
+    };
+    assert_eq!(calls.len(), text.lines().filter(numbered).count(), "{text}");
+    assert_eq!(events.len(), 2);
+    assert!(calls.iter().any(|call| call["lab"] == "lab-03"));
+    assert!(calls.iter().all(|call| call["man"].is_string() && call["why"].is_string()));
+    assert!(
+        !text.contains("stand-in") && !events.iter().any(|it| it.to_string().contains("stand-in"))
+    );
+}
+
+#[test]
 fn mistakes_are_told_with_their_fix() {
     needs!(In(Place::Root));
     let _turn = turn(Place::Root);

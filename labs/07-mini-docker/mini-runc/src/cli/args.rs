@@ -145,6 +145,9 @@ pub(super) struct Create {
     /// Print what would be done, step by step, with the lab that teaches it, and do nothing
     #[arg(long)]
     pub(super) explain: bool,
+    /// With --explain: print the plan as JSON, as the labs do
+    #[arg(long, requires = "explain")]
+    pub(super) json: bool,
     #[command(flatten)]
     pub(super) id: Id,
 }

@@ -73,7 +73,7 @@ fn create(root: &Root, args: Create, systemd: bool, warn: crate::Warn<'_>) -> Re
     let options = options(args.how, systemd);
     if args.explain {
         let calls = create::explain(&args.id.id, options, warn)?;
-        return look::plan(&calls);
+        return if args.json { look::plan_as_event(&calls) } else { look::plan(&calls) };
     }
     create::create(root, &args.id.id, options, warn).map(drop)
 }

@@ -131,6 +131,13 @@ pub(super) fn plan(calls: &[(&'static str, Explanation)]) -> Result<()> {
     Ok(())
 }
 
+/// The same as the event that a lab's `--explain --json` prints, each call with its lab.
+pub(super) fn plan_as_event(calls: &[(&'static str, Explanation)]) -> Result<()> {
+    let call = |(lab, Explanation { call, why, man }): &(&'static str, Explanation)| json!({ "call": call, "why": why, "man": man, "lab": lab });
+    let calls: Vec<Value> = calls.iter().map(call).collect();
+    print(&json!({ "event": "plan", "calls": calls }).to_string())
+}
+
 pub(super) fn spec(args: &Spec) -> Result<()> {
     let path = args.bundle.join("config.json");
     let spec = if args.rootless { defaults::rootless_spec() } else { defaults::spec() };
