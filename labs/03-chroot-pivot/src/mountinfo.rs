@@ -14,6 +14,8 @@ pub struct MountInfo {
     pub id: u64,
     /// The mount it is mounted on.
     pub parent: u64,
+    /// The file system's device, `major:minor`: mounts with the same one show the same files.
+    pub device: String,
     /// Which directory of the file system it shows; `/` but for bind mounts.
     pub root: PathBuf,
     /// Where it is, seen from the process's root directory.
@@ -48,13 +50,13 @@ impl MountInfo {
     fn parse(line: &[u8]) -> Option<Self> {
         let mut fields = line.split(|byte| *byte == b' ').map(unescaped);
         let mut text = || fields.next().map(|it| it.to_string_lossy().into_owned());
-        let (id, parent, _device) = (text()?.parse().ok()?, text()?.parse().ok()?, text()?);
+        let (id, parent, device) = (text()?.parse().ok()?, text()?.parse().ok()?, text()?);
         let (root, point) = (fields.next()?.into(), fields.next()?.into());
         let mut texts = fields.map(|it| it.to_string_lossy().into_owned());
         let options = texts.next()?;
         let propagation = texts.by_ref().take_while(|it| it != "-").collect();
         let (fstype, source) = (texts.next()?, texts.next()?);
-        Some(Self { id, parent, root, point, options, propagation, fstype, source })
+        Some(Self { id, parent, device, root, point, options, propagation, fstype, source })
     }
 }
 
@@ -85,6 +87,7 @@ mod tests {
             br"36 35 98:0 /mnt1 /mnt\0402 rw,noatime master:1 - ext3 /dev/root rw,errors=continue";
         let mount = MountInfo::parse(line).unwrap();
         assert_eq!((mount.id, mount.parent), (36, 35));
+        assert_eq!(mount.device, "98:0");
         assert_eq!(mount.point, PathBuf::from("/mnt 2"));
         assert_eq!(mount.propagation, ["master:1"]);
         assert_eq!((mount.fstype.as_str(), mount.source.as_str()), ("ext3", "/dev/root"));

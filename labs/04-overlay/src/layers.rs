@@ -56,7 +56,7 @@ impl Stack {
         let named = OpenOptions::new().read(true).custom_flags(libc::O_PATH).open(path);
         let file = named.map_err(|error| unseen(&error))?;
         let wanted = mount_id(&file);
-        let table = mountinfo()?;
+        let table = mountinfo("self")?;
         let stack =
             table.lines().filter(|line| id_of(line) == wanted).find_map(Self::from_mountinfo);
         stack.ok_or_else(|| {
@@ -73,9 +73,19 @@ impl Stack {
     /// When the mount table cannot be read.
     pub fn writing_to(upper: &Path) -> Result<Option<Self>> {
         let upper = fs::canonicalize(upper).unwrap_or_else(|_| upper.to_owned());
-        let table = mountinfo()?;
+        let table = mountinfo("self")?;
         let mut stacks = table.lines().filter_map(Self::from_mountinfo);
         Ok(stacks.find(|stack| stack.upper.as_ref() == Some(&upper)))
+    }
+
+    /// All overlays that a process sees, as its mount table has them; `process` is a PID or `self`.
+    /// Layers that were named relative to a directory stay relative.
+    ///
+    /// # Errors
+    /// ENOENT when there is no such process, EACCES when it is not ours to look at.
+    pub fn all_of(process: impl std::fmt::Display) -> Result<Vec<Self>> {
+        let table = mountinfo(process)?;
+        Ok(table.lines().filter_map(Self::from_mountinfo).collect())
     }
 
     /// Reads a line of mountinfo; `None` when it is no overlay.
@@ -138,10 +148,10 @@ pub fn count(layer: &Path, marks: Marks) -> Result<Count> {
     Ok(count)
 }
 
-fn mountinfo() -> Result<String> {
-    let path = "/proc/self/mountinfo";
+fn mountinfo(process: impl std::fmt::Display) -> Result<String> {
+    let path = format!("/proc/{process}/mountinfo");
     // Paths may have bytes that are not UTF-8; those mounts are not ours to find by name.
-    fs::read(path).map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).map_err(|error| {
+    fs::read(&path).map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).map_err(|error| {
         Error::new("cannot read the mount table").io(path, &error).fix("mount /proc first")
     })
 }

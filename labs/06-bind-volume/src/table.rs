@@ -76,6 +76,7 @@ mod tests {
         let mount = MountInfo {
             id: 2,
             parent: 1,
+            device: "0:40".to_owned(),
             root: PathBuf::from("/"),
             point: PathBuf::from("/mnt"),
             options: "rw,nosuid".to_owned(),

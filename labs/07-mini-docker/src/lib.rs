@@ -20,3 +20,4 @@ pub mod transfer;
 pub mod tree;
 pub mod volume;
 pub mod workers;
+pub mod xray;

@@ -27,6 +27,7 @@ pub const FLOORS: &[(&str, u8)] = &[
     ("snapshot", 5),
     ("volume", 5),
     ("bundle", 6),
+    ("xray", 6),
     ("engine", 7),
     ("build", 8),
     ("compose", 9),
@@ -75,6 +76,11 @@ pub const NEVERS: &[Never] = &[
         "the network knows only paths of network namespaces",
     ),
     never("snapshot", &["crate::registry"], "a snapshot is made of blobs, wherever they came from"),
+    never(
+        "xray",
+        &["crate::runtime", "crate::registry", "std::process", "clap"],
+        "an x-ray reads what the kernel says, and asks no other program",
+    ),
     never("bundle", &["std::process", "crate::runtime"], "a bundle is written, not started"),
     never("engine", &["clap", "ureq", "axum"], "the engine parses no flags and knows no HTTP"),
     never(

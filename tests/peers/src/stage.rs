@@ -23,7 +23,7 @@ use std::{
 
 use tempfile::TempDir;
 
-use crate::groups::Groups;
+use crate::{Engine as Built, groups::Groups};
 
 /// A step may take this long.
 const PATIENCE: Duration = Duration::from_secs(90);
@@ -131,7 +131,7 @@ fn here() -> &'static Path {
 }
 
 /// The variables of `stage/furnish.sh`.
-fn variables(scene: &Scene) -> [(&'static str, OsString); 7] {
+fn variables(scene: &Scene) -> [(&'static str, OsString); 8] {
     let hide_v2 = if scene.machine == Machine::HereWithoutV2 { "yes" } else { "" };
     [
         ("PATH", "/usr/sbin:/usr/bin:/sbin:/bin".into()),
@@ -140,6 +140,7 @@ fn variables(scene: &Scene) -> [(&'static str, OsString); 7] {
         ("RUNTIME", scene.runtime.clone().into()),
         ("ENGINE", here().join("stage").join(scene.engine).with_extension("sh").into()),
         ("SESSIONS", here().join("sessions").into()),
+        ("MINI_DOCKER", Built::program().into()),
         ("HIDE_V2", hide_v2.into()),
     ]
 }

@@ -1,8 +1,9 @@
 # PID 1 of a stage: furnishes a machine for an engine, then runs one step after the other.
 #
 # In the environment: RUNTIME, the low-level runtime; ENGINE, the script that prepares the engine; SESSIONS, files that
-# steps may want; HIDE_V2, whether a cgroup v2 beside v1 is out of sight. Steps come on standard input, each ended by a NUL;
-# what they say goes to standard output, followed by a NUL, the exit status and a NUL.
+# steps may want; MINI_DOCKER, the program that x-rays what others have made; HIDE_V2, whether a cgroup v2 beside v1 is
+# out of sight. Steps come on standard input, each ended by a NUL; what they say goes to standard output, followed by a
+# NUL, the exit status and a NUL.
 #
 # Everything is in namespaces of its own, and what is written lies in a tmpfs: it is gone with us.
 set -e
@@ -18,6 +19,7 @@ for program in "$RUNTIME" "${RUNTIME%/*}"/mini-{init,docker-monitor}; do
   mount --bind "$program" "/run/bin/${program##*/}"
 done
 RUNTIME=/run/bin/${RUNTIME##*/}
+if [ ! -e /run/bin/mini-docker ]; then touch /run/bin/mini-docker; mount --bind "$MINI_DOCKER" /run/bin/mini-docker; fi
 cp -r "$SESSIONS" /run/sessions
 
 for directory in /var/lib /mnt /home; do mount -t tmpfs -o mode=755 tmpfs "$directory"; done

@@ -36,6 +36,11 @@ pub struct CpuStat {
     pub quota_us: Option<Bound>,
     /// The period.
     pub period_us: Option<u64>,
+    /// Its share where processors are wanted by several: v1's `cpu.shares` (1024 is usual), v2's
+    /// `cpu.weight` (100 is usual).
+    pub weight: Option<u64>,
+    /// The processors that it may use, as `0-3,7`.
+    pub cpus: Option<String>,
 }
 
 /// Memory, in bytes.
@@ -82,6 +87,9 @@ impl Group {
         let part = self.part_of(Controller::Cpuacct).or_else(|| self.part_of(Controller::Cpu));
         let v1 = part.is_some_and(|it| it.version == Version::V1);
         let stat = file("cpu.stat").or_else(|| acct("cpu.stat")).unwrap_or_default();
+        let weight = if v1 { "cpu.shares" } else { "cpu.weight" };
+        let weight = file(weight).and_then(|it| number(&it));
+        let cpus = self.cpus();
         if v1 {
             let us = |name| number(&acct(name)?).map(|ns| ns / 1000);
             return CpuStat {
@@ -90,6 +98,8 @@ impl Group {
                 system_us: us("cpuacct.usage_sys"),
                 quota_us: file("cpu.cfs_quota_us").and_then(|it| it.trim().parse().ok()),
                 period_us: file("cpu.cfs_period_us").and_then(|it| number(&it)),
+                weight,
+                cpus,
                 ..throttling(&stat)
             };
         }
@@ -101,8 +111,17 @@ impl Group {
             system_us: key(&stat, "system_usec"),
             quota_us: quota.parse().ok(),
             period_us: period.parse().ok(),
+            weight,
+            cpus,
             ..throttling(&stat)
         }
+    }
+
+    /// What is left of the wish after the groups above had theirs; v1 has it by another name.
+    fn cpus(&self) -> Option<String> {
+        let file = |name| self.read(Controller::Cpuset, name).map(|it| it.trim().to_owned());
+        let effective = file("cpuset.cpus.effective").or_else(|| file("cpuset.effective_cpus"));
+        effective.filter(|it| !it.is_empty())
     }
 
     fn memory_stat(&self) -> MemoryStat {

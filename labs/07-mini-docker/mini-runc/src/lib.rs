@@ -63,5 +63,10 @@ pub fn explain(
     create::explain_bundle(&bundle, &caller, "box", create::Options::default(), &mut drop)
 }
 
+/// The names of a mask of capabilities, in the kernel's order (man 7 capabilities).
+pub fn capability_names(mask: u64) -> Vec<String> {
+    plan::names_of(mask)
+}
+
 /// Where warnings go.
 type Warn<'a> = &'a mut dyn FnMut(String);

@@ -15,7 +15,7 @@ pub use super::{
         Attach, ContainerVerb, Exec, Kept, Kill, Probe, PruneContainers, Rename, Restart, Start,
         Stop, Update, Wait,
     },
-    look_args::{Events, Info, Stats, Top, Version},
+    look_args::{Events, Info, Stats, Top, Version, Xray},
     network_args::{Network, PortOf},
     volume_args::{Volume, VolumeCreate, VolumeLs, VolumePrune},
 };
@@ -178,6 +178,8 @@ pub enum Verb {
     /// Manage volumes
     #[command(subcommand, arg_required_else_help = true)]
     Volume(Volume),
+    /// Show what any container on this machine is made of, whoever made it
+    Xray(Xray),
 }
 
 /// `ps`

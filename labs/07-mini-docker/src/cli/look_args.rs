@@ -58,6 +58,17 @@ pub struct Info {
     pub format: Option<String>,
 }
 
+/// `xray`
+#[derive(Debug, Args)]
+pub struct Xray {
+    /// Print the facts as JSON
+    #[arg(long)]
+    pub json: bool,
+    /// A container of mini-docker, Docker, Podman, containerd or Kubernetes, or a process
+    #[arg(value_name = "CONTAINER|PID")]
+    pub target: String,
+}
+
 /// `version`
 #[derive(Debug, Args)]
 pub struct Version {

@@ -70,6 +70,7 @@ mod view;
 mod volumes;
 mod wait;
 mod watch;
+mod xray;
 
 use std::{net::IpAddr, path::PathBuf};
 

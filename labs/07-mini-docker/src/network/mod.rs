@@ -23,6 +23,7 @@ mod attendant;
 mod define;
 mod firewall;
 mod host;
+pub mod interfaces;
 pub mod ipam;
 pub mod ledger;
 mod link;

@@ -24,5 +24,6 @@ mod networks;
 mod options;
 mod texts;
 mod world;
+mod xray;
 
 const BIN: &str = env!("CARGO_BIN_EXE_mini-docker");
