@@ -55,11 +55,14 @@ mod search;
 mod secret;
 mod settings;
 mod stats;
+#[cfg(test)]
+mod surface;
 mod system;
 mod top;
 mod usage;
 mod volume;
 mod volume_args;
+mod xray;
 
 use std::{path::PathBuf, process::ExitCode};
 
@@ -190,6 +193,7 @@ fn perform(root: PathBuf, verb: Verb) -> Result<ExitCode> {
         Verb::Load(it) => refused(archive::load(&engine, &it)),
         Verb::Import(it) => refused(archive::import(&engine, &it)),
         Verb::Volume(it) => volume::volume(&engine, it),
+        Verb::Xray(it) => xray::xray(&engine, &it),
     }
 }
 

@@ -1,0 +1,210 @@
+//! The surface: every verb and flag has a proof, or this test fails.
+//!
+//! `tests/surface.txt` has a line for each verb, flag and argument of the command line: what it is,
+//! and where it is proven. A proof is a test (`engine/lifecycle::a_name`), a session that is played
+//! to docker as well (`session/everyday/run`), or a page of the book, whose blocks are run
+//! (`book/verbs/ps`). It has to be there, and to have a line with the verb and the flag in it.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+    path::{Path, PathBuf},
+};
+
+use clap::{Arg, Command};
+
+/// What stands in the table where nobody has written the proof yet.
+const OWED: &str = "owed";
+/// How many proofs are owed. It only ever gets smaller.
+const MOST_OWED: usize = 60;
+
+/// What can be typed: `ps --quiet -q`, `volume ls`.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+struct Word {
+    verb: String,
+    long: Option<String>,
+    short: Option<char>,
+}
+
+impl Word {
+    /// How it stands in the table.
+    fn name(&self) -> String {
+        let flag = match (&self.long, self.short) {
+            (Some(long), _) => format!("--{long}"),
+            (None, Some(short)) => format!("-{short}"),
+            (None, None) => String::new(),
+        };
+        format!("{} {flag}", self.verb).trim().to_owned()
+    }
+
+    /// Whether a test types it: verb and flag in a line, or, where a script puts its lines together,
+    /// a long flag anywhere.
+    fn is_typed_in(&self, text: &str) -> bool {
+        let by_itself = |line: &str| {
+            self.long.as_ref().is_some_and(|long| has_word(line, &format!("--{long}")))
+        };
+        let verb = self.verb.rsplit(' ').next().unwrap_or_default();
+        text.lines().any(|line| self.is_in(line))
+            || (has_word(text, verb) && text.lines().any(by_itself))
+    }
+
+    /// Whether somebody types it in this line.
+    fn is_in(&self, line: &str) -> bool {
+        let is_part = |it: char| it.is_ascii_alphanumeric() || "-_=".contains(it);
+        let words: Vec<&str> = line.split(|it| !is_part(it)).filter(|it| !it.is_empty()).collect();
+        let verbs: Vec<&str> = self.verb.split_whitespace().collect();
+        let typed = |at: &usize| words[*at..].starts_with(&verbs);
+        let Some(at) = (0..words.len()).find(typed) else { return false };
+        let mut flags = words[at + verbs.len()..].iter();
+        match (&self.long, self.short) {
+            (None, None) => true,
+            (long, short) => flags.any(|word| is_flag(word, long.as_deref(), short)),
+        }
+    }
+}
+
+fn has_word(text: &str, wanted: &str) -> bool {
+    text.split(|it: char| !(it.is_ascii_alphanumeric() || "-_".contains(it))).any(|it| it == wanted)
+}
+
+fn is_flag(word: &str, long: Option<&str>, short: Option<char>) -> bool {
+    match word.strip_prefix("--") {
+        Some(name) => long.is_some_and(|long| name.split('=').next() == Some(long)),
+        None => word.strip_prefix('-').zip(short).is_some_and(|(letters, short)| {
+            letters.split('=').next().is_some_and(|it| it.contains(short))
+        }),
+    }
+}
+
+/// All verbs and flags below `command`, without those that are hidden.
+fn walk(command: &Command, path: &str, found: &mut BTreeSet<Word>) {
+    let shown =
+        |arg: &&Arg| !arg.is_hide_set() && !["help", "version"].contains(&arg.get_id().as_str());
+    for arg in command.get_arguments().filter(shown).filter(|arg| !arg.is_positional()) {
+        let long = arg.get_long().map(str::to_owned);
+        found.insert(Word { verb: path.to_owned(), long, short: arg.get_short() });
+    }
+    for verb in command.get_subcommands().filter(|it| !it.is_hide_set()) {
+        let path = format!("{path} {}", verb.get_name()).trim().to_owned();
+        if !verb.has_subcommands() {
+            found.insert(Word { verb: path.clone(), long: None, short: None });
+        }
+        walk(verb, &path, found);
+    }
+}
+
+/// What is said in several words and is one thing: the flags of `create` are those of `run`, and
+/// `container ls` is `ps`.
+fn plain(word: &Word) -> Word {
+    let verb = match word.verb.split_once(' ') {
+        Some(("container", "ls")) => "ps",
+        Some(("image", "ls")) => "images",
+        Some(("image", "rm")) => "rmi",
+        Some(("container", "create")) => "create",
+        Some(("container" | "image", verb)) => verb,
+        _ => &word.verb,
+    };
+    let verb = if verb == "create" && word.long.is_some() { "run" } else { verb };
+    Word { verb: verb.to_owned(), ..word.clone() }
+}
+
+/// Everything, each thing once.
+fn surface() -> BTreeSet<Word> {
+    let mut all = BTreeSet::new();
+    walk(&super::plain_command(), "", &mut all);
+    let is_one = |it: &&Word| plain(it) == **it || !all.contains(&plain(it));
+    all.iter().filter(is_one).cloned().collect()
+}
+
+fn here(path: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
+}
+
+/// The text of a proof; for a test the file that it is in.
+fn text_of(proof: &str) -> Result<String, String> {
+    if proof == OWED {
+        return Ok(OWED.to_owned());
+    }
+    let (place, name) = proof.split_once('/').ok_or_else(|| format!("'{proof}' is no proof"))?;
+    let (file, test) =
+        name.split_once("::").map_or((name, None), |(file, test)| (file, Some(test)));
+    let path = match place {
+        "engine" => format!("tests/engine/{file}.rs"),
+        "tests" => format!("tests/{file}.rs"),
+        "cli" => format!("src/cli/{file}.rs"),
+        "peers" => format!("../../tests/peers/tests/{file}.rs"),
+        "session" => format!("../../tests/peers/sessions/{file}.console"),
+        "book" => format!("../../book/src/{file}.md"),
+        _ => return Err(format!("'{place}' is no place of proofs")),
+    };
+    let text = fs::read_to_string(here(&path)).map_err(|error| format!("{path}: {error}"))?;
+    let is_there =
+        |test: &str| text.contains(&format!("fn {test}(")) || text.contains(&format!(" {test}: "));
+    match test {
+        Some(test) if !is_there(test) => Err(format!("{path} has no test {test}")),
+        Some(test) => Ok(body_of(&text, test).replace("\\\n", " ")),
+        None => Ok(text.replace("\\\n", " ")),
+    }
+}
+
+/// A test and the functions between it and the next one; the whole file where a macro makes several of one body.
+fn body_of<'a>(text: &'a str, test: &str) -> &'a str {
+    let Some(at) = text.find(&format!("fn {test}(")) else { return text };
+    let body = &text[at..];
+    body.find("#[test]").map_or(body, |end| &body[..end])
+}
+
+/// The lines of the table: what, and where it is proven.
+fn table() -> BTreeMap<String, String> {
+    let text = fs::read_to_string(here("tests/surface.txt")).unwrap();
+    let lines = text.lines().filter(|line| !line.is_empty() && !line.starts_with('#'));
+    let line = |line: &str| {
+        let (what, proof) = line.split_once("  ").unwrap_or((line, ""));
+        (what.to_owned(), proof.trim().to_owned())
+    };
+    lines.map(line).collect()
+}
+
+#[test]
+fn every_verb_and_flag_has_a_proof() {
+    let (surface, table) = (surface(), table());
+    let mut wrong: Vec<String> = Vec::new();
+    for word in &surface {
+        let name = word.name();
+        match table.get(&name).map(|proof| text_of(proof)) {
+            None => wrong.push(format!("{name} ({:?}): no line in the table", word.short)),
+            Some(Err(why)) => wrong.push(format!("{name}: {why}")),
+            Some(Ok(text)) if text == OWED || word.is_typed_in(&text) => {}
+            Some(Ok(_)) => wrong.push(format!("{name}: its proof never types it")),
+        }
+    }
+    let names: BTreeSet<String> = surface.iter().map(Word::name).collect();
+    let gone = table.keys().filter(|name| !names.contains(*name));
+    wrong.extend(gone.map(|name| format!("{name}: the command line does not have it")));
+    let owed = table.values().filter(|proof| *proof == OWED).count();
+    assert!(
+        owed <= MOST_OWED,
+        "{owed} are owed a proof, more than {MOST_OWED}: write a test instead"
+    );
+    assert!(wrong.is_empty(), "{} of {}:\n{}", wrong.len(), surface.len(), wrong.join("\n"));
+}
+
+#[test]
+fn a_word_is_found_where_it_is_typed() {
+    let word =
+        |verb: &str, long: &str, short| Word { verb: verb.into(), long: Some(long.into()), short };
+    assert!(word("ps", "quiet", Some('q')).is_in("md ps -aq"));
+    assert!(word("ps", "quiet", Some('q')).is_in(r#"&["ps", "--quiet"]"#));
+    assert!(
+        word("network create", "subnet", None).is_in("md network create --subnet=10.0.0.0/8 x")
+    );
+    assert!(!word("ps", "quiet", Some('q')).is_in("md ps --no-trunc"));
+    assert!(!word("run", "rm", None).is_in("md rm x; md ps --rm"));
+}
+
+#[test]
+fn a_proof_that_does_not_exist_fails() {
+    assert!(text_of("engine/xray::a_test_that_nobody_wrote").is_err());
+    assert!(text_of("book/verbs/nothing").is_err());
+    assert!(text_of("engine/main").is_ok());
+}
