@@ -52,6 +52,7 @@ fn the_plan_names_every_call_and_its_lab() {
 fn the_plan_as_json_is_the_plan() {
     needs!(Root, CgroupV1("memory"), Program("busybox"));
     let stage = stage();
+    stage.configure(|config| config["root"]["readonly"] = json!(true));
     let bundle = stage.bundle();
     let plan = |flags: &[&str]| {
         let args = ["create", "--explain", "-b", bundle.to_str().unwrap(), &stage.id];
