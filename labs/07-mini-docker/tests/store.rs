@@ -11,6 +11,7 @@
 use std::{
     fs,
     io::Write,
+    os::unix::fs::PermissionsExt,
     path::Path,
     process::{Command, Stdio},
     time::{Duration, SystemTime},
@@ -27,6 +28,23 @@ fn store() -> (TempDir, Store) {
     let dir = tempfile::tempdir().unwrap();
     let store = Store::open(Layout::new(dir.path())).unwrap();
     (dir, store)
+}
+
+/// A set-user-ID program in a volume or an image would be root's for whoever reached it (CVE-2021-41091).
+#[test]
+fn other_users_are_kept_out() {
+    let dir = tempfile::tempdir().unwrap();
+    let root = dir.path().join("root");
+    let mode = || fs::metadata(&root).unwrap().permissions().mode() & 0o777;
+    Store::open(Layout::new(&root)).unwrap();
+    assert_eq!(mode() & 0o067, 0, "{:o}", mode());
+    // A root that an older version has made is closed, one that is closed further stays so.
+    fs::set_permissions(&root, fs::Permissions::from_mode(0o755)).unwrap();
+    Store::open(Layout::new(&root)).unwrap();
+    assert_eq!(mode(), 0o710);
+    fs::set_permissions(&root, fs::Permissions::from_mode(0o700)).unwrap();
+    Store::open(Layout::new(&root)).unwrap();
+    assert_eq!(mode(), 0o700);
 }
 
 fn reference(text: &str) -> Reference {

@@ -6,6 +6,7 @@
 use std::{
     fs,
     io::{BufRead, BufReader},
+    os::unix::fs::PermissionsExt,
     path::Path,
     process::{Child, Command, Stdio},
 };
@@ -37,6 +38,10 @@ impl Ready {
         let store = ready.path().join("store");
         image(&store);
         ready.push(&store);
+        // A store keeps other users out; these are copied by them.
+        for root in [&store, &ready.path().join("registry")] {
+            fs::set_permissions(root, fs::Permissions::from_mode(0o755)).expect("our own");
+        }
         ready
     }
 

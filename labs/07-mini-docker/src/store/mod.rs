@@ -33,7 +33,12 @@ mod images;
 mod part;
 mod verified;
 
-use std::fs::{self, File};
+use std::{
+    fs::{self, File},
+    io,
+    os::unix::fs::PermissionsExt,
+    path::Path,
+};
 
 pub use crate::digester::{Digester, sha256};
 pub use arrivals::{Arrivals, Arriving, Verdict};
@@ -52,6 +57,17 @@ pub(crate) use error::disk;
 
 use crate::layout::Layout;
 
+/// Nobody else may go below the root directory, as Docker has it since CVE-2021-41091: root of a
+/// container may put a set-user-ID program into a volume, and an image may come with one. Whoever
+/// on the host could reach the file would run it as root. The mode is Docker's, 0710.
+fn keep_others_out(root: &Path) -> io::Result<()> {
+    let found = fs::metadata(root)?.permissions();
+    if found.mode() & 0o067 == 0 {
+        return Ok(());
+    }
+    fs::set_permissions(root, fs::Permissions::from_mode(found.mode() & 0o710))
+}
+
 /// Content and names under one root directory.
 #[derive(Debug, Clone)]
 pub struct Store {
@@ -68,18 +84,20 @@ pub struct Lease {
 }
 
 impl Store {
-    /// Opens the store under `layout`, making its directories if they are not there.
+    /// Opens the store under `layout`, making its directories if they are not there, and keeps
+    /// other users out of all of it.
     ///
     /// # Errors
     /// [`Kind::Disk`] if they cannot be made.
     pub fn open(layout: Layout) -> Result<Self> {
-        let cannot = |path: &std::path::Path| {
+        let cannot = |path: &Path| {
             let what = format!("cannot open the image store at {}", layout.root().display());
             disk(what, format!("mkdir {}", path.display()))
         };
         for dir in [layout.blobs(), layout.ingest()] {
             fs::create_dir_all(&dir).map_err(cannot(&dir))?;
         }
+        keep_others_out(layout.root()).map_err(cannot(layout.root()))?;
         Ok(Self { layout })
     }
 

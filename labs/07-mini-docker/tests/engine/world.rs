@@ -2,6 +2,7 @@
 
 use std::{
     io::{BufRead, BufReader},
+    os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
     process::{Command, Stdio},
     sync::{Mutex, MutexGuard, OnceLock, PoisonError},
@@ -34,6 +35,8 @@ pub fn registry_dir() -> &'static Path {
         let dir = Path::new(BIN).with_file_name("engine-registry");
         let _ = std::fs::remove_dir_all(&dir);
         publish(&dir);
+        // A store keeps other users out, and ordinary users copy this one.
+        std::fs::set_permissions(&dir, std::fs::Permissions::from_mode(0o755)).unwrap();
         dir
     })
 }
