@@ -7,6 +7,7 @@
 //! | `scene LAB NUMBER` | one scene of a lab's demonstration |
 //! | `since OLD NEW` | the new plan, with what the old one does not have marked and explained |
 //! | `picture NAME` | a drawing of a table of a demonstration |
+//! | `escapes`, `walls`, `escape WAY` | what came of each way out behind each wall, the walls, the kernel's answers to one |
 //! | `claims`, `fields` | the ledger; the fields of config.json |
 //!
 //! The lesson cards are included from the labs, where their links lead to other cards; in the book
@@ -20,7 +21,7 @@ use mdbook_preprocessor::{
     book::{Book, BookItem},
 };
 
-use crate::{claims, fields, pictures, plans, scenes, transcripts};
+use crate::{claims, escapes, fields, pictures, plans, scenes, transcripts};
 
 /// The preprocessor; paths are relative to the root of the workspace.
 pub struct Directives {
@@ -57,6 +58,9 @@ impl Directives {
             }
             ["since", old, new] => plans::since(&self.root, old, new)?,
             ["picture", name] => pictures::picture(&self.root, name)?,
+            ["escapes"] => escapes::matrix(&self.root)?,
+            ["walls"] => escapes::walls(&self.root)?,
+            ["escape", way] => escapes::answers(&self.root, way)?,
             ["claims"] => claims::ledger(&self.root)?,
             ["fields"] => fields::tables(&self.root)?,
             _ => return Ok(None),

@@ -4,6 +4,7 @@
 mod book;
 mod claims;
 mod directives;
+mod escapes;
 mod fields;
 mod html;
 mod includes;

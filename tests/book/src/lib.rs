@@ -30,6 +30,7 @@
     reason = "this library is part of tests, and a test fails by panicking"
 )]
 
+pub mod arcade;
 pub mod page;
 pub mod pattern;
 pub mod play;

@@ -59,13 +59,17 @@ use crate::layout::Layout;
 
 /// Nobody else may go below the root directory, as Docker has it since CVE-2021-41091: root of a
 /// container may put a set-user-ID program into a volume, and an image may come with one. Whoever
-/// on the host could reach the file would run it as root. The mode is Docker's, 0710.
+/// on the host could reach the file would run it as root. The mode is Docker's, 0710. A directory of
+/// somebody else is theirs to close.
 fn keep_others_out(root: &Path) -> io::Result<()> {
     let found = fs::metadata(root)?.permissions();
     if found.mode() & 0o067 == 0 {
         return Ok(());
     }
-    fs::set_permissions(root, fs::Permissions::from_mode(found.mode() & 0o710))
+    match fs::set_permissions(root, fs::Permissions::from_mode(found.mode() & 0o710)) {
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => Ok(()),
+        closed => closed,
+    }
 }
 
 /// Content and names under one root directory.
