@@ -9,11 +9,11 @@
 //! |---|---|---|
 //! | [`machine`] | whose process is whose: control groups, conmon, shims | 02 |
 //! | [`processes`] | `/proc/PID/status`: NSpid | 01 |
-//! | [`namespaces`](self::namespaces) | `/proc/PID/ns` of everybody | 01 |
+//! | [`namespaces`] | `/proc/PID/ns` of everybody | 01 |
 //! | [`cgroup`] | the group's files | 02 |
 //! | [`mounts`], [`layers`] | `/proc/PID/mountinfo` | 03, 04, 06 |
 //! | [`privileges`] | `/proc/PID/status`, `uid_map`, `attr` | 01, 07 |
-//! | [`network`](self::network) | netlink inside, `/proc/PID/net` | 05, 07 |
+//! | [`network`] | netlink inside, `/proc/PID/net` | 05, 07 |
 //!
 //! Each file has its facts, which serialise, and a function that tells them as a [`Section`].
 

@@ -62,6 +62,35 @@ const BACK_AGAIN: &str = "
 ";
 
 #[test]
+fn all_tags_of_a_name_go_to_a_registry_and_come_back() {
+    needs!(In(Place::Root));
+    says(
+        Place::Root,
+        r#"
+            md pull -q $I > /dev/null; mine=${I%/*}/mine
+            for tag in one two three; do md tag $I $mine:$tag; done
+            md push --quiet --all-tags $mine | sed "s,$mine,MINE,"
+            md rmi -f $(md images -q) > /dev/null; md images -q | wc -l
+            md pull --quiet --all-tags $mine | sed "s,$mine,MINE,"
+            md images --format '{{.Tag}}' | sort | xargs
+            md save -o mine.tar $mine:one; md rmi -f $(md images -q) > /dev/null
+            md load --platform linux/$(md version --format '{{.Server.Arch}}') -i mine.tar | sed "s,$mine,MINE,"
+            fails md load --platform plan9/none -i mine.tar 2> /dev/null
+        "#,
+        "
+            MINE:one
+            MINE:three
+            MINE:two
+            0
+            MINE
+            one three two
+            Loaded image: MINE:one
+            = 1
+        ",
+    );
+}
+
+#[test]
 fn an_image_goes_into_an_archive_and_comes_back_as_root() {
     needs!(In(Place::Root));
     says(Place::Root, THERE_AND_BACK, BACK_AGAIN);

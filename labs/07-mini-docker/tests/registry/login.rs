@@ -75,6 +75,7 @@ fn a_login_is_tried_kept_used_and_forgotten() {
         (format!("login -u u --password-stdin http://{domain}/v2/"), "p\n"),
         (format!("login {domain}"), ""),
         (format!("pull -q {domain}/app:1"), ""),
+        (format!("login -u u --password p {domain}"), ""),
         (format!("logout {domain}"), ""),
         (format!("logout {domain}"), ""),
         ("logout".into(), ""),
