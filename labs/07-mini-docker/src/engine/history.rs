@@ -16,7 +16,7 @@ pub struct Step {
 }
 
 impl Engine {
-    /// The history of the image that somebody means.
+    /// The history of the image that somebody means; layers without one are not in it.
     ///
     /// # Errors
     /// [`super::Kind::NotFound`].
@@ -24,18 +24,17 @@ impl Engine {
         let (image, manifest) = self.image(name)?;
         let config = self.store.image_config(&image)?;
         let told = config.history.iter().filter(|history| !history.empty_layer).count();
-        let mut sizes = manifest.layers.iter().map(|layer| layer.size);
         // Tools may leave the history out, and who builds on their image adds to the end.
         let untold = manifest.layers.len().saturating_sub(told);
-        let mut steps: Vec<Step> = sizes
-            .by_ref()
-            .take(untold)
-            .map(|size| Step { image: None, history: History::default(), size })
+        let mut sizes = manifest.layers.iter().skip(untold).map(|layer| layer.size);
+        let mut steps: Vec<Step> = config
+            .history
+            .into_iter()
+            .map(|history| {
+                let size = if history.empty_layer { 0 } else { sizes.next().unwrap_or(0) };
+                Step { image: None, history, size }
+            })
             .collect();
-        steps.extend(config.history.into_iter().map(|history| {
-            let size = if history.empty_layer { 0 } else { sizes.next().unwrap_or(0) };
-            Step { image: None, history, size }
-        }));
         steps.reverse();
         if let Some(last) = steps.first_mut() {
             last.image = Some(image.id);

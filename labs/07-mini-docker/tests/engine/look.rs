@@ -110,7 +110,7 @@ fn lists_are_dockers() {
         try volume ls --filter dangling=true -q
         try volume ls --format '{{.Name}} {{.Driver}} {{.Scope}}'
         try volume inspect nothing
-        try history --format '{{.CreatedSince}} {{.Size}}' --human=false box
+        try history --format '{{.CreatedBy}} {{.Size}}' --human=false box
         try inspect nobody
         try inspect -f '{{.Name}} {{.State.ExitCode}} {{.Config.Labels}} {{.HostConfig.RestartPolicy}}' web job
         try inspect -f '{{.Name.Foo}}' web
@@ -131,7 +131,7 @@ fn lists_are_dockers() {
     snapshot!(
         "look_lists",
         output.success(),
-        [(r"\d\d:\d\d:\d\d \+\d{4} \S+", "[TIME]"), (r"N/A \d{7}", "N/A [SIZE]")]
+        [(r"\d\d:\d\d:\d\d \+\d{4} \S+", "[TIME]"), (r"machine \d{7}", "machine [SIZE]")]
     );
 }
 

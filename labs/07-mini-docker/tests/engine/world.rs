@@ -16,7 +16,7 @@ use mini_docker::{
     store::Store,
     transfer::push_image,
 };
-use oci::{Config, ImageConfig, Manifest, MediaType, Platform};
+use oci::{Config, History, ImageConfig, Manifest, MediaType, Platform};
 use rootfs::{DEFAULT_PATH, Program};
 use testbed::{Host, Output, Place, Run};
 
@@ -86,6 +86,11 @@ fn image(store: &Store, scratch: &Path) -> oci::Descriptor {
         ..Config::default()
     });
     config.created = Some("2026-01-01T00:00:00Z".into());
+    config.history.push(History {
+        created: config.created.clone(),
+        created_by: Some("programs of this machine".into()),
+        ..History::default()
+    });
     config.rootfs.diff_ids.push(layer.diff_id);
     let json = serde_json::to_vec(&config).unwrap();
     let config = store.put_bytes(MediaType::OciConfig, &json).unwrap();
