@@ -70,10 +70,10 @@ fn all_tags_of_a_name_go_to_a_registry_and_come_back() {
             md pull -q $I > /dev/null; mine=${I%/*}/mine
             for tag in one two three; do md tag $I $mine:$tag; done
             md push --quiet --all-tags $mine | sed "s,$mine,MINE,"
-            md rmi -f $(md images -q) > /dev/null; md images -q | wc -l
+            md rmi -f $(md images -q | sort -u) > /dev/null; md images -q | wc -l
             md pull --quiet --all-tags $mine | sed "s,$mine,MINE,"
             md images --format '{{.Tag}}' | sort | xargs
-            md save -o mine.tar $mine:one; md rmi -f $(md images -q) > /dev/null
+            md save -o mine.tar $mine:one; md rmi -f $(md images -q | sort -u) > /dev/null
             md load --platform linux/$(md version --format '{{.Server.Arch}}') -i mine.tar | sed "s,$mine,MINE,"
             fails md load --platform plan9/none -i mine.tar 2> /dev/null
         "#,
