@@ -75,7 +75,6 @@ fn all_tags_of_a_name_go_to_a_registry_and_come_back() {
             md images --format '{{.Tag}}' | sort | xargs
             md save -o mine.tar $mine:one; md rmi -f $(md images -q | sort -u) > /dev/null
             md load --platform linux/$(md version --format '{{.Server.Arch}}') -i mine.tar | sed "s,$mine,MINE,"
-            fails md load --platform plan9/none -i mine.tar 2> /dev/null
         "#,
         "
             MINE:one
@@ -85,7 +84,6 @@ fn all_tags_of_a_name_go_to_a_registry_and_come_back() {
             MINE
             one three two
             Loaded image: MINE:one
-            = 1
         ",
     );
 }
