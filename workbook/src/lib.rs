@@ -10,6 +10,7 @@
 //! | `verdict.rs` | what was seen, what was expected, and the note that belongs to it |
 //! | `museum.rs` | mistakes that people made |
 //! | `doctor.rs` | what this machine can do |
+//! | `show.rs` | a lab before a class |
 
 pub mod bench;
 pub mod doctor;
@@ -17,6 +18,7 @@ pub mod exercise;
 pub mod grade;
 pub mod museum;
 pub mod photo;
+pub mod show;
 pub mod source;
 pub mod stage;
 mod sys;

@@ -6,7 +6,7 @@ use std::{ffi::OsString, path::PathBuf, process::ExitCode};
 
 use clap::{Parser, Subcommand};
 use ground::Result;
-use workbook::{exercise::Id, stage, verdict};
+use workbook::{exercise::Id, show, stage, verdict};
 
 /// What this machine can do, exercises that the kernel grades, and a museum of mistakes
 #[derive(Debug, Parser)]
@@ -67,6 +67,11 @@ enum Command {
         /// One of them, in full
         number: Option<usize>,
     },
+    /// Show a lab to a class: its commands, typed and run at a key press; q ends it
+    Demo {
+        /// The number of the lab, as 04
+        lab: u8,
+    },
     /// Judge a compiled program, and print the verdict as JSON
     #[command(hide = true)]
     Judge { exercise: Id, program: PathBuf },
@@ -102,6 +107,7 @@ fn run(command: &Command) -> Result<ExitCode> {
         Command::Reset { exercise } => commands::reset(*exercise),
         Command::Next => commands::start(None),
         Command::Museum { number } => commands::museum(*number),
+        Command::Demo { lab } => show::lab(&workbook::root(), *lab).map(|()| ExitCode::SUCCESS),
         Command::Judge { exercise, program } => {
             let variant = std::env::var(stage::VARIANT).unwrap_or_default();
             let verdict = stage::check(*exercise, program, &variant)?;

@@ -113,6 +113,7 @@ impl Runtime {
         }
     }
 
+    // ANCHOR: create
     /// Makes a container that waits for [`Runtime::start`].
     ///
     /// # Errors
@@ -137,6 +138,7 @@ impl Runtime {
             false => Err(self.said(&log, &[])),
         }
     }
+    // ANCHOR_END: create
 
     /// Lets the program of a created container begin.
     ///

@@ -144,13 +144,21 @@ impl Namespaces {
         for (who, kinds) in self.partners() {
             words.push(format!("{who} shares {} with it", kinds.join(", ")));
         }
-        if self.hidden_processes > 0 {
-            words.push(format!(
-                "{} processes could not be asked for theirs; look as root to see whether they share",
-                self.hidden_processes
-            ));
+        if let Some(hidden) = self.hidden() {
+            words.push(hidden);
         }
         words
+    }
+
+    /// A process may look at those that have no more power than itself (man 2 ptrace), which even
+    /// root does not always have.
+    fn hidden(&self) -> Option<String> {
+        let (who, they) = match self.hidden_processes {
+            0 => return None,
+            1 => ("1 process".to_owned(), "it shares"),
+            many => (format!("{many} processes"), "they share"),
+        };
+        Some(format!("{who} with more power than we have could not be asked whether {they} one"))
     }
 
     /// The containers that share something, each with the kinds.
