@@ -119,8 +119,8 @@ impl Machine {
     /// Notes a process that a control group or a keeper says to be a container's.
     fn place(&mut self, person: &Person, keepers: &BTreeMap<i32, Keeper>, ours: &[Ours]) {
         // A keeper also starts helpers of its own, as podman's cleanup; only a container's process
-        // has other mounts than its keeper.
-        let apart = || mounts_of(person.pid) != mounts_of(person.parent);
+        // has other mounts than its keeper. One that has ended has none, and is in no container.
+        let apart = || mounts_of(person.pid).is_some_and(|it| Some(it) != mounts_of(person.parent));
         let keeper = keepers.get(&person.parent).filter(|_| apart());
         let first = ours.iter().find(|it| it.pid == Some(person.pid));
         let by_keeper = || keeper.and_then(|keeper| Some((keeper.id.clone()?, keeper.engine)));
