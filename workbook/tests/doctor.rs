@@ -15,13 +15,13 @@ const ROUNDS: &str = r#"
     examine() { # NAME GO...
         name=$1; shift
         echo "== environment $name"
-        said=$(mktemp); "$@" "$BIN" doctor --no-build --json > $said 2>&1
-        cat $said; echo
+        said=$("$@" "$BIN" doctor --no-build --json 2>&1) || :
+        printf '%s\n' "$said"
         for number in 1 2 3 4 5 6; do
             # The demonstrations that pass are played in these places by the labs' own tests.
             passes="\"answer\":\"[a-z]*\",\"errors\":[^\]]*\],\"lab\":\"lab-0$number\",\"mode\":\"$MODE\""
             if [ $number = 2 ] || [ -n "$QUICK" ]; then
-                grep -o "$passes" $said | grep -q '"answer":"no"' || continue
+                printf '%s' "$said" | grep -o "$passes" | grep -q '"answer":"no"' || continue
             fi
             echo "== lab-0$number"
             "$@" "${BIN%/*}/lab-0$number" 2>&1; echo "== code $?"
