@@ -32,6 +32,21 @@ fn unpinned() -> Result<bool> {
     Ok(!mounts.lines().any(|line| line.split(' ').nth(4) == Some(FILE)))
 }
 
+/// Whether a process is in it. The number alone does not tell: the kernel gives that of a namespace
+/// that has ended to a new one, which somebody else may just have made.
+fn is_inhabited(namespace: Id) -> Result<bool> {
+    let all = census::take()?.namespaces.into_iter().filter(|it| it.id == namespace);
+    let is_ours = |pid| host_name(&format!("/proc/{pid}/ns/uts")).is_ok_and(|name| name == NAME);
+    Ok(all.flat_map(|it| it.pids).any(is_ours))
+}
+
+/// The host name in a UTS namespace, as a process says that joins it.
+fn host_name(path: &str) -> Result<String> {
+    let visitor =
+        start(Role::Look, Spawn::new(Kinds::NONE).step(JoinFile::open(path, Kind::Uts)?))?;
+    Ok(visitor.fact("nodename").to_owned())
+}
+
 fn act(_: &mut Stage) -> Result<Outcome> {
     let spawn = Spawn::new(Kinds::of([Kind::Uts])).step(SetHostname::new(NAME)?).stay();
     let mut process = match spawn.start() {
@@ -42,10 +57,9 @@ fn act(_: &mut Stage) -> Result<Outcome> {
     let mut table = Table::new(["what refers to it", "opened by", "inode", "host name"]);
     let mut note = |what: &str, opened: &str, path: &str| -> Result<Id> {
         let id = Id::at(path, Kind::Uts)?;
-        let visitor =
-            start(Role::Look, Spawn::new(Kinds::NONE).step(JoinFile::open(path, Kind::Uts)?))?;
-        check(visitor.fact("nodename") == NAME, "the host name is still in it")?;
-        table.push([what, opened, &id.ino.to_string(), visitor.fact("nodename")]);
+        let name = host_name(path)?;
+        check(name == NAME, "the host name is still in it")?;
+        table.push([what, opened, &id.ino.to_string(), &name]);
         Ok(id)
     };
     let alive = note("a process", "/proc/PID/ns/uts", &link)?;
@@ -60,8 +74,7 @@ fn act(_: &mut Stage) -> Result<Outcome> {
     let open = note("an open descriptor", "/proc/self/fd/N", &descriptor)?;
     check(alive == pinned && alive == open, "it is one namespace all the time")?;
     drop(held);
-    let somewhere = census::take()?.namespaces.iter().any(|members| members.id == alive);
-    check(!somewhere && unpinned()?, "nothing names it any more")?;
+    check(!is_inhabited(alive)? && unpinned()?, "nothing names it any more")?;
     table.push(["nothing", "/proc/*/ns, mountinfo", "not found", "-"]);
     let follows = "A namespace is counted like a file: processes, descriptors and mounts refer to it, and with the \
                    last reference it ends. ip netns keeps its networks on /run/netns this way.";
