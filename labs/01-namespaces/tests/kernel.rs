@@ -200,7 +200,7 @@ fn ls_counts_what_lsns_counts() {
     // In a PID namespace of its own nobody comes and goes but the two that look.
     let script = r#"
         cat > $HOME/compare <<'EOF'
-        sleep 50 & unshare -u -i sleep 50 & sleep 0.3
+        sleep 50 & unshare -u -i sleep 50 & until grep -q sleep /proc/$!/comm; do sleep 0.02; done
         lsns -n -o NS,TYPE,NPROCS > $HOME/theirs
         $BIN ls --json > $HOME/ours
 EOF

@@ -58,9 +58,9 @@ fn who_is_killed_for_memory_is_told_so() {
 #[test]
 fn a_signal_to_the_supervisor_means_the_command() {
     everywhere(|place| {
-        let script = "$BIN limit -- sh -c 'trap \"echo got it; exit 3\" TERM; echo up; \
-                      while :; do sleep 0.05; done' & pid=$!; sleep 1; kill -TERM $pid; wait $pid; \
-                      echo $?; find /sys/fs/cgroup -name lab-$pid-limit | wc -l";
+        let script = "said=$(mktemp); $BIN limit -- sh -c 'trap \"echo got it; exit 3\" TERM; echo up; \
+                      while :; do sleep 0.05; done' > $said & pid=$!; until grep -q up $said; do sleep 0.05; done; \
+                      kill -TERM $pid; wait $pid; status=$?; cat $said; rm $said; echo $status; find /sys/fs/cgroup -name lab-$pid-limit | wc -l";
         assert_eq!(place.shell(LAB, script).success(), "up\ngot it\n3\n0\n", "{place:?}");
     });
 }
@@ -69,9 +69,10 @@ fn a_signal_to_the_supervisor_means_the_command() {
 fn what_is_left_when_the_guardian_was_killed_too_is_swept() {
     everywhere(|place| {
         // The first child is the guardian.
-        let script = "$BIN limit -- sh -c 'sleep 60 & sleep 60' & pid=$!; sleep 0.7; \
-                      set -- $(cat /proc/$pid/task/$pid/children); kill -KILL $1 $pid; \
-                      wait $pid 2>/dev/null; sleep 0.3; \
+        let script = "said=$(mktemp); $BIN limit -- sh -c 'echo up; sleep 60 & sleep 60' > $said & pid=$!; \
+                      until grep -q up $said; do sleep 0.05; done; rm $said; \
+                      set -- $(cat /proc/$pid/task/$pid/children); kill -KILL $1 $pid; wait $pid 2>/dev/null; \
+                      while grep -qs 'State:.[^XZ]' /proc/$1/status; do sleep 0.05; done; \
                       find /sys/fs/cgroup -name lab-$pid-limit | grep -c .; \
                       $BIN limit -- true; find /sys/fs/cgroup -name lab-$pid-limit | grep -c .; \
                       true";
@@ -86,12 +87,13 @@ fn what_is_left_when_the_guardian_was_killed_too_is_swept() {
 fn a_frozen_group_stands_still_until_it_is_thawed() {
     everywhere(|place| {
         let script = "$BIN limit -- sh -c 'while :; do echo x; sleep 0.02; done' > $PWD_OUT & \
-                      pid=$!; sleep 1; set -- $(cat /proc/$pid/task/$pid/children); child=$2; \
+                      pid=$!; until grep -q x $PWD_OUT; do sleep 0.05; done; set -- $(cat /proc/$pid/task/$pid/children); child=$2; \
                       $BIN freeze $child >/dev/null || exit 1; \
                       a=$(wc -l < $PWD_OUT); sleep 0.5; b=$(wc -l < $PWD_OUT); \
-                      $BIN thaw $child >/dev/null || exit 2; sleep 0.5; c=$(wc -l < $PWD_OUT); \
+                      $BIN thaw $child >/dev/null || exit 2; \
+                      until [ $(wc -l < $PWD_OUT) -gt $b ]; do sleep 0.05; done; \
                       kill -TERM $pid; wait $pid; rm -rf ${PWD_OUT%/*}; \
-                      [ $a -eq $b ] && echo stood; [ $c -gt $b ] && echo went on";
+                      [ $a -eq $b ] && echo stood; echo went on";
         let script = format!("PWD_OUT=$(mktemp -d)/out; {script}");
         assert_eq!(place.shell(LAB, &script).success(), "stood\nwent on\n", "{place:?}");
     });
@@ -114,7 +116,8 @@ fn a_program_reads_its_limits_from_the_repaired_files() {
 #[test]
 fn a_quota_cannot_be_outrun_by_threads() {
     everywhere(|place| {
-        let script = "$BIN limit --cpus 0.2 -- $BIN busy 3 3000 & pid=$!; sleep 0.5; \
+        let script = "$BIN limit --cpus 0.2 -- $BIN busy 3 3000 & pid=$!; \
+                      until $BIN tree | grep -q lab-$pid-limit; do sleep 0.05; done; \
                       $BIN --json top -n 1 --interval 1.5 | grep -o \"lab-$pid-limit[^%]*\"; \
                       wait $pid";
         let text = place.shell(LAB, script).success().to_owned();
@@ -160,7 +163,7 @@ fn what_is_shown_to_programs_are_events() {
 fn a_signal_to_the_demonstration_ends_it_and_its_group() {
     everywhere(|place| {
         let script = "for s in INT TERM HUP; do setsid env --default-signal $BIN >/dev/null & pid=$!; sleep 1.2; \
-                      kill -$s $pid; wait $pid; echo $?; for i in 1 2 3 4 5 6 7 8 9 10; do \
+                      kill -$s $pid; wait $pid; echo $?; for i in $(seq 100); do \
                       [ -z \"$(find /sys/fs/cgroup -name \"lab-$pid-*\")\" ] && break; sleep 0.2; \
                       done; echo $(find /sys/fs/cgroup -name \"lab-$pid-*\"); done";
         let text = place.shell(LAB, script).success().to_owned();

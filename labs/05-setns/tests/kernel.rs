@@ -9,12 +9,15 @@ const LAB: &str = env!("CARGO_BIN_EXE_lab-05");
 /// One at a time: what another test has just made would look like something left behind.
 static TURN: Mutex<()> = Mutex::new(());
 
-/// Runs a script with `$BIN` and expects that nothing is left of it.
+/// `sleeps`: what was started last is `$T`, and sleep(1) by now.
+const SLEEPS: &str = "sleeps() { T=$!; until grep -q sleep /proc/$T/comm; do sleep 0.02; done; }";
+
+/// Runs a script with `$BIN` and `sleeps`, and expects that nothing is left of it.
 #[track_caller]
 fn shell(place: Place, script: &str) -> Output {
     let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
     let before = Host::now();
-    let output = place.shell(LAB, script);
+    let output = place.shell(LAB, &format!("{SLEEPS}\n{script}"));
     before.assert_unchanged();
     output
 }
@@ -122,7 +125,8 @@ fn the_record_of_the_fork_may_come_late() {
 #[test]
 fn a_chroot_is_entered_too() {
     needs!(In(Place::Root), Program("unshare"));
-    let script = "unshare --mount chroot --skip-chdir / sh -c 'exec chroot /usr /bin/sleep 60' & sleep 0.3; T=$!
+    let script =
+        "unshare --mount chroot --skip-chdir / sh -c 'exec chroot /usr /bin/sleep 60' & sleeps
         $BIN enter $T -- /bin/sh -c 'ls -di /; [ -e /usr/share ] || [ -e /share ] && echo inside'
         ls -di /usr; kill $T; wait $T 2>/dev/null; true";
     let output = shell(Place::Root, script);
@@ -137,7 +141,7 @@ fn the_environment_of_the_target_can_be_had() {
     needs!(Program("unshare"), Program("pgrep"));
     let place = Place::User;
     needs!(In(place));
-    let script = "FLAVOUR=theirs sh -c 'exec sleep 60' & T=$!; sleep 0.2
+    let script = "FLAVOUR=theirs sh -c 'exec sleep 60' & sleeps
         FLAVOUR=ours $BIN enter $T -e -- printenv FLAVOUR; FLAVOUR=ours $BIN enter $T -- printenv FLAVOUR; kill $T";
     check(&shell(place, script), "theirs\nours");
 }
@@ -146,7 +150,7 @@ fn the_environment_of_the_target_can_be_had() {
 fn the_control_group_is_joined() {
     needs!(In(Place::Root), CgroupV1("pids"));
     let script = "G=/sys/fs/cgroup/pids/lab-$$-enter; mkdir $G
-        sh -c \"echo 0 > $G/cgroup.procs; exec sleep 60\" & T=$!; sleep 0.3
+        sh -c \"echo 0 > $G/cgroup.procs; exec sleep 60\" & sleeps
         $BIN enter $T -c -- grep pids: /proc/self/cgroup | sed s/[0-9]*-enter/X/
         $BIN enter $T -- grep -c pids:/lab /proc/self/cgroup
         kill $T; wait $T 2>/dev/null; rmdir $G";
@@ -159,10 +163,10 @@ fn the_control_group_is_joined() {
 fn in_a_guest_the_one_group_is_joined() {
     needs!(In(Place::GuestRoot));
     let script = "G=/sys/fs/cgroup/lab-$$-enter; mkdir $G
-        sh -c \"echo 0 > $G/cgroup.procs; exec sleep 60\" & T=$!; sleep 0.5
+        sh -c \"echo 0 > $G/cgroup.procs; exec sleep 60\" & sleeps
         $BIN enter $T -c -- cat /proc/self/cgroup | sed s/[0-9]*-enter/X/
         kill $T; wait $T 2>/dev/null; rmdir $G";
-    check(&Place::GuestRoot.shell(LAB, script), "0::/lab-X");
+    check(&Place::GuestRoot.shell(LAB, &format!("{SLEEPS}\n{script}")), "0::/lab-X");
 }
 
 #[test]
@@ -173,15 +177,17 @@ fn a_pin_outlives_the_process_and_is_taken_twice_without_harm() {
         // Where pins are made by an ordinary user: in a mount namespace of their own.
         let script = r#"
             cat > inner <<'EOF'
-            mount -t tmpfs pins "$HOME"; cd "$HOME"; unshare --net sleep 60 & T=$!; sleep 0.3
+            SLEEPS
+            mount -t tmpfs pins "$HOME"; cd "$HOME"; unshare --net sleep 60 & sleeps
             before=$(stat -Lc %i /proc/$T/ns/net)
             "$BIN" pin $T --net kept > /dev/null && "$BIN" pin $T --net kept > /dev/null
             kill $T; wait $T 2>/dev/null
             [ $(stat -Lc %i kept) = $before ] && nsenter --net=kept true && echo kept
             "$BIN" unpin kept && ls | wc -l
 EOF
-            unshare --user --map-root-user --mount sh inner"#;
-        check(&shell(place, script), "kept\n0");
+            unshare --user --map-root-user --mount sh inner"#
+            .replace("SLEEPS", SLEEPS);
+        check(&shell(place, &script), "kept\n0");
     }
 }
 

@@ -74,13 +74,13 @@ as_root_and_as_user! {
     an_init_reaps_and_passes_signals_on(place) {
         says(place, r#"
             md run -d --name box --init $I sleep 1000 > /dev/null
-            md exec box sh -c 'sh -c "sleep 0.1 & exec true"; sleep 0.3; grep -c zombie /proc/[0-9]*/status | grep -c ":1"' || true
+            md exec box sh -c 'orphan=$(sh -c "sleep 0.1 > /dev/null & echo \$!"); while [ -d /proc/$orphan ]; do sleep 0.05; done; echo reaped'
             md exec box cat /proc/1/cmdline | sed 's/\x0/ /g'; echo
             md stop box; status box
             fails md run --rm --init $I sh -c 'exit 9'
             fails md run --rm --init $I nowhere 2>&1
         "#, "
-            0
+            reaped
             /sbin/docker-init -- sleep 1000
             box
             Exited (143) TIME ago
@@ -311,13 +311,21 @@ fn somebody_lets_go_of_a_terminal_and_comes_back() {
         r#"
             # A terminal that types what comes from a pipe.
             terminal() { script -qefc "$BIN --root $home/data $1" /dev/null; }
-            (sleep 1; printf 'echo one > /note\n'; sleep 0.5; printf '\020\021'; sleep 0.5) | (fails terminal "run --network none -it --name box $I sh") > said || true
+            # Types a line as soon as somebody is there, and more when the line has been done.
+            types() { # MORE WORD
+                until md exec box true 2> /dev/null; do sleep 0.05; done
+                printf 'echo %s > /note%s\n' "$2" "$3"
+                until md exec box grep -q "$2" /note 2> /dev/null; do sleep 0.05; done
+                printf "$1"
+            }
+            detached() { until [ "$(actions | grep -c detach)" = $1 ]; do sleep 0.05; done; }
+            (types '\020\021' one; detached 1) | (fails terminal "run --network none -it --name box $I sh") > said || true
             tail -1 said | sed 's/.*=/=/'; state box; md exec box cat /note
-            (sleep 1; printf 'echo two > /note\n'; sleep 0.5; printf 'ab') | (fails terminal "attach --detach-keys a,b box") > said || true
+            (types ab two; detached 2) | (fails terminal "attach --detach-keys a,b box") > said || true
             grep -o 'read escape sequence' said; tail -1 said | sed 's/.*=/=/'; md exec box cat /note
-            (sleep 1; printf 'echo three > /note; sleep 1000\n'; sleep 0.5; printf '\020\021'; sleep 0.5) | (fails terminal "exec -it box sh") > said || true
+            (types '\020\021' three '; sleep 1000'; while pgrep -f 'data [e]xec -it box' > /dev/null; do sleep 0.05; done) | (fails terminal "exec -it box sh") > said || true
             tail -1 said | sed 's/.*=/=/'; md exec box cat /note
-            (sleep 1; printf 'exit 7\n'; sleep 1) | (fails terminal "attach box") > said || true
+            (printf 'exit 7\n'; until_says exited state box) | (fails terminal "attach box") > said || true
             tail -1 said | sed 's/.*=/=/'; state box
             actions | grep 'attach\|detach'
             md rm box

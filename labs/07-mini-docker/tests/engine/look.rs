@@ -198,12 +198,15 @@ fn look_at_a_running_one(place: Place) {
         md top box -o pid,ppid,args | head -1 | sed 's/  */ /g'
         md stats --no-stream --format '{{.Name}} {{.PIDs}}'
         md stats --no-stream --format json box | grep -c '"MemUsage":"[0-9.]*[KM]*i*B / [0-9.]*[GM]*i*B"'
-        md events --filter container=box --filter event=die --filter event=kill --format '{{.Action}} {{.Actor.Attributes.name}}' | head -2 > happened &
+        md events --since 10m --filter container=box --format '{{.Action}} {{.Actor.Attributes.name}}' |
+            while read -r event; do echo "$event"; [ "$event" != 'die box' ] || break; done > happened &
         watcher=$!
+        # What was before is told first: from then on it watches.
+        until grep -q '^start box' happened; do sleep 0.05; done
         md kill box > /dev/null
         # It ends when nobody reads any more.
         wait $watcher
-        sort happened
+        grep -e kill -e die happened | sort
         md events --since 10m --until 0s --filter container=box --filter event=create --format '{{.Type}} {{.From}}' | sed "s,$I,IMAGE,"
         md events --since 10m --until 0s --filter event=die --format json | grep -c '"exitCode":"137"'
         "#,

@@ -129,7 +129,7 @@ fn a_published_port_is_reached_from_everywhere() {
                 timeout 5 bash -c "exec 3<> /dev/udp/$ip/5300; echo from $ip >&3; head -n 1 <&3"
             done
             fails md run --rm --network bridge -p 8080:80 --name cid $I true 2>&1 | grep -v ' see'
-            busybox nc -l -p 8081 & sleep 0.1
+            busybox nc -l -p 8081 & until grep -q ':1F91 .* 0A ' /proc/net/tcp /proc/net/tcp6; do sleep 0.05; done
             fails md run --rm --network bridge -p 8081:80 --name cid $I true 2>&1 | grep -v ' see'
             kill $!
             md rm -f ann > /dev/null; kill $echo
