@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
+use mini_docker::engine::Filter;
 
 use super::args::{History, Images, Pull, Push, Rmi, Tag, Verb};
 
@@ -134,7 +135,7 @@ pub struct PruneImages {
     pub all: bool,
     /// Provide filter values (e.g. "until=24h", "label=keep")
     #[arg(long, value_name = "FILTER")]
-    pub filter: Vec<String>,
+    pub filter: Vec<Filter>,
     /// Do not prompt for confirmation
     #[arg(short, long)]
     pub force: bool,
@@ -175,7 +176,7 @@ pub struct PruneSystem {
     pub all: bool,
     /// Provide filter values (e.g. "until=24h", "label=keep")
     #[arg(long, value_name = "FILTER")]
-    pub filter: Vec<String>,
+    pub filter: Vec<Filter>,
     /// Do not prompt for confirmation
     #[arg(short, long)]
     pub force: bool,

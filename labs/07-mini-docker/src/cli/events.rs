@@ -1,13 +1,10 @@
 //! events: what happens, line by line.
 
-use std::{
-    process::ExitCode,
-    time::{Duration, SystemTime, UNIX_EPOCH},
-};
+use std::{process::ExitCode, time::UNIX_EPOCH};
 
 use ground::{Error, Result};
 use mini_docker::{
-    engine::{Engine, Watch, kind_word},
+    engine::{self, Engine, Watch, kind_word},
     events::Event,
 };
 use template::{Template, Value, to_value};
@@ -106,45 +103,13 @@ fn value(event: &Event) -> Value {
     )
 }
 
-/// Nanoseconds since 1970 of a time (RFC 3339), a number of seconds, or a duration before now.
+/// Nanoseconds since 1970 of a moment in a person's words.
 fn moment(text: &str) -> Result<u64> {
-    let nanos = |time: SystemTime| {
-        let passed = time.duration_since(UNIX_EPOCH).unwrap_or_default();
-        u64::try_from(passed.as_nanos()).unwrap_or(u64::MAX)
-    };
-    let now = SystemTime::now();
-    // A duration that begins with a minus is in the future, as in Docker.
-    if let Some(later) = text.strip_prefix('-').and_then(|it| humantime::parse_duration(it).ok()) {
-        return Ok(nanos(now.checked_add(later).unwrap_or(now)));
-    }
-    if let Ok(ago) = humantime::parse_duration(text) {
-        return Ok(nanos(now.checked_sub(ago).unwrap_or(UNIX_EPOCH)));
-    }
-    if let Ok(seconds) = text.parse::<f64>()
-        && let Ok(passed) = Duration::try_from_secs_f64(seconds)
-    {
-        return Ok(nanos(UNIX_EPOCH.checked_add(passed).unwrap_or(now)));
-    }
-    let day = format!("{text}T00:00:00");
-    let time =
-        [text, day.as_str()].into_iter().find_map(|it| humantime::parse_rfc3339_weak(it).ok());
-    time.map(nanos).ok_or_else(|| {
+    let time = engine::moment(text).ok_or_else(|| {
         Error::new(format!("failed to parse value as time or duration: {text:?}"))
             .fix("give a time as 2026-01-02T13:23:37Z, seconds since 1970, or a duration as 10m")
             .exit_code(1)
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_moment_can_be_said_in_many_ways() {
-        assert_eq!(moment("1.5").unwrap(), 1_500_000_000);
-        assert_eq!(moment("1970-01-01T00:00:02Z").unwrap(), 2_000_000_000);
-        assert_eq!(moment("1970-01-02").unwrap(), 86_400_000_000_000);
-        assert!(moment("10m").unwrap() < moment("-10m").unwrap());
-        assert!(moment("wrong").is_err());
-    }
+    })?;
+    let passed = time.duration_since(UNIX_EPOCH).unwrap_or_default();
+    Ok(u64::try_from(passed.as_nanos()).unwrap_or(u64::MAX))
 }

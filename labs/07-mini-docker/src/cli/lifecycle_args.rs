@@ -3,7 +3,10 @@
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
-use mini_docker::{container::Restart as Policy, engine::Until};
+use mini_docker::{
+    container::Restart as Policy,
+    engine::{Filter, Until},
+};
 
 use super::args;
 
@@ -280,7 +283,7 @@ pub struct PruneContainers {
     pub force: bool,
     /// Provide filter values: until=TIME, label=NAME[=VALUE], label!=NAME[=VALUE]
     #[arg(long, value_name = "FILTER")]
-    pub filter: Vec<String>,
+    pub filter: Vec<Filter>,
 }
 
 /// `keep`

@@ -4,13 +4,12 @@ use std::{
     collections::BTreeMap,
     io::{self, BufWriter, Write},
     process::ExitCode,
-    time::{Duration, SystemTime},
 };
 
 use ground::{Error, Result};
 use mini_docker::{
     container::logs::{Line, Stream},
-    engine::{Engine, Logs},
+    engine::{self, Engine, Logs},
 };
 
 use super::args;
@@ -79,22 +78,11 @@ fn tail(text: &str) -> Result<Option<usize>> {
     }
 }
 
-/// A time (RFC 3339, UTC), or a duration before now.
+/// A moment in a person's words, as the log has it.
 fn time(text: &str) -> Result<String> {
-    if let Ok(duration) = humantime::parse_duration(text) {
-        return Ok(written(SystemTime::now().checked_sub(duration)));
-    }
-    let seconds = text
-        .parse()
-        .ok()
-        .map(|seconds| SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(seconds)));
-    let time = seconds.or_else(|| humantime::parse_rfc3339_weak(text).ok().map(Some));
-    time.map(written).ok_or_else(|| {
+    let time = engine::moment(text).ok_or_else(|| {
         Error::new(format!("invalid time: {text:?}"))
             .fix("give a time as 2026-01-02T13:23:37Z, or a duration as 10m")
-    })
-}
-
-fn written(time: Option<SystemTime>) -> String {
-    humantime::format_rfc3339_nanos(time.unwrap_or(SystemTime::UNIX_EPOCH)).to_string()
+    })?;
+    Ok(humantime::format_rfc3339_nanos(time).to_string())
 }

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, process::ExitCode, sync::Arc};
 use ground::{Error, Result};
 use ipnet::IpNet;
 use mini_docker::{
-    engine::{CreateNetwork, Engine, Kind, NetworkSummary},
+    engine::{CreateNetwork, Engine, Filters, Kind, NetworkSummary},
     network::{Attachment, Subnet},
 };
 use serde_json::{Value, json};
@@ -116,12 +116,9 @@ fn meant(flags: CreateFlags) -> Result<CreateNetwork> {
 fn ls(engine: &Engine, flags: &LsNetworks) -> Result<()> {
     let format = Format::new(flags.format.as_deref(), &COLUMNS)?;
     let mut networks = engine.networks()?;
-    let filters: Vec<(String, String)> = flags.filter.iter().map(|text| pair(text)).collect();
-    if let Some((name, _)) = filters.iter().find(|(name, _)| !FILTERS.contains(&name.as_str())) {
-        return Err(Error::new(format!("invalid filter '{name}'"))
-            .fix(format!("known are {}", FILTERS.join(", "))));
-    }
-    networks.retain(|it| FILTERS.iter().all(|name| fits(it, name, &filters)));
+    let filters: Filters = flags.filter.iter().cloned().collect();
+    filters.check(&["driver", "id", "label", "name", "scope", "type"])?;
+    networks.retain(|it| fits(it, &filters));
     let id = |it: &NetworkSummary| match flags.no_trunc {
         true => it.network.id.clone(),
         false => short(&it.network.id).to_owned(),
@@ -133,28 +130,14 @@ fn ls(engine: &Engine, flags: &LsNetworks) -> Result<()> {
     format.print(&COLUMNS, &rows)
 }
 
-const FILTERS: [&str; 6] = ["name", "id", "driver", "type", "label", "scope"];
-
-/// Of several filters with one name any may fit.
-fn fits(it: &NetworkSummary, name: &str, filters: &[(String, String)]) -> bool {
-    let mut values = filters.iter().filter(|(other, _)| other == name).map(|(_, value)| value);
-    let fits = |value: &String| match name {
-        "name" => it.network.name.contains(value.as_str()),
-        "id" => it.network.id.starts_with(value.as_str()),
-        "driver" => it.driver == value,
-        "scope" => it.scope == value,
-        "type" => (value == "custom") == (it.driver == "bridge" && !it.network.is_default()),
-        _ => has_label(&it.network.labels, value),
-    };
-    filters.iter().all(|(other, _)| other != name) || values.any(fits)
-}
-
-/// `NAME` or `NAME=VALUE`.
-fn has_label(labels: &BTreeMap<String, String>, wanted: &str) -> bool {
-    match wanted.split_once('=') {
-        Some((name, value)) => labels.get(name).is_some_and(|own| own == value),
-        None => labels.contains_key(wanted),
-    }
+fn fits(it: &NetworkSummary, filters: &Filters) -> bool {
+    let is_custom = it.driver == "bridge" && !it.network.is_default();
+    filters.any("name", |value| it.network.name.contains(value))
+        && filters.any("id", |value| it.network.id.starts_with(value))
+        && filters.any("driver", |value| it.driver == value)
+        && filters.any("scope", |value| it.scope == value)
+        && filters.any("type", |value| (value == "custom") == is_custom)
+        && filters.labels(|name| it.network.labels.get(name).map(String::as_str))
 }
 
 fn row(it: &NetworkSummary, id: String) -> Cell {

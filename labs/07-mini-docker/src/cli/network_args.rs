@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use clap::{Args, Subcommand};
 use ipnet::IpNet;
-use mini_docker::network::Publishes;
+use mini_docker::{engine::Filter, network::Publishes};
 
 /// What `run` and `create` are asked about networks.
 #[derive(Debug, Args)]
@@ -85,7 +85,7 @@ pub enum Network {
         force: bool,
         /// Provide filter values (label=..)
         #[arg(long, value_name = "FILTER")]
-        filter: Vec<String>,
+        filter: Vec<Filter>,
     },
     /// Connect a container to a network
     Connect(Connect),
@@ -146,7 +146,7 @@ pub struct LsNetworks {
     pub no_trunc: bool,
     /// Provide filter values (name=.., driver=.., id=.., label=.., type=..)
     #[arg(short, long, value_name = "FILTER")]
-    pub filter: Vec<String>,
+    pub filter: Vec<Filter>,
     /// Format output: table, table TEMPLATE, json, or a Go template
     #[arg(long, value_name = "FORMAT")]
     pub format: Option<String>,

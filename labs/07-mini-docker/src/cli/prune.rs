@@ -5,11 +5,10 @@
 use std::{
     io::{self, BufRead, Write},
     process::ExitCode,
-    time::{Duration, SystemTime},
 };
 
 use ground::{Error, Result};
-use mini_docker::engine::{Engine, Prune, Removed};
+use mini_docker::engine::{Engine, Filter, Filters, Prune, Removed};
 use oci::Reference;
 
 use super::{
@@ -17,12 +16,18 @@ use super::{
     args::{PruneContainers, VolumePrune},
     output::{line, size},
     privilege,
-    volume::Filter,
 };
+
+/// The filters of all of them but volumes.
+const KNOWN: [&str; 3] = ["label", "label!", "until"];
+
+fn asked(filters: &[Filter]) -> Filters {
+    filters.iter().cloned().collect()
+}
 
 /// `container prune`
 pub fn containers(engine: &Engine, args: &PruneContainers) -> Result<ExitCode> {
-    let which = which(false, &args.filter)?;
+    let which = Prune::new(false, asked(&args.filter), &KNOWN)?;
     let warning = "WARNING! This will remove all stopped containers.\n";
     confirm(args.force, warning, "container prune")?;
     // What a killed monitor has left is reached in its own user namespace, and not from ours.
@@ -35,7 +40,7 @@ pub fn containers(engine: &Engine, args: &PruneContainers) -> Result<ExitCode> {
 
 /// `image prune`
 pub fn images(engine: &Engine, args: &PruneImages) -> Result<ExitCode> {
-    let which = which(args.all, &args.filter)?;
+    let which = Prune::new(args.all, asked(&args.filter), &KNOWN)?;
     let warning = match args.all {
         true => {
             "WARNING! This will remove all images without at least one container associated to them.\n"
@@ -49,8 +54,8 @@ pub fn images(engine: &Engine, args: &PruneImages) -> Result<ExitCode> {
 }
 
 /// `network prune`
-pub fn networks(engine: &Engine, force: bool, filters: &[String]) -> Result<()> {
-    let which = which(false, filters)?;
+pub fn networks(engine: &Engine, force: bool, filters: &[Filter]) -> Result<()> {
+    let which = Prune::new(false, asked(filters), &KNOWN)?;
     let warning =
         "WARNING! This will remove all custom networks not used by at least one container.\n";
     confirm(force, warning, "network prune")?;
@@ -61,23 +66,21 @@ pub fn networks(engine: &Engine, force: bool, filters: &[String]) -> Result<()> 
 
 /// `volume prune`
 pub fn volumes(engine: &Engine, args: &VolumePrune) -> Result<()> {
-    let filters = Filter::parse(&args.filter, &["all", "label", "label!"])?;
-    let all = args.all || filters.iter().any(|it| it.name == "all" && it.is_true());
-    let what = if all { "all" } else { "anonymous" };
+    let which = Prune::new(args.all, asked(&args.filter), &["all", "label", "label!"])?;
+    let what = if which.all { "all" } else { "anonymous" };
     let warning = format!(
         "WARNING! This will remove {what} local volumes not used by at least one container.\n"
     );
     confirm(args.force, &warning, "volume prune")?;
-    let pruned =
-        engine.volume_prune(all, |volume| filters.iter().all(|filter| filter.fits(volume)))?;
+    let pruned = engine.volume_prune(&which)?;
     list("Deleted Volumes:", &pruned.names)?;
     reclaimed(pruned.bytes).map(drop)
 }
 
 /// `system prune`
 pub fn system(engine: &Engine, args: &PruneSystem) -> Result<ExitCode> {
-    let which = which(args.all, &args.filter)?;
-    if args.volumes && which.until.is_some() {
+    let which = Prune::new(args.all, asked(&args.filter), &KNOWN)?;
+    if args.volumes && which.has_age() {
         return Err(Error::new("The \"until\" filter is not supported with \"--volumes\"")
             .why("a volume is not old because it was made long ago")
             .fix("prune in two steps, with --filter and with --volumes")
@@ -140,38 +143,4 @@ fn confirm(force: bool, warning: &str, what: &str) -> Result<()> {
             .fix("answer y, or give --force where nobody can answer")
             .exit_code(1)),
     }
-}
-
-/// The filters of a prune: `until=TIME|DURATION`, `label=A[=B]`, `label!=A[=B]`.
-fn which(all: bool, filters: &[String]) -> Result<Prune> {
-    let mut which = Prune { all, ..Prune::default() };
-    for filter in filters {
-        let invalid = || {
-            Error::new(format!("invalid filter '{filter}'"))
-                .why("prune knows until=TIME, label=NAME[=VALUE] and label!=NAME[=VALUE]")
-                .fix("--filter until=24h, --filter label=keep")
-                .exit_code(1)
-        };
-        if let Some(label) = filter.strip_prefix("label!=") {
-            which.without_labels.push(label.to_owned());
-        } else if let Some(label) = filter.strip_prefix("label=") {
-            which.labels.push(label.to_owned());
-        } else {
-            let time = filter.strip_prefix("until=").ok_or_else(invalid)?;
-            which.until = Some(point(time).ok_or_else(invalid)?);
-        }
-    }
-    Ok(which)
-}
-
-/// A time, or how long ago it was.
-fn point(text: &str) -> Option<SystemTime> {
-    if let Ok(ago) = humantime::parse_duration(text) {
-        return SystemTime::now().checked_sub(ago);
-    }
-    if let Ok(seconds) = text.parse() {
-        return SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(seconds));
-    }
-    let day = format!("{text}T00:00:00Z");
-    humantime::parse_rfc3339_weak(text).or_else(|_| humantime::parse_rfc3339_weak(&day)).ok()
 }

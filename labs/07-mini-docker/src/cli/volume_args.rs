@@ -73,7 +73,7 @@ pub struct VolumePrune {
     pub all: bool,
     /// Provide filter values: label=NAME[=VALUE], label!=NAME[=VALUE]
     #[arg(long, value_name = "NAME=VALUE")]
-    pub filter: Vec<String>,
+    pub filter: Vec<Filter>,
     /// Do not prompt for confirmation
     #[arg(short, long)]
     pub force: bool,

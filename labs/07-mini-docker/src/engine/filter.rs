@@ -3,12 +3,12 @@
 //! Several values of one filter are alternatives; several labels must all be there. A value for
 //! names and IDs is a regular expression, as in Docker: `^web` is a beginning, `web` is anywhere.
 
-use std::{collections::BTreeMap, str::FromStr};
+use std::{collections::BTreeMap, str::FromStr, time::SystemTime};
 
 use ground::Error as Report;
 use regex_lite::Regex;
 
-use super::{Error, Result};
+use super::{Error, Result, moment};
 
 /// What was asked for, by the filter's name.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -96,12 +96,23 @@ impl Filters {
         !self.has(name) || self.values(name).iter().any(|value| is_true(value))
     }
 
-    /// Whether all `label=NAME` and `label=NAME=VALUE` are there.
+    /// Whether all `label=NAME` and `label=NAME=VALUE` are there, and no `label!=` is.
     pub fn labels<'a>(&self, value_of: impl Fn(&str) -> Option<&'a str>) -> bool {
-        self.values("label").iter().all(|wanted| match wanted.split_once('=') {
+        let is_there = |wanted: &String| match wanted.split_once('=') {
             Some((name, value)) => value_of(name) == Some(value),
             None => value_of(wanted).is_some(),
-        })
+        };
+        self.values("label").iter().all(is_there) && !self.values("label!").iter().any(is_there)
+    }
+
+    /// The moment of `until`.
+    ///
+    /// # Errors
+    /// A value that is no moment.
+    pub fn until(&self) -> Result<Option<SystemTime>> {
+        let Some(text) = self.values("until").last() else { return Ok(None) };
+        let accepted = "a time (2026-01-02T15:04:05) or a duration (24h)";
+        moment(text).map(Some).ok_or_else(|| invalid("until", text, accepted))
     }
 
     /// A filter that is true or false.
@@ -153,6 +164,8 @@ mod tests {
         assert!(labels.labels(value_of));
         assert!(!filters(&["label=a", "label=c"]).labels(value_of));
         assert!(!filters(&["label=b=3"]).labels(value_of));
+        assert!(filters(&["label!=c", "label!=b=3"]).labels(value_of));
+        assert!(!filters(&["label=a", "label!=b"]).labels(value_of));
     }
 
     #[test]

@@ -1,11 +1,11 @@
 //! images: what is here.
 
-use std::{collections::BTreeMap, time::SystemTime};
+use std::collections::BTreeMap;
 
 use ground::Error as Report;
 use oci::{Digest, ImageConfig, Reference};
 
-use super::{Engine, Error, Filters, Result, filter::invalid};
+use super::{Engine, Error, Filters, Result};
 use crate::store::Image;
 
 const FILTERS: [&str; 6] = ["before", "dangling", "label", "reference", "since", "until"];
@@ -61,7 +61,7 @@ impl Engine {
             named.map(|wanted| Ok(self.image_config(wanted)?.1.created)).transpose()
         };
         let (before, since) = (point("before")?, point("since")?);
-        let until = filters.values("until").last().map(|text| moment(text)).transpose()?;
+        let until = filters.until()?.map(|it| humantime::format_rfc3339_seconds(it).to_string());
         let patterns = filters.values("reference").iter().map(|text| Pattern::parse(text));
         let patterns = patterns.collect::<Result<Vec<_>>>()?;
         let mut images = self.images()?;
@@ -92,18 +92,6 @@ impl Engine {
         let image = self.store.resolve(name)?;
         let config = self.store.image_config(&image)?;
         Ok((image, config))
-    }
-}
-
-/// A time (RFC 3339), or how long ago it was (`24h`).
-fn moment(text: &str) -> Result<String> {
-    if let Ok(ago) = humantime::parse_duration(text) {
-        let then = SystemTime::now().checked_sub(ago).unwrap_or(SystemTime::UNIX_EPOCH);
-        return Ok(humantime::format_rfc3339_seconds(then).to_string());
-    }
-    match humantime::parse_rfc3339_weak(text) {
-        Ok(then) => Ok(humantime::format_rfc3339_seconds(then).to_string()),
-        Err(_) => Err(invalid("until", text, "a time (2026-01-02T15:04:05) or a duration (24h)")),
     }
 }
 

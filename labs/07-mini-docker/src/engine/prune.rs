@@ -2,40 +2,43 @@
 
 use std::time::SystemTime;
 
-use super::{Engine, Result, is_watched, size::bytes_below};
+use super::{Engine, Filters, Result, is_watched, size::bytes_below};
 use crate::container::{Record, Status};
 
 /// What is meant by a prune.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Prune {
-    /// Of images, all that no container uses, not only those without a tag.
+    /// Also what is in use by nobody, but has a name: images with a tag, volumes that somebody named.
     pub all: bool,
-    /// Only what was made before.
-    pub until: Option<SystemTime>,
-    /// Only what has these labels, `NAME` or `NAME=VALUE`.
-    pub labels: Vec<String>,
-    /// Only what has none of these.
-    pub without_labels: Vec<String>,
+    until: Option<SystemTime>,
+    filters: Filters,
 }
 
 impl Prune {
-    /// Whether something that was made at `created` and has these labels is meant.
+    /// What `filters` say, of which `known` make sense here.
+    ///
+    /// # Errors
+    /// [`super::Kind::Invalid`] for another filter, or a value that makes no sense.
+    pub fn new(all: bool, filters: Filters, known: &[&str]) -> Result<Self> {
+        filters.check(known)?;
+        let all = all || filters.truth("all")? == Some(true);
+        Ok(Self { all, until: filters.until()?, filters })
+    }
+
+    /// Whether its age counts.
+    pub fn has_age(&self) -> bool {
+        self.until.is_some()
+    }
+
+    /// Whether something that was made at `created` (RFC 3339) and has these labels is meant.
     pub fn means<'a>(
         &self,
         created: Option<&str>,
-        labels: impl Iterator<Item = (&'a String, &'a String)> + Clone,
+        label: impl Fn(&str) -> Option<&'a String>,
     ) -> bool {
         let created = created.and_then(|time| humantime::parse_rfc3339(time).ok());
-        let is_old = self.until.is_none_or(|until| created.is_some_and(|created| created < until));
-        let has = |wanted: &String| {
-            let (name, value) = match wanted.split_once('=') {
-                Some((name, value)) => (name, Some(value)),
-                None => (wanted.as_str(), None),
-            };
-            let mut labels = labels.clone();
-            labels.any(|(known, it)| known == name && value.is_none_or(|value| value == it))
-        };
-        is_old && self.labels.iter().all(has) && !self.without_labels.iter().any(has)
+        self.until.is_none_or(|until| created.is_some_and(|created| created < until))
+            && self.filters.labels(|name| label(name).map(String::as_str))
     }
 }
 
@@ -51,8 +54,8 @@ impl Engine {
             let record = self.truth(record);
             let status = record.state.status;
             let is_needed = is_watched(&record) || status.is_up() || status == Status::Removing;
-            let labels = record.config.labels.iter().flatten();
-            if is_needed || !which.means(Some(&record.created), labels) {
+            let label = |name: &str| record.config.labels.as_ref()?.get(name);
+            if is_needed || !which.means(Some(&record.created), label) {
                 continue;
             }
             let written = bytes_below(&self.container_layout(&record).upper());

@@ -32,7 +32,7 @@ impl Engine {
         let run = config.as_ref().and_then(|config| config.config.as_ref());
         let labels = run.and_then(|run| run.labels.as_ref());
         let created = config.as_ref().and_then(|config| config.created.as_deref());
-        which.means(created, labels.into_iter().flatten())
+        which.means(created, |name| labels?.get(name))
     }
 }
 
@@ -41,24 +41,27 @@ mod tests {
     use std::collections::BTreeMap;
 
     use super::*;
+    use crate::engine::Filter;
 
     #[track_caller]
-    fn check(which: &Prune, expected: bool) {
+    fn check(filters: &[&str], expected: bool) {
+        let filters = filters.iter().map(|text| text.parse::<Filter>().expect("it has a value"));
+        let which = Prune::new(false, filters.collect(), &["label", "label!", "until"]);
         let labels = BTreeMap::from([("a".to_owned(), "1".to_owned())]);
-        assert_eq!(which.means(Some("2026-01-01T00:00:00Z"), labels.iter()), expected);
+        let means =
+            which.expect("a filter").means(Some("2026-01-01T00:00:00Z"), |name| labels.get(name));
+        assert_eq!(means, expected);
     }
 
     #[test]
     fn age_and_labels_decide() {
-        let list = |text: &str| vec![text.to_owned()];
-        let time = |text| humantime::parse_rfc3339(text).ok();
-        check(&Prune::default(), true);
-        check(&Prune { until: time("2026-01-02T00:00:00Z"), ..Prune::default() }, true);
-        check(&Prune { until: time("2025-01-02T00:00:00Z"), ..Prune::default() }, false);
-        check(&Prune { labels: list("a"), ..Prune::default() }, true);
-        check(&Prune { labels: list("a=1"), ..Prune::default() }, true);
-        check(&Prune { labels: list("a=2"), ..Prune::default() }, false);
-        check(&Prune { without_labels: list("a=2"), ..Prune::default() }, true);
-        check(&Prune { without_labels: list("a"), ..Prune::default() }, false);
+        check(&[], true);
+        check(&["until=2026-01-02"], true);
+        check(&["until=2025-01-02T00:00:00Z"], false);
+        check(&["label=a"], true);
+        check(&["label=a=1"], true);
+        check(&["label=a=2"], false);
+        check(&["label!=a=2"], true);
+        check(&["label!=a"], false);
     }
 }

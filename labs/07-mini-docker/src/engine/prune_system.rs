@@ -32,9 +32,10 @@ impl Engine {
         let networks = self.network_prune(which).unwrap_or_default().into_iter();
         pruned.networks = networks.map(|network| network.name).collect();
         if volumes {
-            let freed = self.volume_prune(false, |volume| {
-                which.means(Some(&volume.created), volume.labels.iter())
-            })?;
+            // Docker's `--all` is about images, and volumes with a name stay.
+            let mut unnamed = which.clone();
+            unnamed.all = false;
+            let freed = self.volume_prune(&unnamed)?;
             pruned.volumes = freed.names;
             pruned.bytes += freed.bytes;
         }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use ground::Error as Report;
 
-use super::{Engine, Error, Filters, Result};
+use super::{Engine, Error, Filters, Prune, Result};
 use crate::{
     container::{Record, fresh_id},
     events::{Event, Type},
@@ -134,21 +134,18 @@ impl Engine {
         self.remove_volume(name)
     }
 
-    /// Removes the volumes that no container uses and that nobody gave a name; with `named` those
-    /// with a name, too. Only what `wanted` says yes to.
+    /// Removes the volumes that no container uses and that nobody gave a name; with `all` those with
+    /// a name, too.
     ///
     /// # Errors
     /// As [`Engine::volume_rm`].
-    pub fn volume_prune(
-        &self,
-        named: bool,
-        wanted: impl Fn(&Volume) -> bool,
-    ) -> Result<PrunedVolumes> {
+    pub fn volume_prune(&self, which: &Prune) -> Result<PrunedVolumes> {
         let _alone = volume::lock_alone(&self.layout)?;
         let users = self.volume_users()?;
         let mut pruned = PrunedVolumes::default();
         for it in self.volumes()? {
-            if users.contains_key(&it.name) || !(named || it.anonymous) || !wanted(&it) {
+            let means = which.means(Some(&it.created), |name| it.labels.get(name));
+            if users.contains_key(&it.name) || !(which.all || it.anonymous) || !means {
                 continue;
             }
             pruned.bytes += volume::size(&self.layout, &it.name);

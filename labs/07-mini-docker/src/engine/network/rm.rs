@@ -21,7 +21,7 @@ impl Engine {
     /// As [`Engine::network_rm`].
     pub fn network_prune(&self, which: &Prune) -> Result<Vec<Network>> {
         let mut removed = Vec::new();
-        let means = |it: &Network| which.means(Some(&it.created), it.labels.iter());
+        let means = |it: &Network| which.means(Some(&it.created), |name| it.labels.get(name));
         for network in self.ledger()?.networks {
             let is_used = !self.users_of(&network.name)?.is_empty();
             if !network.is_default() && !is_used && means(&network) {
