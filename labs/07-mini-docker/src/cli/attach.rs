@@ -5,7 +5,7 @@ use std::{
     os::fd::AsFd,
 };
 
-use super::detach_keys::DetachKeys;
+use super::{detach_keys::DetachKeys, terminal::Changed};
 use ground::{Error, Result};
 use mini_docker::{
     container::{Frame, logs::Stream},
@@ -18,7 +18,7 @@ use nix::{
     sys::{
         signal::{SigSet, Signal},
         signalfd::{SfdFlags, SignalFd},
-        termios::{SetArg, Termios, cfmakeraw, tcgetattr, tcsetattr},
+        termios::cfmakeraw,
     },
 };
 
@@ -100,7 +100,7 @@ pub fn signals() -> Result<SignalFd> {
 /// # Errors
 /// When the monitor goes away without a word.
 pub fn attach(mut session: Session, wanted: Wanted, signals: &SignalFd) -> Result<Ended> {
-    let raw = Raw::enter(&wanted)?;
+    let raw = raw(&wanted)?;
     if wanted.tty {
         // Another size than before makes a program draw its screen anew.
         send_size(&mut session, 1);
@@ -114,7 +114,7 @@ struct Attached {
     session: Session,
     wanted: Wanted,
     reads_input: bool,
-    raw: Option<Raw>,
+    raw: Option<Changed>,
     ended: Option<Ended>,
 }
 
@@ -264,26 +264,8 @@ fn write(to: &mut impl Write, bytes: &[u8]) -> io::Result<()> {
 }
 
 /// A terminal without a line discipline of its own: every key goes to the program at once, and
-/// *its* terminal makes signals of ctrl-c and the like. Given back on drop.
-struct Raw(Termios);
-
-impl Raw {
-    fn enter(wanted: &Wanted) -> Result<Option<Self>> {
-        if !wanted.tty || !wanted.input || !io::stdin().is_terminal() {
-            return Ok(None);
-        }
-        let failed =
-            |errno| Error::new("cannot use the terminal").call("tcsetattr", errno).see("3 termios");
-        let before = tcgetattr(io::stdin()).map_err(failed)?;
-        let mut raw = before.clone();
-        cfmakeraw(&mut raw);
-        tcsetattr(io::stdin(), SetArg::TCSANOW, &raw).map_err(failed)?;
-        Ok(Some(Self(before)))
-    }
-}
-
-impl Drop for Raw {
-    fn drop(&mut self) {
-        let _ = tcsetattr(io::stdin(), SetArg::TCSADRAIN, &self.0);
-    }
+/// *its* terminal makes signals of ctrl-c and the like.
+fn raw(wanted: &Wanted) -> Result<Option<Changed>> {
+    let is_wanted = wanted.tty && wanted.input && io::stdin().is_terminal();
+    is_wanted.then(|| Changed::by(cfmakeraw)).transpose()
 }

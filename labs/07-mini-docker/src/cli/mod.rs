@@ -58,6 +58,7 @@ mod stats;
 #[cfg(test)]
 mod surface;
 mod system;
+mod terminal;
 mod top;
 mod usage;
 mod volume;
@@ -67,7 +68,7 @@ mod xray;
 use std::{path::PathBuf, process::ExitCode};
 
 use clap::CommandFactory;
-use ground::Result;
+use ground::{Error, Result};
 use mini_docker::{
     engine::{self, Engine},
     network::porter,
@@ -100,10 +101,7 @@ pub fn run(root: Option<PathBuf>, command: Command) -> Result<ExitCode> {
         Command::Verb(it) => on_engine(root, it),
         Command::Image(it) => match it.into_verb() {
             Ok(verb) => on_engine(root, verb),
-            Err(it) => {
-                privilege::own()?;
-                prune::images(&Engine::open(settings::settings(root)?)?, &it)
-            }
+            Err(it) => image_prune(root, &it).map_err(refused),
         },
         Command::Completion { shell } => completion::script(&shell),
         Command::Man { dir } => completion::pages(&dir),
@@ -121,13 +119,21 @@ pub fn run(root: Option<PathBuf>, command: Command) -> Result<ExitCode> {
     }
 }
 
-/// Docker's status of a failure is 1. Only `run` has 125, because the others are its program's.
+/// Docker's status of a failure is 1. Only `run` has 125, because the others are its program's; what
+/// a program was to blame for, 126 and 127, stays.
 fn on_engine(root: PathBuf, verb: Verb) -> Result<ExitCode> {
     let is_run = matches!(verb, Verb::Run(_));
-    perform(root, verb).map_err(|error| match error.exit_code {
-        OUR_OWN_FAILURE if !is_run => error.exit_code(1),
-        _ => error,
-    })
+    perform(root, verb).map_err(|error| if is_run { error } else { refused(error) })
+}
+
+fn refused(error: Error) -> Error {
+    if error.exit_code == OUR_OWN_FAILURE { error.exit_code(1) } else { error }
+}
+
+/// The one thing done to images that is no verb by itself.
+fn image_prune(root: PathBuf, args: &archive_args::PruneImages) -> Result<ExitCode> {
+    privilege::own()?;
+    prune::images(&Engine::open(settings::settings(root)?)?, args)
 }
 
 fn perform(root: PathBuf, verb: Verb) -> Result<ExitCode> {
@@ -152,18 +158,18 @@ fn perform(root: PathBuf, verb: Verb) -> Result<ExitCode> {
     match verb {
         Verb::Run(it) => run::run(&engine, &it),
         Verb::Create(it) => run::create(&engine, &it),
-        Verb::Start(it) => refused(run::start(&engine, &it)),
-        Verb::Exec(it) => refused(exec::exec(&engine, &it)),
+        Verb::Start(it) => run::start(&engine, &it),
+        Verb::Exec(it) => exec::exec(&engine, &it),
         Verb::Ps(it) => ps::ps(&engine, &it),
         Verb::Stop(it) => lifecycle::stop(&engine, &it),
         Verb::Kill(it) => lifecycle::kill(&engine, &it),
         Verb::Restart(it) => lifecycle::restart(&engine, &it),
         Verb::Pause(it) => lifecycle::pause(&engine, &it),
         Verb::Unpause(it) => lifecycle::unpause(&engine, &it),
-        Verb::Rename(it) => refused(lifecycle::rename(&engine, &it)),
-        Verb::Update(it) => refused(lifecycle::update(&engine, &it)),
+        Verb::Rename(it) => lifecycle::rename(&engine, &it),
+        Verb::Update(it) => lifecycle::update(&engine, &it),
         Verb::Resume => lifecycle::resume(&engine),
-        Verb::Attach(it) => refused(run::attach(&engine, &it)),
+        Verb::Attach(it) => run::attach(&engine, &it),
         Verb::Container(_) => Ok(ExitCode::SUCCESS),
         Verb::Top(it) => top::top(&engine, &it),
         Verb::Stats(it) => stats::stats(&engine, &it),
@@ -172,9 +178,9 @@ fn perform(root: PathBuf, verb: Verb) -> Result<ExitCode> {
         Verb::Rm(it) => containers::rm(&engine, &it),
         Verb::Wait(it) => lifecycle::wait(&engine, &it),
         Verb::Diff(it) => containers::diff(&engine, &it),
-        Verb::Logs(it) => refused(logs::logs(&engine, &it)),
+        Verb::Logs(it) => logs::logs(&engine, &it),
         Verb::Inspect(it) => inspect::inspect(&engine, &it),
-        Verb::Commit(it) => refused(images::commit(&engine, &it)),
+        Verb::Commit(it) => images::commit(&engine, &it),
         Verb::Pull(it) => images::pull(&engine, &it),
         Verb::Push(it) => images::push(&engine, &it),
         Verb::Login(it) => login::login(&engine, &it),
@@ -186,24 +192,15 @@ fn perform(root: PathBuf, verb: Verb) -> Result<ExitCode> {
         Verb::History(it) => history::history(&engine, &it),
         Verb::Network(it) => network::network(&engine, it),
         Verb::Port(it) => port::port(&engine, &it),
-        Verb::Cp(it) => refused(copy::cp(&engine, &it)),
-        Verb::Export(it) => refused(copy::export(&engine, &it)),
-        Verb::System(it) => refused(system::system(&engine, &it)),
-        Verb::Save(it) => refused(archive::save(&engine, &it)),
-        Verb::Load(it) => refused(archive::load(&engine, &it)),
-        Verb::Import(it) => refused(archive::import(&engine, &it)),
+        Verb::Cp(it) => copy::cp(&engine, &it),
+        Verb::Export(it) => copy::export(&engine, &it),
+        Verb::System(it) => system::system(&engine, &it),
+        Verb::Save(it) => archive::save(&engine, &it),
+        Verb::Load(it) => archive::load(&engine, &it),
+        Verb::Import(it) => archive::import(&engine, &it),
         Verb::Volume(it) => volume::volume(&engine, it),
         Verb::Xray(it) => xray::xray(&engine, &it),
     }
-}
-
-/// Docker's status for what is refused: 125 is only for the verbs that make a container. What a
-/// program was to blame for, 126 and 127, stays.
-fn refused(done: Result<ExitCode>) -> Result<ExitCode> {
-    done.map_err(|error| match error.exit_code {
-        crate::OUR_OWN_FAILURE => error.exit_code(1),
-        _ => error,
-    })
 }
 
 /// Does something to each of several names, as Docker does: an error is told and the next one is

@@ -6,7 +6,9 @@
 use std::io::{self, IsTerminal, Read, Write};
 
 use ground::{Error, Result};
-use nix::sys::termios::{LocalFlags, SetArg, Termios, tcgetattr, tcsetattr};
+use nix::sys::termios::LocalFlags;
+
+use super::terminal::Changed;
 
 /// Asks for a line.
 ///
@@ -19,28 +21,15 @@ pub fn ask(question: &str) -> Result<String> {
             .why("nobody can be asked for a password")
             .fix("mini-docker login -u NAME --password-stdin SERVER < FILE"));
     }
-    let cannot = |errno| Error::new("cannot ask for a password").call("tcsetattr", errno);
-    let before = tcgetattr(&stdin).map_err(cannot)?;
-    let mut silent = before.clone();
-    silent.local_flags &= !(LocalFlags::ECHO | LocalFlags::ICANON | LocalFlags::ISIG);
-    tcsetattr(&stdin, SetArg::TCSADRAIN, &silent).map_err(cannot)?;
-    let _restored = Restored(before);
+    let _silent = Changed::by(|terminal| {
+        terminal.local_flags &= !(LocalFlags::ECHO | LocalFlags::ICANON | LocalFlags::ISIG);
+    })?;
     let mut stdout = io::stdout();
     // A person who does not see the question may still answer it.
     let _ = write!(stdout, "{question}").and_then(|()| stdout.flush());
     let typed = read_keys(&mut stdin.lock());
     let _ = writeln!(stdout);
     typed
-}
-
-/// The terminal as it was.
-struct Restored(Termios);
-
-impl Drop for Restored {
-    fn drop(&mut self) {
-        // A terminal that is gone need not be put into order.
-        let _ = tcsetattr(io::stdin(), SetArg::TCSADRAIN, &self.0);
-    }
 }
 
 fn read_keys(keys: &mut impl Read) -> Result<String> {
