@@ -1,15 +1,15 @@
 //! The images: the same bytes each time, and about as compressible as programs are.
 
-use std::{fs, io, io::Write, path::Path};
+use std::{fs, io, path::Path};
 
-use flate2::{Compression, write::GzEncoder};
 use mini_docker::{
+    archive,
     layout::Layout,
     registry::client::{Client, Options},
-    store::{BlobWriter, Digester, Store},
+    store::Store,
     transfer::push_image,
 };
-use oci::{Algorithm, Descriptor, Digest, ImageConfig, Manifest, MediaType, Platform};
+use oci::{ImageConfig, Manifest, MediaType, Platform};
 
 /// What an image looks like.
 #[derive(Debug)]
@@ -82,39 +82,16 @@ fn open(dir: &Path) -> io::Result<Store> {
     Store::open(Layout::new(dir)).map_err(io::Error::other)
 }
 
-type Archive = tar::Builder<Sink>;
-
-/// Hashes an archive and compresses it into the store.
-struct Sink {
-    digester: Digester,
-    packed: GzEncoder<BlobWriter>,
-}
-
-impl Write for Sink {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let count = self.packed.write(bytes)?;
-        self.digester.update(&bytes[..count]);
-        Ok(count)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
+/// An archive in the making.
+type Archive = tar::Builder<Vec<u8>>;
 
 fn pack(
     store: &Store,
     fill: impl FnOnce(&mut Archive) -> io::Result<()>,
-) -> io::Result<(Descriptor, Digest)> {
-    let writer = store.writer().map_err(io::Error::other)?;
-    let mut archive = tar::Builder::new(Sink {
-        digester: Digester::new(Algorithm::Sha256),
-        packed: GzEncoder::new(writer, Compression::default()),
-    });
-    fill(&mut archive)?;
-    let sink = archive.into_inner()?;
-    let blob = sink.packed.finish()?.commit(MediaType::DockerLayerGzip);
-    Ok((blob.map_err(io::Error::other)?, sink.digester.finish()))
+) -> io::Result<archive::Layer> {
+    let mut tar = Archive::new(Vec::new());
+    fill(&mut tar)?;
+    archive::pack_layer(store, &*tar.into_inner()?).map_err(io::Error::other)
 }
 
 fn append(archive: &mut Archive, path: &str, mode: u32, content: &[u8]) -> io::Result<()> {
@@ -127,16 +104,15 @@ fn append(archive: &mut Archive, path: &str, mode: u32, content: &[u8]) -> io::R
     archive.append_data(&mut header, path, content)
 }
 
-fn push(store: &Store, layers: Vec<(Descriptor, Digest)>, name: &str) -> io::Result<()> {
+fn push(store: &Store, layers: Vec<archive::Layer>, name: &str) -> io::Result<()> {
     let mut config = ImageConfig::new(&Platform::host());
-    let (blobs, diff_ids): (Vec<_>, Vec<_>) = layers.into_iter().unzip();
+    let (blobs, diff_ids): (Vec<_>, Vec<_>) =
+        layers.into_iter().map(|it| (it.blob, it.diff_id)).unzip();
     config.rootfs.diff_ids = diff_ids;
     let json = serde_json::to_vec(&config)?;
-    let config = store.put_bytes(MediaType::DockerConfig, &json).map_err(io::Error::other)?;
-    let mut manifest = Manifest::new(config, blobs);
-    manifest.media_type = Some(MediaType::DockerManifest);
-    let json = serde_json::to_vec(&manifest)?;
-    let manifest = store.put_bytes(MediaType::DockerManifest, &json).map_err(io::Error::other)?;
+    let config = store.put_bytes(MediaType::OciConfig, &json).map_err(io::Error::other)?;
+    let json = serde_json::to_vec(&Manifest::new(config, blobs))?;
+    let manifest = store.put_bytes(MediaType::OciManifest, &json).map_err(io::Error::other)?;
     let reference = name.parse().map_err(io::Error::other)?;
     store.tag(&reference, &manifest).map_err(io::Error::other)?;
     let image = store.find(&reference).map_err(io::Error::other)?;

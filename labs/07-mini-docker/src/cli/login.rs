@@ -81,10 +81,11 @@ pub fn login(engine: &Engine, args: &Login) -> Result<ExitCode> {
 /// Tries the login that is kept, if one is. A refusal asks for another one.
 fn again(engine: &Engine, domain: &str) -> Result<bool> {
     match engine.login_as_before(domain) {
-        Ok(None) => Ok(false),
-        Ok(Some(())) => {
-            line("Authenticating with existing credentials...")?;
-            Ok(true)
+        Ok(was_kept) => {
+            if was_kept {
+                line("Authenticating with existing credentials...")?;
+            }
+            Ok(was_kept)
         }
         Err(error) if io::stdin().is_terminal() => {
             line("Authenticating with existing credentials...")?;

@@ -10,7 +10,10 @@ use mini_docker::{
 };
 use template::Value;
 
-use super::format::{Columns, Format};
+use super::{
+    format::{Columns, Format},
+    output::cut,
+};
 
 const COLUMNS: Columns = Columns {
     row: "*registry.searchContext",
@@ -73,9 +76,9 @@ fn row(found: &Found, args: &Search) -> Value {
         (false, false) => String::new(),
     };
     let description = found.description.replace(['\n', '\r'], " ");
-    let description = match args.no_trunc || description.chars().count() <= DESCRIPTION_MAX {
+    let description = match args.no_trunc {
         true => description,
-        false => description.chars().take(DESCRIPTION_MAX - 1).chain(['…']).collect(),
+        false => cut(&description, DESCRIPTION_MAX),
     };
     Value::record(
         COLUMNS.row,

@@ -18,15 +18,14 @@ impl Engine {
         Ok(self.config_file.keep(domain, &login)?)
     }
 
-    /// Asks the registry whether it takes the login that is kept; `None` if none is.
+    /// Asks the registry whether it takes the login that is kept; `false` if none is.
     ///
     /// # Errors
     /// As [`Engine::login`].
-    pub fn login_as_before(&self, domain: &str) -> Result<Option<()>> {
-        match self.config_file.credentials()?.login(domain)? {
-            Some(login) => Ok(Some(self.client.try_login(domain, login)?)),
-            None => Ok(None),
-        }
+    pub fn login_as_before(&self, domain: &str) -> Result<bool> {
+        let Some(login) = self.config_file.credentials()?.login(domain)? else { return Ok(false) };
+        self.client.try_login(domain, login)?;
+        Ok(true)
     }
 
     /// Forgets the login for a registry. `false` if there was none.

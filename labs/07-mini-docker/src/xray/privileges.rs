@@ -183,6 +183,7 @@ impl Privileges {
     fn sets(&self) -> Table {
         let Capabilities { effective, permitted, inheritable, bounding, ambient } =
             &self.capabilities;
+        let all = capability_names(u64::MAX).len();
         let mut table = Table::new(["capabilities", "", "says"]);
         let rows = [
             ("effective", effective, "what it can do now"),
@@ -196,7 +197,7 @@ impl Privileges {
                 || (name == "bounding" && set == permitted);
             let shown = match set.len() {
                 0 => "none".to_owned(),
-                41.. => "all".to_owned(),
+                many if many == all => "all".to_owned(),
                 _ if same => "the same".to_owned(),
                 _ => in_lines(set),
             };

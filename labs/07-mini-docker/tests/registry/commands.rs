@@ -135,6 +135,16 @@ fn a_pull_that_is_killed_is_taken_up_by_the_one_that_waits() {
     assert_eq!(*ranges, [None, resumed.clone(), resumed], "no byte came twice");
 }
 
+/// A pull from it ends with the words that its bytes are wrong.
+#[track_caller]
+fn is_refused(server: &FaultServer) {
+    let root = tempfile::tempdir().unwrap();
+    let output = pull(root.path(), server).wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(said.contains("the content's digest is"), "{said}");
+}
+
 #[test]
 fn a_download_in_pieces_that_do_not_fit_begins_anew_once() {
     needs!(Root);
@@ -160,11 +170,7 @@ fn a_download_in_pieces_that_do_not_fit_begins_anew_once() {
             Some(_) => None,
         }
     });
-    let root = tempfile::tempdir().unwrap();
-    let output = pull(root.path(), &server).wait_with_output().unwrap();
-    assert_eq!(output.status.code(), Some(1));
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert!(said.contains("the content's digest is"), "{said}");
+    is_refused(&server);
 }
 
 #[test]
@@ -176,11 +182,7 @@ fn whose_bytes_are_wrong_is_told_and_not_what_they_did_to_the_unpacking() {
         body[20] ^= 0xff;
         Some(http("200 OK", "", &body))
     });
-    let root = tempfile::tempdir().unwrap();
-    let output = pull(root.path(), &server).wait_with_output().unwrap();
-    assert_eq!(output.status.code(), Some(1));
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert!(said.contains("the content's digest is"), "{said}");
+    is_refused(&server);
 }
 
 #[test]

@@ -4,9 +4,9 @@
 //! two logins at the same time are both kept, and a full disk or a kill leaves the old file.
 
 use std::{
-    fs::{self, File},
+    fs::{self, File, OpenOptions},
     io::{self, Write},
-    os::unix::fs::{DirBuilderExt, PermissionsExt},
+    os::unix::fs::{DirBuilderExt, OpenOptionsExt},
     path::{Path, PathBuf},
 };
 
@@ -115,19 +115,23 @@ impl ConfigFile {
         Ok(lock)
     }
 
+    /// Under the lock: what a killed login has left beside the file is taken over by this one.
     fn write(&self, json: &[u8]) -> Result<()> {
         // The file may be a link to where somebody keeps such files.
         let to = fs::canonicalize(&self.path).unwrap_or_else(|_| self.path.clone());
+        let new = to.with_extension("json.new");
         let replace = || -> io::Result<()> {
-            let mut file = tempfile::Builder::new()
-                .prefix("config.json")
-                .permissions(fs::Permissions::from_mode(0o600))
-                .tempfile_in(to.parent().unwrap_or(Path::new("/")))?;
+            let mut file =
+                OpenOptions::new().write(true).create_new(true).mode(0o600).open(&new)?;
             file.write_all(json)?;
-            file.as_file().sync_all()?;
-            file.persist(&to).map(drop).map_err(|error| error.error)
+            file.sync_all()?;
+            fs::rename(&new, &to)
         };
-        replace().map_err(|error| cannot("write", &to, &error))
+        let _ = fs::remove_file(&new);
+        replace().map_err(|error| {
+            let _ = fs::remove_file(&new);
+            cannot("write", &to, &error)
+        })
     }
 }
 
@@ -141,4 +145,26 @@ fn cannot(operation: &str, path: &Path, error: &io::Error) -> Error {
         .io(format_args!("{operation} {}", path.display()), error)
         .fix("make the directory yours, or name another one: DOCKER_CONFIG=DIR");
     Error::new(Kind::Invalid, report)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+
+    #[test]
+    fn what_a_killed_login_left_goes_with_the_next_and_its_rights_with_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = ConfigFile::new(dir.path().join("config.json"));
+        let left = dir.path().join("config.json.new");
+        fs::write(&left, "{").unwrap();
+        fs::set_permissions(&left, fs::Permissions::from_mode(0o644)).unwrap();
+        let login = Login::Password { username: "me".into(), password: "secret".into() };
+        let kept = file.keep("registry.test:5000", &login).unwrap();
+        assert_eq!(kept, Kept::InFile(file.path.clone()));
+        assert!(file.credentials().unwrap().knows("registry.test:5000"));
+        assert_eq!(fs::metadata(&file.path).unwrap().permissions().mode() & 0o777, 0o600);
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
+    }
 }
