@@ -76,35 +76,38 @@ fn check(xray: &Value, engine: &str, id: &str) {
 const RUN: &str = "run -d --name one -m 64m --cpus 0.5 --pids-limit 20 --cap-drop CHOWN -v data:/data -v /srv:/mnt:ro \
     box sh -c 'sleep 1000 & httpd -p 7000; exec sleep 2000'";
 
+/// A container that the engine has made is seen as the engine sees it.
+#[track_caller]
+fn is_seen_as_by(engine: &str, shown: &str, stage: &mut Stage) {
+    let id = said(stage, &format!("{engine} {RUN} 2> /dev/null"));
+    let fetch = "one wget -qO- http://127.0.0.1:7000/etc/passwd > /dev/null";
+    said(stage, &format!("soon {engine} exec {fetch}"));
+    let xray = xray(stage, "one");
+    check(&xray, shown, &id);
+    let column = if engine == "podman" { "hpid" } else { "-o pid" };
+    let theirs = said(stage, &format!("{engine} top one {column} | tail -n +2"));
+    assert_eq!(pids(&xray), numbers(&theirs));
+    let mut inspect = |field| said(stage, &format!("{engine} inspect -f '{{{{{field}}}}}' one"));
+    assert_eq!(xray["pid"].to_string(), inspect(".State.Pid"));
+    networked(&xray, &inspect(".NetworkSettings.IPAddress"));
+    // By ID, by the beginning of it, and by any process.
+    for name in [&id, &id[..12], &xray["pid"].to_string()] {
+        assert_eq!(self::xray(stage, name)["container"]["id"], id);
+    }
+    said(stage, &format!("{engine} rm -f one"));
+    let (said, status) = stage.step("mini-docker xray one");
+    assert!(status == 1 && said.contains("No such container: one"), "{said}");
+}
+
 #[test]
 fn a_container_of_podman_is_seen_as_podman_sees_it() {
     needs!(Root, Program("podman"), Program("crun"), Program("busybox"), CgroupV1("memory"));
     let before = Host::now();
-    {
-        let mut stage = stage("podman", "/usr/bin/crun", Machine::HereWithoutV2);
-        let id = said(&mut stage, &format!("podman {RUN} 2>/dev/null"));
-        said(
-            &mut stage,
-            "soon podman exec one wget -qO- http://127.0.0.1:7000/etc/passwd > /dev/null",
-        );
-        let xray = xray(&mut stage, "one");
-        check(&xray, "Podman", &id);
-        let theirs = said(&mut stage, "podman top one hpid | tail -n +2");
-        assert_eq!(pids(&xray), numbers(&theirs));
-        assert_eq!(
-            xray["pid"].to_string(),
-            said(&mut stage, "podman inspect -f '{{.State.Pid}}' one")
-        );
-        let address = said(&mut stage, "podman inspect -f '{{.NetworkSettings.IPAddress}}' one");
-        networked(&xray, &address);
-        // By ID, by the beginning of it, and by any process.
-        for name in [&id, &id[..12], &xray["pid"].to_string()] {
-            assert_eq!(self::xray(&mut stage, name)["container"]["id"], id);
-        }
-        said(&mut stage, "podman rm -f -t 0 one");
-        let (said, status) = stage.step("mini-docker xray one");
-        assert!(status == 1 && said.contains("No such container: one"), "{said}");
-    }
+    is_seen_as_by(
+        "podman",
+        "Podman",
+        &mut stage("podman", "/usr/bin/crun", Machine::HereWithoutV2),
+    );
     before.assert_unchanged();
 }
 
@@ -112,25 +115,7 @@ fn a_container_of_podman_is_seen_as_podman_sees_it() {
 fn a_container_of_docker_is_seen_as_docker_sees_it() {
     needs!(Root, Program("dockerd"), Program("runc"), Program("busybox"), CgroupV1("memory"));
     let before = Host::now();
-    {
-        let mut stage = stage("docker", "/usr/sbin/runc", Machine::Here);
-        let id = said(&mut stage, &format!("docker {RUN}"));
-        said(
-            &mut stage,
-            "soon docker exec one wget -qO- http://127.0.0.1:7000/etc/passwd > /dev/null",
-        );
-        let xray = xray(&mut stage, "one");
-        check(&xray, "Docker", &id);
-        let theirs = said(&mut stage, "docker top one -o pid | tail -n +2");
-        assert_eq!(pids(&xray), numbers(&theirs));
-        assert_eq!(
-            xray["pid"].to_string(),
-            said(&mut stage, "docker inspect -f '{{.State.Pid}}' one")
-        );
-        let address = said(&mut stage, "docker inspect -f '{{.NetworkSettings.IPAddress}}' one");
-        networked(&xray, &address);
-        said(&mut stage, "docker rm -f one");
-    }
+    is_seen_as_by("docker", "Docker", &mut stage("docker", "/usr/sbin/runc", Machine::Here));
     before.assert_unchanged();
 }
 
