@@ -16,7 +16,8 @@ if [ -n "$REGISTRY" ]; then
   cp -r "$READY/registry" "$HOME/.registry"
   mini-docker --root "$HOME/.registry" registry serve --listen 127.0.0.1:5000 --dies-with-parent > .listening 2>&1 &
   disown
-  until grep -q listening .listening; do sleep 0.02; done
+  # It may not have made the file yet.
+  until grep -qs listening .listening; do sleep 0.02; done
   rm .listening
 fi
 unset store UNPACK PROGRAMS READY REGISTRY STAGE STEPS WHO OLDPWD
