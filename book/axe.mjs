@@ -1,0 +1,89 @@
+// Opens each page from disk in headless Chromium, and asks axe-core for violations of WCAG 2.1 AA: all rules once, and those of
+// colours again in each theme. Then the window becomes as narrow as a phone, and nothing may stick out.
+//
+//   usage: book/axe [PAGE.html...]
+//
+// The last line has the counts; the exit status is 1 when anything is wrong.
+import { readdirSync } from "node:fs";
+import { createRequire } from "node:module";
+import { join } from "node:path";
+import { fileURLToPath, pathToFileURL } from "node:url";
+
+// Not `import`, which does not look where NODE_PATH says.
+const require = createRequire(import.meta.url);
+const { chromium } = require("playwright-core");
+const { source: AXE } = require("axe-core");
+
+const BUILT = fileURLToPath(new URL("build", import.meta.url));
+/** A page opens in the first. */
+const THEMES = ["light", "rust", "coal", "navy", "ayu"];
+const LEVEL_AA = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa"];
+const COLOURS = ["color-contrast", "link-in-text-block"];
+const AT_A_TIME = 2;
+const DESK = { width: 1280, height: 900 };
+const PHONE = { width: 390, height: 844 };
+
+/** The pages; what mdBook makes of them for printing and for its own use says nothing new. */
+function pages() {
+    const others = ["print.html", "404.html", "toc.html"];
+    return readdirSync(BUILT, { recursive: true }).filter((name) => name.endsWith(".html") && !others.includes(name)).sort();
+}
+
+/** What axe-core finds below an element, as lines. */
+async function violations(tab, element, runOnly) {
+    const options = { runOnly, resultTypes: ["violations"] };
+    const found = await tab.evaluate(([element, options]) => window.axe.run(element, options), [element, options]);
+    return found.violations.flatMap(({ id, nodes }) => nodes.map(({ target, failureSummary }) => `${id}: ${target}: ${failureSummary}`));
+}
+
+/** What makes a page wider than a phone: it would have to be pushed to and fro for every line. */
+async function tooWide(tab) {
+    await tab.setViewportSize(PHONE);
+    const [is, may] = await tab.evaluate(() => [document.documentElement.scrollWidth, document.documentElement.clientWidth]);
+    await tab.setViewportSize(DESK);
+    return is > may ? [`wider than a phone: ${is} of ${may}`] : [];
+}
+
+/** In the page: whether its colours are there; a theme's are read from disk when it is chosen. */
+const styled = () => [...document.querySelectorAll("link[rel=stylesheet]")].every((it) => it.disabled || it.sheet);
+
+/** All that is wrong with a page. */
+async function wrongs(tab, page) {
+    await tab.goto(pathToFileURL(join(BUILT, page)).href);
+    // Half-way from one theme to the next colours are no theme's.
+    await tab.addStyleTag({ content: "* { transition: none !important }" });
+    await tab.evaluate(AXE);
+    const found = (await tooWide(tab)).concat(await violations(tab, "html", { type: "tag", values: LEVEL_AA }));
+    // What stands around a page is the same everywhere.
+    const element = page === wanted[0] ? "html" : "main";
+    for (const theme of THEMES.slice(1)) {
+        await tab.evaluate((theme) => document.getElementById(`mdbook-theme-${theme}`).click(), theme);
+        await tab.waitForFunction(styled);
+        const faint = await violations(tab, element, { type: "rule", values: COLOURS });
+        found.push(...faint.map((it) => `(${theme}) ${it}`));
+    }
+    return found.map((it) => `${page}: ${it}`.replace(/\s+/g, " "));
+}
+
+const wanted = process.argv.length > 2 ? process.argv.slice(2) : pages();
+const browser = await chromium.launch({ executablePath: process.env.CHROMIUM, args: ["--no-sandbox", "--disable-dev-shm-usage"] });
+const left = [...wanted];
+let count = 0;
+
+const tell = (found) => {
+    count += found.length;
+    found.forEach((it) => console.log(it));
+};
+
+/** One tab takes page after page. */
+async function look() {
+    const tab = await (await browser.newContext({ viewport: DESK })).newPage();
+    await tab.addInitScript(() => localStorage.removeItem("mdbook-theme"));
+    for (let page = left.shift(); page; page = left.shift()) {
+        tell(await wrongs(tab, page));
+    }
+}
+await Promise.all(Array.from({ length: AT_A_TIME }, look));
+await browser.close();
+console.log(`pages ${wanted.length}, themes ${THEMES.length}, violations ${count}`);
+process.exitCode = count === 0 ? 0 : 1;
