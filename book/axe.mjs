@@ -22,10 +22,12 @@ const COLOURS = ["color-contrast", "link-in-text-block"];
 const AT_A_TIME = 2;
 const DESK = { width: 1280, height: 900 };
 const PHONE = { width: 390, height: 844 };
+/** A page with speaker notes; the page after it has some as well. */
+const NOTED = "lab-01.html";
 
 /** The pages; what mdBook makes of them for printing and for its own use says nothing new. */
 function pages() {
-    const others = ["print.html", "404.html", "toc.html"];
+    const others = ["print.html", "404.html", "toc.html", "notes.html"];
     return readdirSync(BUILT, { recursive: true }).filter((name) => name.endsWith(".html") && !others.includes(name)).sort();
 }
 
@@ -65,6 +67,27 @@ async function wrongs(tab, page) {
     return found.map((it) => `${page}: ${it}`.replace(/\s+/g, " "));
 }
 
+/** What is wrong with the window of the speaker notes: axe's violations, and whether it follows the book. */
+async function speaker(tab, page) {
+    await tab.goto(pathToFileURL(join(BUILT, page)).href);
+    const opened = tab.waitForEvent("popup");
+    await tab.focus(".speaker");
+    await tab.keyboard.press("Enter");
+    const notes = await opened;
+    const follows = async () => {
+        const chapter = await tab.locator("main h1").first().textContent();
+        await notes.locator("h1", { hasText: chapter }).waitFor();
+    };
+    await follows();
+    await notes.evaluate(AXE);
+    const found = await violations(notes, "html", { type: "tag", values: LEVEL_AA });
+    await notes.focus("button[value=next]");
+    await Promise.all([tab.waitForNavigation(), notes.keyboard.press("Enter")]);
+    await follows();
+    await notes.close();
+    return found.map((it) => `notes.html: ${it}`);
+}
+
 const wanted = process.argv.length > 2 ? process.argv.slice(2) : pages();
 const browser = await chromium.launch({ executablePath: process.env.CHROMIUM, args: ["--no-sandbox", "--disable-dev-shm-usage"] });
 const left = [...wanted];
@@ -84,6 +107,7 @@ async function look() {
     }
 }
 await Promise.all(Array.from({ length: AT_A_TIME }, look));
+tell(await speaker(await browser.newPage(), NOTED));
 await browser.close();
 console.log(`pages ${wanted.length}, themes ${THEMES.length}, violations ${count}`);
 process.exitCode = count === 0 ? 0 : 1;

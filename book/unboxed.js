@@ -111,3 +111,51 @@ for (const block of document.querySelectorAll("pre > code.language-console")) {
         block.parentElement.after(player(block));
     }
 }
+
+// Speaker notes: a comment of the page, which nobody sees but a window of its own (notes.html). That window asks for them, and
+// for the next page; it may have been opened by the page before this one.
+
+/** What the comment says: `notes: 10 minutes`, then lines with `say:`, `ask:` or `wrong:`. */
+function speakerNotes() {
+    const comments = document.createTreeWalker(document.querySelector("main"), NodeFilter.SHOW_COMMENT);
+    while (comments.nextNode()) {
+        const [heading, ...lines] = comments.currentNode.data.trim().split("\n");
+        const minutes = /^notes: (\d+) minutes$/.exec(heading);
+        if (minutes) {
+            const of = (kind) => lines.filter((line) => line.startsWith(`${kind}: `)).map((line) => line.slice(kind.length + 2));
+            return { minutes: Number(minutes[1]), say: of("say"), ask: of("ask"), wrong: of("wrong") };
+        }
+    }
+    return null;
+}
+
+const notes = speakerNotes();
+window.addEventListener("message", ({ source, data }) => {
+    if (data?.unboxed === "chapter") {
+        const chapter = document.querySelector("main h1")?.textContent ?? document.title;
+        source.postMessage({ chapter, notes }, "*");
+    } else if (data?.unboxed === "next" || data?.unboxed === "previous") {
+        document.querySelector(`.nav-chapters.${data.unboxed}`)?.click();
+    }
+});
+
+/** The button beside that for printing. */
+function notesButton() {
+    const button = document.createElement("button");
+    button.type = "button";
+    button.className = "icon-button speaker";
+    button.title = "Speaker notes";
+    button.setAttribute("aria-label", "Speaker notes, in a window of their own");
+    button.innerHTML =
+        '<svg viewBox="0 0 512 512" width="1em" height="1em" fill="currentColor" aria-hidden="true">' +
+        '<path d="M32 32h448v320H224l-128 112V352H32z"/></svg>';
+    button.addEventListener("click", () => {
+        window.open(`${path_to_root}notes.html`, "unboxed-notes", "popup,width=560,height=720")?.focus();
+    });
+    return button;
+}
+
+// The page that is printed as a whole has the notes of all chapters, and so of none.
+if (notes && !document.querySelector("main h1 ~ h1")) {
+    document.querySelector(".right-buttons")?.prepend(notesButton());
+}

@@ -1,16 +1,17 @@
-//! The book: mdBook as a library, between a check of what it includes and one of what it links to.
+//! The book: mdBook as a library, between checks of what is written and of what it links to.
 
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use mdbook_driver::MDBook;
 
-use crate::{directives::Directives, includes, links};
+use crate::{directives::Directives, includes, links, notes};
 
 /// Builds `book/` into `book/build` and returns its first page.
 pub fn build(root: &Path) -> Result<PathBuf> {
     let source = root.join("book");
     report("includes what is not there", includes::missing(&source.join("src"))?)?;
+    report("has speaker notes that make no sense", notes::wrong(&source.join("src"))?)?;
     let mut book = MDBook::load(&source).context("cannot load the book")?;
     book.with_preprocessor(Directives::new(root));
     book.build().context("cannot build the book")?;
