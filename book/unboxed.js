@@ -1,6 +1,8 @@
 // What scrolls must be reachable by keyboard, and what is folded must be there on paper.
 for (const block of document.querySelectorAll("pre code, .picture, .table-wrapper")) {
     block.tabIndex = 0;
+    // More than half a page of paper: a printer may cut it.
+    block.classList.toggle("long", block.textContent.split("\n").length > 40);
 }
 window.addEventListener("beforeprint", () => {
     for (const fold of document.querySelectorAll("details")) {
