@@ -116,10 +116,10 @@ fn a_program_reads_its_limits_from_the_repaired_files() {
 #[test]
 fn a_quota_cannot_be_outrun_by_threads() {
     everywhere(|place| {
-        let script = "$BIN limit --cpus 0.2 -- $BIN busy 3 3000 & pid=$!; \
+        let script = "$BIN limit --cpus 0.2 -- $BIN busy 3 60000 & pid=$!; \
                       until $BIN tree | grep -q lab-$pid-limit; do sleep 0.05; done; \
                       $BIN --json top -n 1 --interval 1.5 | grep -o \"lab-$pid-limit[^%]*\"; \
-                      wait $pid";
+                      kill $pid; wait $pid; true";
         let text = place.shell(LAB, script).success().to_owned();
         let share = text.trim().rsplit('"').next().unwrap().trim();
         let share: f64 = share.parse().unwrap_or_else(|_| panic!("{place:?}: {text}"));
