@@ -3,6 +3,7 @@
 mod kernel;
 mod kinds;
 mod pids;
+mod roles;
 mod switches;
 mod tables;
 mod time;
@@ -16,7 +17,7 @@ use std::process::ExitCode;
 use ground::{Error, Lesson, Narrator, Outcome, Result};
 use namespaces::{Kinds, rootless, witness::Witness};
 
-pub use witness::testify;
+pub use roles::testify;
 
 /// The scenes share nothing: each makes its own process and lets it go.
 #[derive(Debug)]

@@ -23,6 +23,7 @@ mod memory;
 mod quantity;
 mod rest;
 mod updated;
+mod write;
 mod writes;
 
 use std::collections::BTreeMap;
@@ -33,7 +34,7 @@ pub use cpu::shares_to_weight;
 pub use ignored::Ignored;
 pub use io::weight_of_v2;
 pub use quantity::{Bound, Bytes, CpuList, Cpus, MemoryLimit, Tasks};
-pub use writes::{Absent, Write};
+pub use write::{Absent, Write};
 
 /// What a group may use.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

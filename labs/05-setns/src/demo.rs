@@ -6,6 +6,7 @@ mod links;
 mod network;
 mod pid;
 mod rest;
+mod roles;
 mod stage;
 mod threads;
 mod ways;
@@ -18,7 +19,7 @@ use namespaces::{Kind, Kinds, rootless};
 use nix::unistd::Pid;
 use setns::Target;
 
-pub use witness::testify;
+pub use roles::testify;
 
 use stage::Stage;
 

@@ -9,7 +9,7 @@
 //! Nothing here allocates, because the child between clone(2) and execve(2) walks these paths.
 
 use std::{
-    ffi::{CStr, CString},
+    ffi::CString,
     fmt,
     os::fd::{AsFd, BorrowedFd, OwnedFd},
     os::unix::ffi::OsStrExt,
@@ -18,11 +18,14 @@ use std::{
 
 use ground::{Errno, Error, Result};
 use nix::{
-    fcntl::{AT_FDCWD, OFlag, OpenHow, ResolveFlag, open, openat2},
+    fcntl::{AT_FDCWD, OFlag, open},
     sys::stat::Mode,
 };
 
-use crate::make;
+use crate::{
+    make::{self, Wanted},
+    resolve::resolve,
+};
 
 /// A path below a root.
 #[derive(Debug, Clone)]
@@ -40,24 +43,6 @@ enum Root {
     Here,
     /// A directory of ours.
     At(CString),
-}
-
-/// What has to be at a path, and is made when it is missing.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Wanted {
-    /// It must be there already.
-    Existing,
-    /// A directory, with those above it.
-    Directory,
-    /// A file, empty if it is made, with the directories above it.
-    File,
-}
-
-impl Wanted {
-    /// A mount point has to be of its source's kind.
-    pub fn like(source: &std::fs::Metadata) -> Self {
-        if source.is_dir() { Self::Directory } else { Self::File }
-    }
 }
 
 impl Inside {
@@ -131,24 +116,6 @@ impl Inside {
 
 fn as_root(root: &Option<OwnedFd>) -> BorrowedFd<'_> {
     root.as_ref().map_or(AT_FDCWD, AsFd::as_fd)
-}
-
-/// openat2(2) from `root`, which counts as "/".
-pub(crate) fn resolve(
-    root: BorrowedFd<'_>,
-    path: &CStr,
-    flags: OFlag,
-) -> std::result::Result<OwnedFd, Errno> {
-    let how = OpenHow::new()
-        .flags(flags | OFlag::O_CLOEXEC)
-        .resolve(ResolveFlag::RESOLVE_IN_ROOT | ResolveFlag::RESOLVE_NO_MAGICLINKS);
-    loop {
-        match openat2(root, path, how) {
-            // A rename somewhere made the kernel lose its way with `..`: it asks to try again.
-            Err(Errno::EAGAIN) => {}
-            opened => return opened,
-        }
-    }
 }
 
 /// As the container says it, below the name that the root goes by.

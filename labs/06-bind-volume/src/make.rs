@@ -15,13 +15,31 @@ use nix::{
     sys::stat::{Mode, mkdirat},
 };
 
-use crate::{Wanted, inside::resolve, sys};
+use crate::{resolve::resolve, sys};
 
 /// How many dangling links are followed before it is called a circle, as the kernel does.
 const LINKS_MAX: usize = 40;
 
 /// The longest path, with its NUL.
 const PATH_MAX: usize = libc::PATH_MAX as usize;
+
+/// What has to be at a path, and is made when it is missing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Wanted {
+    /// It must be there already.
+    Existing,
+    /// A directory, with those above it.
+    Directory,
+    /// A file, empty if it is made, with the directories above it.
+    File,
+}
+
+impl Wanted {
+    /// A mount point has to be of its source's kind.
+    pub fn like(source: &std::fs::Metadata) -> Self {
+        if source.is_dir() { Self::Directory } else { Self::File }
+    }
+}
 
 /// Makes what is missing of `path` below `root`; a dangling link as the last name only if `link`.
 pub(crate) fn along(

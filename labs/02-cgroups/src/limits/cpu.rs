@@ -6,7 +6,7 @@ use ground::Result;
 
 use super::{
     Bound, Cpu, Write,
-    writes::{invalid, present},
+    write::{invalid, present},
 };
 use crate::{Controller, Version};
 

@@ -5,7 +5,7 @@
 
 use ground::Result;
 
-use super::{HugePages, Limits, Network, Rdma, Write, controller_of, writes::invalid};
+use super::{HugePages, Limits, Network, Rdma, Write, controller_of, write::invalid};
 use crate::{Controller, Version};
 
 /// Pages in use, and where the kernel counts them (Linux 5.7) those that are reserved as well: a

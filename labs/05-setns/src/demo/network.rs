@@ -13,11 +13,7 @@ use nix::{
 };
 use setns::JoinFile;
 
-use super::{
-    check, of_some_process,
-    stage::Stage,
-    witness::{connect, start},
-};
+use super::{check, of_some_process, roles::connect, stage::Stage, witness::start};
 use crate::args::Role;
 
 /// The step that joins the network namespace of a process.

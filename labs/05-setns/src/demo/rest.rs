@@ -10,9 +10,10 @@ use setns::{Enter, Surroundings, Target, Way, enter};
 
 use super::{
     check, of_some_process,
+    roles::GIVEN_UP,
     stage::{self, Stage, VARIABLE},
     status_of,
-    witness::{GIVEN_UP, argv},
+    witness::argv,
 };
 use crate::args::Role;
 
