@@ -1,14 +1,14 @@
 //! The book: mdBook as a library, between checks of what is written and of what it links to.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use anyhow::{Context, Result, bail};
 use mdbook_driver::MDBook;
 
-use crate::{directives::Directives, includes, links, notes};
+use crate::{claims, directives::Directives, includes, links, notes};
 
-/// Builds `book/` into `book/build` and returns its first page.
-pub fn build(root: &Path) -> Result<PathBuf> {
+/// Builds `book/` into `book/build`, and tells of it: its first page, and what is counted in it.
+pub fn build(root: &Path) -> Result<String> {
     let source = root.join("book");
     report("includes what is not there", includes::missing(&source.join("src"))?)?;
     report("has speaker notes that make no sense", notes::wrong(&source.join("src"))?)?;
@@ -17,7 +17,7 @@ pub fn build(root: &Path) -> Result<PathBuf> {
     book.build().context("cannot build the book")?;
     let built = source.join("build");
     report("has dead links", links::dead(&built)?)?;
-    Ok(built.join("index.html"))
+    Ok(format!("built {}\n{}", built.join("index.html").display(), claims::counts(root)?))
 }
 
 fn report(what: &str, found: Vec<String>) -> Result<()> {

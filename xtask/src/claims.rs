@@ -4,44 +4,77 @@
 //! A lesson fails when the kernel contradicts it. So a line of the ledger has the words of a run for
 //! its evidence, and no verdict without one.
 
-use std::{fs, path::Path};
+use std::{collections::BTreeMap, fs, path::Path};
 
 use anyhow::{Context, Result};
 
 use crate::{html::escape, scenes};
+
+/// A statement and its experiment.
+struct Claim {
+    id: String,
+    /// Empty without an experiment.
+    verdict: String,
+    statement: String,
+    /// As `01 A child gets`.
+    scenes: Vec<String>,
+}
+
+/// All statements.
+fn claims(root: &Path) -> Result<Vec<Claim>> {
+    let list = fs::read_to_string(root.join("book/claims.txt")).context("book/claims.txt")?;
+    let lines = list.lines().filter(|line| !line.starts_with('#') && !line.trim().is_empty());
+    lines.map(|line| claim(line).with_context(|| format!("claims.txt: {line}"))).collect()
+}
+
+/// `N01 | holds | the statement | 01 A child; 02 A group`
+fn claim(line: &str) -> Option<Claim> {
+    let fields: Vec<_> = line.split('|').map(str::trim).collect();
+    let [id, verdict, statement, scenes] = <[&str; 4]>::try_from(fields).ok()?;
+    let scenes = scenes.split(';').map(str::trim).filter(|scene| !scene.is_empty());
+    let scenes: Vec<_> = scenes.map(str::to_owned).collect();
+    let verdict = if scenes.is_empty() { "" } else { verdict }.to_owned();
+    Some(Claim { id: id.to_owned(), verdict, statement: statement.to_owned(), scenes })
+}
 
 /// `{{#claims}}`: the table of all statements.
 ///
 /// # Errors
 /// A line that makes no sense, or one whose scene there is not.
 pub fn ledger(root: &Path) -> Result<String> {
-    let list = fs::read_to_string(root.join("book/claims.txt")).context("book/claims.txt")?;
+    let claims = claims(root)?;
     let mut table = String::from("| | the statement | it | the experiment |\n|---|---|---|---|\n");
-    let (mut shown, mut all) = (0, 0);
-    for line in list.lines().filter(|line| !line.starts_with('#') && !line.trim().is_empty()) {
-        let [id, verdict, statement, scenes] =
-            fields(line).with_context(|| format!("claims.txt: {line}"))?;
-        let experiments = scenes.split(';').map(str::trim).filter(|scene| !scene.is_empty());
-        let experiments: Vec<_> = experiments.map(|it| cell(root, it)).collect::<Result<_>>()?;
-        let (verdict, cell) = match experiments.as_slice() {
-            [] => ("", "*waits for its experiment*".to_owned()),
-            cells => (verdict, cells.join("<br>")),
+    for Claim { id, verdict, statement, scenes } in &claims {
+        let cells: Vec<_> = scenes.iter().map(|it| cell(root, it)).collect::<Result<_>>()?;
+        let cell = match cells.as_slice() {
+            [] => "*waits for its experiment*".to_owned(),
+            cells => cells.join("<br>"),
         };
-        all += 1;
-        shown += usize::from(!experiments.is_empty());
         let statement = escape(statement).replace('`', "");
         table += &format!("| <a id=\"{id}\"></a>{id} | {statement} | **{verdict}** | {cell} |\n");
     }
+    let shown = claims.iter().filter(|it| !it.scenes.is_empty()).count();
     let table = table.replace("****", "");
     Ok(format!(
-        "{shown} of {all} statements have an experiment that runs with every test.\n\n{table}"
+        "{shown} of {} statements have an experiment that runs with every test.\n\n{table}",
+        claims.len()
     ))
 }
 
-/// `N01 | holds | the statement | 01 A child`
-fn fields(line: &str) -> Option<[&str; 4]> {
-    let fields: Vec<_> = line.split('|').map(str::trim).collect();
-    fields.try_into().ok()
+/// How many statements there are, by verdict, in a line.
+///
+/// # Errors
+/// A line that makes no sense.
+pub fn counts(root: &Path) -> Result<String> {
+    let claims = claims(root)?;
+    let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
+    for claim in &claims {
+        let verdict = if claim.verdict.is_empty() { "waiting" } else { &claim.verdict };
+        *counts.entry(verdict).or_default() += 1;
+    }
+    let counts: Vec<_> =
+        counts.iter().map(|(verdict, count)| format!("{count} {verdict}")).collect();
+    Ok(format!("{} claims: {}", claims.len(), counts.join("; ")))
 }
 
 /// What a scene shows, named `01 A child gets`.
@@ -62,6 +95,17 @@ mod tests {
     fn every_claim_has_the_scenes_that_it_names() {
         let ledger = ledger(crate::root()).unwrap();
         assert!(ledger.contains("N03") && ledger.contains("They hide in one direction only."));
+    }
+
+    #[test]
+    fn claims_are_counted_by_their_verdict() {
+        let counts = counts(crate::root()).unwrap();
+        let numbers =
+            counts.split(|it: char| !it.is_ascii_digit()).filter_map(|it| it.parse().ok());
+        let numbers: Vec<usize> = numbers.collect();
+        assert_eq!(numbers[0], numbers[1..].iter().sum::<usize>(), "{counts}");
+        assert!(claim("N01 | holds | a | ").unwrap().verdict.is_empty());
+        assert!(claim("N01 | holds").is_none());
     }
 
     #[test]

@@ -26,7 +26,7 @@ fn root() -> &'static Path {
 fn main() -> ExitCode {
     let chore = std::env::args().nth(1);
     let result = match chore.as_deref() {
-        Some("book") => book::build(root()).map(|page| format!("built {}", page.display())),
+        Some("book") => book::build(root()),
         Some("fields") => fields::tables(root()),
         _ => {
             eprintln!("usage: cargo xtask book | fields");
