@@ -10,6 +10,7 @@ mod guardian;
 mod membership;
 mod removal;
 mod temporary;
+mod written;
 
 use std::{
     fs,

@@ -9,7 +9,7 @@ use ground::{Errno, Result};
 use nix::sys::signal::{Signal, kill};
 
 use crate::{
-    Controller, Group, Version, advice,
+    Controller, Group, advice,
     group::{SUPERVISOR, children, membership::move_all, put, write_once},
 };
 
@@ -87,13 +87,9 @@ impl Group {
         // rmdir(2) itself says whether anybody is in: an empty group goes at once.
         if !self.parts.iter().all(|it| is_gone(&it.dir)) {
             self.kill_all()?;
+            self.parts.iter().try_for_each(|it| remove_tree(&it.dir, TRIES))?;
         }
-        for part in &self.parts {
-            remove_tree(&part.dir, TRIES)?;
-            if part.version == Version::V2 {
-                move_up(&part.base);
-            }
-        }
+        self.v2().into_iter().for_each(|it| move_up(&it.base));
         Ok(())
     }
 

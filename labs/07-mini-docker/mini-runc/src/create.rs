@@ -163,10 +163,10 @@ impl Making<'_> {
         let scope = scope(&options, self.bundle, self.id, self.caller)?;
         let mut place = Place::find(self.bundle, self.id, self.caller, scope.as_ref(), warn)?;
         place.as_ref().map_or(Ok(()), Place::must_be_empty)?;
-        let cgroup = place.as_ref().map(|place| place.group().name.clone());
         let rdt = self.bundle.linux().intel_rdt.as_ref();
         let resctrl = intel_rdt::Class::ours(rdt, self.id)?;
-        let record = Record { resctrl, scope, ..Record::new(self.id, self.bundle, cgroup) };
+        let group = place.as_ref().map(Place::group);
+        let record = Record { resctrl, scope, ..Record::new(self.id, self.bundle, group) };
         // Before the group is made: whoever cleans up after us must know its name.
         record.write(self.dir)?;
         self.keep_config()?;

@@ -61,7 +61,8 @@ pub(crate) fn delete(root: &Root, id: &str, force: bool, warn: Warn<'_>) -> Resu
 /// # Errors
 /// As [`take_away`].
 pub(crate) fn destroy(container: &Container, warn: Warn<'_>) -> Result<()> {
-    take_away(&container.dir)?;
+    take_apart(container)?;
+    forget(&container.dir)?;
     let state = StateText::new(container.record.state(Status::Stopped));
     for hook in &container.record.hooks.poststop {
         let hook = std::slice::from_ref(hook);
@@ -79,17 +80,27 @@ pub(crate) fn destroy(container: &Container, warn: Warn<'_>) -> Result<()> {
 /// A process that does not end, a group that cannot be removed; what keeps us from looking.
 pub(crate) fn take_away(dir: &Path) -> Result<()> {
     if let Some(record) = crate::record::find(dir)? {
-        let container = Container { dir: dir.to_owned(), record };
-        end(&container)?;
-        // systemd may take its directories away first.
-        if let Some(scope) = &container.record.scope {
-            scope.end();
-        }
-        if let Some(group) = container.group()? {
-            group.remove()?;
-        }
-        intel_rdt::remove(&container.record.resctrl);
+        take_apart(&Container { dir: dir.to_owned(), record })?;
     }
+    forget(dir)
+}
+
+/// Takes away process and group.
+fn take_apart(container: &Container) -> Result<()> {
+    end(container)?;
+    // systemd may take its directories away first.
+    if let Some(scope) = &container.record.scope {
+        scope.end();
+    }
+    if let Some(group) = container.group()? {
+        group.remove()?;
+    }
+    intel_rdt::remove(&container.record.resctrl);
+    Ok(())
+}
+
+/// Takes away the directory, the last that knew of the container.
+fn forget(dir: &Path) -> Result<()> {
     fs::remove_dir_all(dir).map_err(|error| {
         Error::new("cannot remove the container's state directory")
             .io(format_args!("rmdir {}", dir.display()), &error)

@@ -19,6 +19,7 @@ use std::{
     time::{SystemTime, UNIX_EPOCH},
 };
 
+use cgroups::Group;
 use ground::{Error, Result};
 use nix::unistd::Pid;
 use oci::runtime::{Hooks, State, Status};
@@ -56,6 +57,9 @@ pub(crate) struct Record {
     pub(crate) bundle: PathBuf,
     /// The group below the places where groups are made; absent where it has none.
     pub(crate) cgroup: Option<PathBuf>,
+    /// The trees in which that group is, so that start and delete need not look for them again.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) trees: Vec<String>,
     /// The unit that the group is, where systemd made it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) scope: Option<Scope>,
@@ -162,7 +166,7 @@ fn check_id(id: &str) -> Result<()> {
 
 impl Record {
     /// The record of a container that is about to be made.
-    pub(crate) fn new(id: &str, bundle: &Bundle, cgroup: Option<PathBuf>) -> Self {
+    pub(crate) fn new(id: &str, bundle: &Bundle, group: Option<&Group>) -> Self {
         let now = SystemTime::now().duration_since(UNIX_EPOCH);
         Self {
             oci_version: bundle.spec.oci_version.clone(),
@@ -170,7 +174,8 @@ impl Record {
             pid: None,
             start_time: None,
             bundle: bundle.dir.clone(),
-            cgroup,
+            cgroup: group.map(|it| it.name.clone()),
+            trees: group.map(Group::written).unwrap_or_default(),
             scope: None,
             resctrl: Vec::new(),
             created_s: now.map_or(0, |now| now.as_secs()),
@@ -308,9 +313,13 @@ impl Container {
     ///
     /// # Errors
     /// As [`cgroup::open`].
-    pub(crate) fn group(&self) -> Result<Option<cgroups::Group>> {
-        let scope = self.record.scope.as_ref();
-        self.record.cgroup.as_deref().map_or(Ok(None), |name| cgroup::open(name, scope))
+    pub(crate) fn group(&self) -> Result<Option<Group>> {
+        let Record { cgroup, trees, scope, .. } = &self.record;
+        let Some(name) = cgroup else { return Ok(None) };
+        match Group::reopen(name, trees) {
+            None => cgroup::open(name, scope.as_ref()),
+            there => Ok(there),
+        }
     }
 
     /// The state as the specification has it.

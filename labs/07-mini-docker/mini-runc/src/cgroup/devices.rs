@@ -7,8 +7,8 @@ use ground::{Error, Result};
 use oci::runtime::DeviceRule;
 
 /// The rules, and after them what every container may open, as runc has it: without it the default
-/// nodes would be there and closed. Making any node is harmless; opening it is what counts. No
-/// rules stay none.
+/// nodes would be there and closed. Making any node is harmless; opening it is what counts. What
+/// engines write they mostly allow already, and it is not said twice. No rules stay none.
 ///
 /// # Errors
 /// A type, a number or an access that there is not.
@@ -32,7 +32,13 @@ pub(super) fn rules(given: &[DeviceRule]) -> Result<Vec<Rule>> {
     let always = always.into_iter().filter_map(|((kind, major, minor), access)| {
         Some(Rule { allow: true, kind, major, minor, access: Access::of(access)? })
     });
-    given.iter().enumerate().map(|(index, it)| rule(index, it)).chain(always.map(Ok)).collect()
+    let rules = given.iter().enumerate().map(|(index, it)| rule(index, it));
+    let mut rules = rules.collect::<Result<Vec<_>>>()?;
+    // What is allowed since the last denial stays so.
+    let denials = rules.iter().rposition(|it| !it.allow).map_or(0, |last| last + 1);
+    let allowed = rules.split_off(denials);
+    let more = always.filter(|it| !allowed.contains(it)).collect::<Vec<_>>();
+    Ok(rules.into_iter().chain(allowed.iter().copied()).chain(more).collect())
 }
 
 fn rule(index: usize, given: &DeviceRule) -> Result<Rule> {
@@ -71,6 +77,23 @@ mod tests {
         assert_eq!(lines[0], "a *:* rwm");
         assert!(lines.contains(&"c 1:3 rwm".to_owned()), "{lines:?}");
         assert_eq!(rules(&[]).unwrap(), []);
+    }
+
+    #[test]
+    fn what_the_rules_allow_is_not_said_twice_unless_it_was_denied_since() {
+        let null = |allow| DeviceRule {
+            allow,
+            kind: Some("c".to_owned()),
+            major: Some(1),
+            minor: Some(3),
+            access: Some("rwm".to_owned()),
+        };
+        let times = |given: &[DeviceRule]| {
+            let lines = rules(given).unwrap().into_iter().filter(|it| it.allow);
+            lines.filter(|it| it.line() == "c 1:3 rwm").count()
+        };
+        assert_eq!(times(&[null(true)]), 1);
+        assert_eq!(times(&[null(true), null(false)]), 2);
     }
 
     #[test]
