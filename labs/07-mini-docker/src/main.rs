@@ -56,7 +56,7 @@ fn small_monitor() -> ExitCode {
 
 /// Becomes the runtime.
 fn mini_runc(words: Vec<OsString>) -> ExitCode {
-    mini_runc::main(words.into_iter())
+    ExitCode::from(mini_runc::main(words.into_iter()))
 }
 
 /// Tells a person what is not as they think, and goes on.

@@ -1,7 +1,13 @@
 //! The low-level runtime: a bundle directory in, a process out.
+//!
+//! An engine starts it four times for each container, so it begins where a C program begins.
+#![no_main]
 
-use std::process::ExitCode;
+#[path = "main/sys.rs"]
+mod sys;
 
-fn main() -> ExitCode {
-    mini_runc::main(std::env::args_os())
+use std::ffi::c_int;
+
+fn run() -> c_int {
+    mini_runc::main(std::env::args_os()).into()
 }

@@ -9,7 +9,7 @@
 
 mod bundle;
 
-use std::{fs, os::unix::fs::symlink, path::Path};
+use std::{fs, os::unix::fs::symlink, path::Path, process::Command};
 
 use bundle::{Runtime, Stage};
 use serde_json::{Value, json};
@@ -154,6 +154,20 @@ fn options_come_before_or_after_the_name() {
     stage.call(&["run", &stage.id, "--bundle", bundle]).ok();
     stage.call(&["run", "-b", bundle, &stage.id]).ok();
     stage.call(&["delete", &stage.id, "--force"]).ok();
+}
+
+#[test]
+fn a_standard_stream_that_is_closed_is_dev_null() {
+    needs!(Root, Program("busybox"));
+    // The shell itself has nothing redirected.
+    let look = "said=$(stat -Lc %t,%T /proc/1/fd/0 /proc/1/fd/1); echo \"$said\" > /tmp/streams";
+    let stage = Stage::with_script(Runtime::MiniRunc, look);
+    let run = stage.command(&["run", "-b", stage.bundle().to_str().unwrap(), &stage.id]);
+    let mut closed = Command::new("sh");
+    closed.args(["-c", "exec \"$@\" <&- >&-", "sh"]).arg(run.get_program()).args(run.get_args());
+    assert!(closed.status().unwrap().success());
+    let streams = fs::read_to_string(stage.bundle().join("rootfs/tmp/streams")).unwrap();
+    assert_eq!(streams, "1,3\n1,3\n");
 }
 
 #[test]

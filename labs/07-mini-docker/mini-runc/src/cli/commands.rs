@@ -1,6 +1,6 @@
 //! Commands: from arguments to rooms, one function each.
 
-use std::{path::PathBuf, process::ExitCode};
+use std::path::PathBuf;
 
 use ground::{Error, Result};
 use nix::unistd::geteuid;
@@ -19,7 +19,10 @@ use crate::{
     run, start,
 };
 
-pub(super) fn run(args: Args, log: &Log) -> Result<ExitCode> {
+/// The exit status of a command that did what it was asked for.
+pub(super) const SUCCESS: u8 = 0;
+
+pub(super) fn run(args: Args, log: &Log) -> Result<u8> {
     let systemd_cgroup = args.global.systemd_cgroup;
     let root = Root { dir: args.global.root.unwrap_or_else(default_root) };
     let warn = &mut |text: String| log.warn(&text);
@@ -41,7 +44,7 @@ pub(super) fn run(args: Args, log: &Log) -> Result<ExitCode> {
         Command::Spec(args) => look::spec(&args)?,
         Command::Features => features::features()?,
     }
-    Ok(ExitCode::SUCCESS)
+    Ok(SUCCESS)
 }
 
 /// Where the state is kept: it must not survive a restart of the machine, so below /run. An ordinary
@@ -78,19 +81,14 @@ fn create(root: &Root, args: Create, systemd: bool, warn: crate::Warn<'_>) -> Re
     create::create(root, &args.id.id, options, warn).map(drop)
 }
 
-fn foreground_or_not(
-    root: &Root,
-    args: Run,
-    systemd: bool,
-    warn: crate::Warn<'_>,
-) -> Result<ExitCode> {
+fn foreground_or_not(root: &Root, args: Run, systemd: bool, warn: crate::Warn<'_>) -> Result<u8> {
     let id = &args.id.id;
     let options = options(args.how, systemd);
     if args.detach {
         run::detached(root, id, options, warn)?;
-        return Ok(ExitCode::SUCCESS);
+        return Ok(SUCCESS);
     }
-    run::foreground(root, id, options, args.keep, warn).map(|exit| ExitCode::from(exit.code()))
+    run::foreground(root, id, options, args.keep, warn).map(|exit| exit.code())
 }
 
 fn signal(root: &Root, args: &Kill) -> Result<()> {

@@ -1,11 +1,11 @@
 //! exec: from arguments to a process as in config.json.
 
-use std::{fs, os::fd::OwnedFd, path::Path, process::ExitCode};
+use std::{fs, os::fd::OwnedFd, path::Path};
 
 use ground::{Error, Result};
 use oci::runtime::{Capabilities, Process};
 
-use super::args::Exec;
+use super::{args::Exec, commands::SUCCESS};
 use crate::{
     Warn, console,
     exec::{self, Options, process_like},
@@ -13,7 +13,7 @@ use crate::{
     run::Signals,
 };
 
-pub(super) fn exec(root: &Root, args: Exec, warn: Warn<'_>) -> Result<ExitCode> {
+pub(super) fn exec(root: &Root, args: Exec, warn: Warn<'_>) -> Result<u8> {
     let container = root.container(&args.id.id)?;
     let process = match &args.process {
         Some(path) => read(path)?,
@@ -31,7 +31,7 @@ pub(super) fn exec(root: &Root, args: Exec, warn: Warn<'_>) -> Result<ExitCode> 
     };
     if args.detach {
         exec::exec(&container, options, warn)?;
-        return Ok(ExitCode::SUCCESS);
+        return Ok(SUCCESS);
     }
     let signals = Signals::block()?;
     let mut child = exec::exec(&container, options, warn)?;
@@ -39,7 +39,7 @@ pub(super) fn exec(root: &Root, args: Exec, warn: Warn<'_>) -> Result<ExitCode> 
         Some(socket) => console::Session::accept(socket)?.until_end(&signals, &mut child)?,
         None => signals.forward_until_end(&mut child)?,
     };
-    Ok(ExitCode::from(exit.code()))
+    Ok(exit.code())
 }
 
 /// The child's socket, and ours if nobody else wants the terminal.

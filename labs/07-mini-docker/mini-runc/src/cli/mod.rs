@@ -13,7 +13,7 @@ mod look;
 mod report;
 mod update;
 
-use std::{ffi::OsString, process::ExitCode};
+use std::ffi::OsString;
 
 use args::Args;
 use report::Log;
@@ -25,7 +25,7 @@ use crate::seal;
 /// Exit status: 0; for `run` and `exec` in the foreground that of the program, 128 and its number
 /// for a signal; 125 for a failure of our own, 126 for a program that cannot be run, 127 for one
 /// that was not found; 2 for arguments that make no sense.
-pub fn main(args: impl Iterator<Item = OsString>) -> ExitCode {
+pub fn main(args: impl Iterator<Item = OsString>) -> u8 {
     let args: Vec<_> = args.collect();
     let sealed = seal::seal(&args);
     let args = match Args::read(&args) {
@@ -33,12 +33,12 @@ pub fn main(args: impl Iterator<Item = OsString>) -> ExitCode {
         Err(error) => {
             // A reader that went away cannot be told so.
             let _ = error.print();
-            return ExitCode::from(error.exit_code() as u8);
+            return error.exit_code() as u8;
         }
     };
     let log = Log::new(&args.global);
     sealed.and_then(|()| commands::run(args, &log)).unwrap_or_else(|error| {
         log.error(&error);
-        ExitCode::from(error.exit_code)
+        error.exit_code
     })
 }

@@ -1,0 +1,38 @@
+//! The first function of the program, which the C library calls by its name.
+//!
+//! Rust's own beginning (std::rt) would come between. It looks through /proc/self/maps to be able to
+//! say that the stack overflowed, and that takes a third as long as it takes a static program to begin
+//! and end. What we need of it is here: a SIGPIPE that is an error, and no closed standard stream. The
+//! arguments are there without it: the GNU C library hands them to std before `main`.
+//!
+//! # Safety
+//! Only integers and one constant string are passed to the C library.
+#![allow(unsafe_code, reason = "a name for the linker, and calls before anything is there")]
+#![allow(clippy::exit, reason = "it writes out what is still in the buffer of standard output")]
+
+use std::{
+    ffi::{c_char, c_int},
+    process,
+};
+
+// SAFETY: there is no other `main`, and this one has the type that the C library expects.
+#[unsafe(no_mangle)]
+extern "C" fn main(_argc: c_int, _argv: *const *const c_char) -> c_int {
+    fill_standard_streams();
+    // SAFETY: no handler of ours is called.
+    unsafe { libc::signal(libc::SIGPIPE, libc::SIG_IGN) };
+    process::exit(super::run())
+}
+
+/// Opens /dev/null for each standard stream that our caller has closed: the next file that is opened
+/// would get its number, and be written to as if it were the stream.
+fn fill_standard_streams() {
+    for stream in 0..3 {
+        // SAFETY: F_GETFD takes no argument and changes nothing.
+        let is_open = unsafe { libc::fcntl(stream, libc::F_GETFD) } != -1;
+        // SAFETY: the string ends with a NUL byte.
+        if !is_open && unsafe { libc::open(c"/dev/null".as_ptr(), libc::O_RDWR) } != stream {
+            process::abort();
+        }
+    }
+}
