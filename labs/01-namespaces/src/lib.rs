@@ -42,5 +42,5 @@ pub use id::Id;
 pub use id_map::{IdMaps, Range};
 pub use kind::{Kind, Kinds};
 pub use signals::Signals;
-pub use spawn::Spawn;
+pub use spawn::{Moment, Spawn};
 pub use terminal::{TakeTerminal, Terminal};

@@ -19,38 +19,48 @@
 //!          <──── as above ─────────────────────────────────────── the sibling: further steps, execve
 //! ```
 //!
+//! A parent that has to do something when the namespaces are there, and before anything is done in
+//! them, asks the child to halt ([`Spawn::halt_before`]):
+//!
+//! ```text
+//!          <──── 8 bytes: HALTED ──────────── waits
+//!   attend
+//!   go ──────────────── 1 byte ──────────────> the next step, ..
+//! ```
+//!
 //! The child is a copy of a Rust program, so it does as little as possible: only steps, which do
 //! not allocate, lock or panic (man 7 signal-safety). If the parent dies before `go`, the child
 //! reads end-of-file and ends as well.
 
+mod pipes;
+
 use std::{
     fs,
-    io::{self, Read},
-    os::fd::{AsFd, BorrowedFd, OwnedFd},
+    os::fd::{BorrowedFd, OwnedFd},
 };
 
 use ground::{Errno, Error, Explanation, Result, Step};
 use nix::{
     errno::Errno as E,
-    fcntl::OFlag,
-    poll::{PollFd, PollFlags, PollTimeout, poll},
     sys::{prctl, signal::Signal},
-    unistd::{self, Pid},
+    unistd::Pid,
+};
+
+use pipes::{
+    FORK_FAILED, FORKED, HALTED, NO_GO, Pipe, SETUP_FAILED, parent_is_gone, read_report, say_go,
+    tell, wait_for_go,
 };
 
 use crate::{Child, IdMaps, Kinds, sys, walls};
 
-/// The exit status of a child that never became its program.
-const SETUP_FAILED: i32 = 127;
-
-/// In the place of a step's number: the rest of the record is the PID of the sibling that goes on.
-const FORKED: u32 = u32::MAX;
-
-/// In the place of a step's number: the fork half-way failed.
-const FORK_FAILED: u32 = u32::MAX - 1;
-
-/// In the place of a step's number: the child could not hear that it may go.
-const NO_GO: u32 = u32::MAX - 2;
+/// A moment at which the child waits for its parent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Moment {
+    /// It exists, and has done nothing yet.
+    Born,
+    /// It has come to [`Spawn::halt_before`]; after a fork half-way it is another process.
+    Halted,
+}
 
 /// A process to be made.
 #[derive(Debug)]
@@ -67,6 +77,8 @@ pub struct Spawn<'a> {
     pub ready_before: Option<usize>,
     /// The step before which it forks; the sibling does that step and all that follow.
     pub fork_before: Option<usize>,
+    /// The step before which it waits for its parent once more; no fork comes after that.
+    pub halt_before: Option<usize>,
     /// Whether it is killed when the calling thread ends, and when the [`Child`] is dropped.
     pub dies_with_parent: bool,
     /// Whether that ends when it is ready: whoever made it has then written down what it is, and a
@@ -84,6 +96,7 @@ impl<'a> Spawn<'a> {
             steps: Vec::new(),
             ready_before: None,
             fork_before: None,
+            halt_before: None,
             dies_with_parent: true,
             let_go_when_ready: false,
         }
@@ -148,6 +161,19 @@ impl<'a> Spawn<'a> {
     /// # Errors
     /// As [`Spawn::start`], and what `prepare` returns.
     pub fn start_after(&self, prepare: impl FnOnce(Pid) -> Result<()>) -> Result<Child> {
+        let mut prepare = Some(prepare);
+        self.start_attended(|_, pid| prepare.take().map_or(Ok(()), |prepare| prepare(pid)))
+    }
+
+    /// As [`Spawn::start`], with something for the parent to do at each [`Moment`] at which the child,
+    /// whose PID it is told, waits for it.
+    ///
+    /// # Errors
+    /// As [`Spawn::start`], and what `attend` returns.
+    pub fn start_attended(
+        &self,
+        mut attend: impl FnMut(Moment, Pid) -> Result<()>,
+    ) -> Result<Child> {
         let go = Pipe::new()?;
         let report = Pipe::new()?;
         let child = match self.clone3(alone()?)? {
@@ -160,28 +186,33 @@ impl<'a> Spawn<'a> {
         if let Some(maps) = &self.id_maps {
             maps.write(child.pid())?;
         }
-        prepare(child.pid())?;
-        match uninterrupted(|| unistd::write(&go.write, b"g")) {
-            // A child that is already dead says so on the other pipe.
-            Ok(_) | Err(E::EPIPE) => self.settle(child, report.read),
-            // It waits for us, and ends with `child`.
-            Err(errno) => {
-                Err(Error::new("cannot talk to the child").call("write(go, \"g\", 1)", errno))
-            }
-        }
+        attend(Moment::Born, child.pid())?;
+        // It waits for us, and ends with `child`.
+        say_go(&go.write)?;
+        self.settle(child, report.read, |child| {
+            attend(Moment::Halted, child.pid())?;
+            say_go(&go.write)
+        })
     }
 
     /// Reads records until it is decided. The one about the fork may come after those of the
     /// sibling, who does not wait for it; without it nobody would reap the sibling.
-    fn settle(&self, mut child: Child, report: OwnedFd) -> Result<Child> {
+    fn settle(
+        &self,
+        mut child: Child,
+        report: OwnedFd,
+        mut meet: impl FnMut(&Child) -> Result<()>,
+    ) -> Result<Child> {
         let mut report = fs::File::from(report);
         let (mut decided, mut fork_to_come) = (None, self.fork_before.is_some());
+        let mut halted = false;
         while decided.is_none() || fork_to_come {
             match read_report(&mut report)? {
                 Some((FORKED, pid)) => {
                     child = child.succeeded_by(Pid::from_raw(pid))?;
                     fork_to_come = false;
                 }
+                Some((HALTED, _)) => halted = true,
                 Some((_, 0)) => decided = Some(Ok(())),
                 Some((step, errno)) => {
                     fork_to_come &= self.fork_before.is_some_and(|fork| step as usize >= fork);
@@ -192,6 +223,10 @@ impl<'a> Spawn<'a> {
                     decided.get_or_insert_with(|| self.end_of_reports(&mut child));
                     fork_to_come = false;
                 }
+            }
+            if halted && !fork_to_come {
+                halted = false;
+                meet(&child)?;
             }
         }
         if let Some(Err(failed)) = decided {
@@ -244,14 +279,7 @@ impl<'a> Spawn<'a> {
         // Our copies of the parent's ends would hide that it died.
         drop(go.write);
         drop(report.read);
-        match uninterrupted(|| unistd::read(&go.read, &mut [0])) {
-            Ok(1) => {}
-            Ok(_) => sys::exit_now(SETUP_FAILED),
-            Err(errno) => {
-                tell(&report.write, NO_GO, errno as i32);
-                sys::exit_now(SETUP_FAILED);
-            }
-        }
+        wait_for_go(&go.read, &report.write);
         // Once it was told that we are ready, the parent closes its end and lives on.
         let mut waited_for = self.dies_with_parent;
         for (index, step) in self.steps.iter().enumerate() {
@@ -261,6 +289,10 @@ impl<'a> Spawn<'a> {
             self.tie_to_parent(waited_for);
             if waited_for && parent_is_gone(&report.write) {
                 break;
+            }
+            if self.halt_before == Some(index) {
+                tell(&report.write, HALTED, 0);
+                wait_for_go(&go.read, &report.write);
             }
             if self.ready_before == Some(index) {
                 // In this order: a parent that hears of it may end at once.
@@ -311,73 +343,12 @@ impl<'a> Spawn<'a> {
     }
 }
 
-/// Whether nobody can read from the pipe any more: poll(2) says POLLERR at its other end. A parent
-/// that died before it was tied to is never reported otherwise.
-fn parent_is_gone(report: &OwnedFd) -> bool {
-    let mut ends = [PollFd::new(report.as_fd(), PollFlags::empty())];
-    let asked = poll(&mut ends, PollTimeout::ZERO);
-    asked.is_ok() && ends.iter().any(|end| end.revents() == Some(PollFlags::POLLERR))
-}
-
 fn fork_explained() -> Explanation {
     Explanation::new(
         "clone3({flags=CLONE_PARENT})",
         "what comes now happens in a child: the process that asked stays where it was",
         "2 clone3",
     )
-}
-
-/// One record of the report pipe: which step, and its errno or 0 for "ready". False when nobody can
-/// have heard it.
-fn tell(report: &OwnedFd, step: u32, errno: i32) -> bool {
-    let mut record = [0; 8];
-    record[..4].copy_from_slice(&step.to_ne_bytes());
-    record[4..].copy_from_slice(&errno.to_ne_bytes());
-    // Eight bytes are below PIPE_BUF, so they arrive whole or not at all.
-    uninterrupted(|| unistd::write(report, &record)).is_ok()
-}
-
-/// The same call again for as long as a signal interrupts it (man 7 signal).
-fn uninterrupted<T>(
-    mut call: impl FnMut() -> std::result::Result<T, Errno>,
-) -> std::result::Result<T, Errno> {
-    loop {
-        match call() {
-            Err(E::EINTR) => {}
-            done => return done,
-        }
-    }
-}
-
-/// The record, or `None` for end of file: exec happened.
-fn read_report(report: &mut fs::File) -> Result<Option<(u32, i32)>> {
-    let mut record = [0; 8];
-    match report.read_exact(&mut record) {
-        Ok(()) => {
-            let [a, b, c, d, e, f, g, h] = record;
-            Ok(Some((u32::from_ne_bytes([a, b, c, d]), i32::from_ne_bytes([e, f, g, h]))))
-        }
-        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(None),
-        Err(error) => Err(Error::new("cannot hear from the child").io("read", &error)),
-    }
-}
-
-/// A pipe that does not survive exec.
-struct Pipe {
-    read: OwnedFd,
-    write: OwnedFd,
-}
-
-impl Pipe {
-    fn new() -> Result<Self> {
-        let (read, write) = unistd::pipe2(OFlag::O_CLOEXEC).map_err(|errno| {
-            Error::new("cannot talk to the child")
-                .call("pipe2(O_CLOEXEC)", errno)
-                .see("2 pipe")
-                .fix("close files, or raise the limit: ulimit -n")
-        })?;
-        Ok(Self { read, write })
-    }
 }
 
 /// Fails when this process has a second thread: a lock that it holds would stay locked for ever in

@@ -13,7 +13,7 @@ use std::{
 };
 
 use ground::{Error, Explanation, Result};
-use namespaces::{Child, Spawn};
+use namespaces::{Child, Moment, Spawn};
 use nix::unistd::Pid;
 use oci::runtime::{Hook, Status};
 
@@ -221,35 +221,36 @@ impl Making<'_> {
         let class = intel_rdt::Class::make(self.bundle.linux().intel_rdt.as_ref(), self.id)?;
         // On v1 the child enters the trees that limit it; systemd counts in one of its own.
         let scope = record.scope.clone().filter(|_| group.is_none());
-        let mut written = None;
+        let mut written: Option<Record> = None;
+        let mut write_down = |pid: Pid| -> Result<()> {
+            if written.as_ref().is_none_or(|it| it.pid != Some(pid.as_raw())) {
+                let record = record.clone().with_process(pid)?;
+                record.write(self.dir)?;
+                written = Some(record);
+            }
+            Ok(())
+        };
         // What the steps hold open closes at the end of this function: a fifo that we kept would
         // hide that the child let go of it.
         let mut spawn: Spawn<'_> = plan.into_spawn();
         spawn.cgroup = group.as_ref().map(AsFd::as_fd);
-        let child = spawn.start_after(|pid| {
-            let record = record.clone().with_process(pid)?;
-            record.write(self.dir)?;
-            written = Some(record);
-            if let Some(class) = &class {
-                class.add(pid)?;
+        let child = spawn.start_attended(|moment, pid| {
+            write_down(pid)?;
+            match moment {
+                Moment::Born => {
+                    class.as_ref().map_or(Ok(()), |class| class.add(pid))?;
+                    scope.as_ref().map_or(Ok(()), |scope| scope.take_in(pid))
+                }
+                Moment::Halted => {
+                    // Before the hooks: they find the network as config.json has it.
+                    net_devices::move_in(self.bundle.linux(), pid)?;
+                    self.run_hooks(state, pid)
+                }
             }
-            if let Some(scope) = &scope {
-                scope.take_in(pid)?;
-            }
-            // Before the hooks: they find the network as config.json has it.
-            net_devices::move_in(self.bundle.linux(), pid)?;
-            self.run_hooks(state, pid)
         })?;
-        let known = written.filter(|it| it.pid == Some(child.pid().as_raw()));
-        match known {
-            Some(record) => Ok((child, record)),
-            // It forked half-way: what was written down was the one in the middle.
-            None => {
-                let record = record.with_process(child.pid())?;
-                record.write(self.dir)?;
-                Ok((child, record))
-            }
-        }
+        // It may have forked half-way, and what was written down be the one in the middle.
+        write_down(child.pid())?;
+        Ok((child, written.unwrap_or(record)))
     }
 
     fn run_hooks(&self, state: &StateText, pid: Pid) -> Result<()> {

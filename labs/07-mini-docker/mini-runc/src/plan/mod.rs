@@ -6,8 +6,11 @@
 //! read config.json, make this plan
 //! make the cgroup, write its limits
 //! clone3 ────────────────────────────────> waits
-//! uid_map, gid_map; cgroup.procs; state.json; createRuntime hooks
-//! go ────────────────────────────────────> join ──> names ──> mounts ──> pivot ──> identity
+//! uid_map, gid_map; cgroup.procs; state.json
+//! go ────────────────────────────────────> join ──> names
+//!    <──── halted ──────────────────────────── where the parent has more to do:
+//! network devices, createRuntime hooks
+//! go ────────────────────────────────────> sysctls ──> mounts ──> pivot ──> identity
 //!    <──── ready, or the step that failed ── waits at exec.fifo
 //! start: one byte into the fifo ─────────> filter ──> startContainer hooks ──> exec
 //!    <──── end of file, or errno ───────────
@@ -196,11 +199,12 @@ impl Plan {
             linux: bundle.linux(),
             process: bundle.process(),
         };
-        let spawn = join::spawn(&context)?;
+        let mut spawn = join::spawn(&context)?;
         let mut steps = Steps::default();
         let gate = before_created(&context, wishes, state, &mut steps)?;
         let ready_before = spawn.steps.len() + steps.0.len();
-        let Waiting { gate, program, filter } = gate;
+        let Waiting { gate, program, filter, attended } = gate;
+        spawn.halt_before = is_attended(&context).then_some(spawn.steps.len() + attended);
         let report = gate::wait(gate, &mut steps);
         gate::after_start(&context, state, report, program, filter, &mut steps)?;
         Ok(Self::assemble(spawn, steps, ready_before))
@@ -239,11 +243,21 @@ impl Plan {
     }
 }
 
-/// What is left for the moment when the container is created.
+/// Whether the parent has something to do when the namespaces are there.
+fn is_attended(context: &Context<'_>) -> bool {
+    let hooks = context.spec.hooks.as_ref();
+    let has_hooks =
+        hooks.is_some_and(|it| !(it.prestart.is_empty() && it.create_runtime.is_empty()));
+    has_hooks || !context.linux.net_devices.is_empty()
+}
+
+/// What [`before_created`] leaves to others.
 struct Waiting {
     gate: Option<Gate>,
     program: program::Program,
     filter: Option<seccomp::Filter>,
+    /// How many steps come before the parent's turn.
+    attended: usize,
 }
 
 // ANCHOR: before_created
@@ -260,8 +274,10 @@ fn before_created(
     names(context, steps)?;
     files::steps(context, steps)?;
     labels::steps(context, steps)?;
-    sysctl::steps(context, steps)?;
     join::unreachable(context, steps);
+    // Here the parent brings what comes from outside, by devices and hooks; sysctls may be about it.
+    let attended = steps.0.len();
+    sysctl::steps(context, steps)?;
     // The mount table: ties cut, the root, what is mounted in it, what is hidden of it. All before
     // the pivot, because bind sources and device nodes come from the old root.
     let read_only = root::enter(context, steps)?;
@@ -281,7 +297,7 @@ fn before_created(
     if let Some(filter) = filters.when_created {
         steps.add("mini-runc", filter);
     }
-    Ok(Waiting { gate: wishes.gate, program, filter: filters.at_start })
+    Ok(Waiting { gate: wishes.gate, program, filter: filters.at_start, attended })
 }
 // ANCHOR_END: before_created
 

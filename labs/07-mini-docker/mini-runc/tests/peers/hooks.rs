@@ -1,6 +1,6 @@
 //! Hooks: where they run, what they are told, and what it means when one fails.
 
-use std::fs;
+use std::{fs, os::unix::fs::PermissionsExt};
 
 use serde_json::{Value, json};
 use testbed::needs;
@@ -102,6 +102,63 @@ fn a_failing_hook_ends_the_container() {
             let (created, started) = (stage.create().code, stage.on("start", &[]).code);
             assert!(created != 0 || started != 0, "{moment}");
             stage.call(&["delete", "--force", &stage.id]).ok();
+        }
+    });
+}
+
+/// The kinds of namespaces, and their names below /proc/PID/ns.
+const JOINED: [(&str, &str); 6] = [
+    ("pid", "pid"),
+    ("network", "net"),
+    ("ipc", "ipc"),
+    ("uts", "uts"),
+    ("cgroup", "cgroup"),
+    ("user", "user"),
+];
+
+/// A bundle with this namespace instead of its own; a user namespace has its maps.
+fn with_namespace(stage: &Stage, namespace: Value, hooks: Value) {
+    fs::set_permissions(stage.dir.path(), PermissionsExt::from_mode(0o755)).unwrap();
+    stage.configure(|config| {
+        if namespace["type"] == "user" {
+            let map = json!([{"containerID": 0, "hostID": 100_000, "size": 65536}]);
+            config["linux"]["uidMappings"] = map.clone();
+            config["linux"]["gidMappings"] = map;
+            config["mounts"].as_array_mut().unwrap().retain(|it| it["type"] != "cgroup");
+        }
+        let namespaces = config["linux"]["namespaces"].as_array_mut().unwrap();
+        namespaces.retain(|it| it["type"] != namespace["type"]);
+        namespaces.push(namespace);
+        config["hooks"] = hooks;
+    });
+}
+
+#[test]
+fn hooks_are_told_of_the_process_that_is_in_the_joined_namespaces() {
+    needs!(Root, Program("busybox"));
+    each(|runtime| {
+        for (kind, file) in JOINED {
+            let first = Stage::new(runtime);
+            with_namespace(&first, json!({"type": kind}), json!({}));
+            first.create().ok();
+            let path = format!("/proc/{}/ns/{file}", first.pid());
+            let theirs = fs::read_link(&path).unwrap();
+            let own = fs::read_link(format!("/proc/self/ns/{file}")).unwrap();
+            for moment in ["prestart", "createRuntime"] {
+                let second = Stage::new(runtime);
+                let out = second.dir.path().join("out");
+                let script = format!(
+                    "pid=$(tr -d ' \\n\\t' | grep -o '\"pid\":[0-9]*' | cut -d: -f2); echo $pid > {0}; \
+                     readlink /proc/$pid/ns/{file} /proc/self/ns/{file} >> {0}",
+                    out.display()
+                );
+                let join = json!({"type": kind, "path": path});
+                with_namespace(&second, join, json!({moment: [shell(&script)]}));
+                second.create().ok();
+                let (pid, theirs, own) = (second.pid(), theirs.display(), own.display());
+                let told = fs::read_to_string(&out).unwrap();
+                assert_eq!(told, format!("{pid}\n{theirs}\n{own}\n"), "{moment}, {kind}");
+            }
         }
     });
 }
