@@ -20,7 +20,7 @@ mod tracer;
 use nix::errno::Errno;
 use scene::{Act, Moment, Said, Scene};
 use syscalls::Sysno;
-use testbed::{Host, needs};
+use testbed::{Host, Place, needs};
 use tracer::{Call, Ended, Then};
 
 /// Every how many-th case is tried; 1 tries all.
@@ -182,7 +182,7 @@ fn cleaning(call: &Call) -> bool {
 fn a_call_that_fails_is_told_and_leaves_nothing() {
     needs!(Root, Program("busybox"));
     let (mut tried, mut all, mut wrong) = (0, 0, Vec::new());
-    for act in Act::PLAIN.into_iter().chain(Act::OTHERS) {
+    for act in Act::tried() {
         let faults = faults(act);
         let sample = act.sample(&faults, (3, 31), EVERY);
         let taken: Vec<_> = sample.into_iter().map(|fault| fails(act, fault)).collect();
@@ -201,4 +201,10 @@ fn a_call_that_fails_is_told_and_leaves_nothing() {
     }
     println!("faults: {tried} cases of {all}");
     assert!(wrong.is_empty(), "{} cases:\n{}", wrong.len(), wrong.join("\n"));
+}
+
+#[test]
+fn on_cgroup_v2_it_is_so_as_well() {
+    needs!(In(Place::GuestRoot), Program("busybox"));
+    scene::in_guest("a_call_that_fails_is_told_and_leaves_nothing", EVERY);
 }

@@ -21,7 +21,7 @@ mod tracer;
 
 use scene::{Act, Moment, Said, Scene, Setting};
 use syscalls::Sysno;
-use testbed::{Host, needs};
+use testbed::{Host, Place, needs};
 use tracer::{Call, Then};
 
 /// Every how many-th case is tried; 1 tries all.
@@ -101,7 +101,7 @@ fn kill_after(act: Act, last: &Call, before: &Host) -> bool {
 fn killed_after_any_call_delete_cleans_up() {
     needs!(Root, Program("busybox"));
     let (mut tried, mut all) = (0, 0);
-    for act in Act::PLAIN.into_iter().chain(Act::OTHERS) {
+    for act in Act::tried() {
         let before = Host::now();
         let calls = calls(act);
         let sample = act.sample(&calls, (1, 9), EVERY);
@@ -111,4 +111,10 @@ fn killed_after_any_call_delete_cleans_up() {
         all += calls.len();
     }
     println!("kill everywhere: {tried} cases of {all}");
+}
+
+#[test]
+fn on_cgroup_v2_it_does_so_as_well() {
+    needs!(In(Place::GuestRoot), Program("busybox"));
+    scene::in_guest("killed_after_any_call_delete_cleans_up", EVERY);
 }

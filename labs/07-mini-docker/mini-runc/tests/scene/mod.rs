@@ -15,7 +15,7 @@ use std::{
 
 use nix::unistd::Pid;
 use serde_json::{Value, json};
-use testbed::{Host, MARK, own_mark};
+use testbed::{Host, MARK, Place, Run, own_mark};
 
 use crate::{
     bundle::{Runtime, Stage},
@@ -24,6 +24,12 @@ use crate::{
 
 /// Undoing goes on for a while after a command has ended.
 const GRACE: Duration = Duration::from_secs(3);
+
+/// How many acts are tried, of those that there are; without it all.
+const ACTS: &str = "UNBOXED_ACTS";
+
+/// What picks the cases of a sample.
+const SEED: &str = "UNBOXED_SEED";
 
 /// The socket for terminals, in the directory of the stage.
 const CONSOLE: &str = "console.sock";
@@ -62,7 +68,7 @@ const fn act(setting: Setting, moment: Moment) -> Act {
 }
 
 impl Act {
-    pub const PLAIN: [Self; 5] = [
+    const PLAIN: [Self; 5] = [
         act(Setting::Plain, Moment::Create),
         act(Setting::Plain, Moment::Start),
         act(Setting::Plain, Moment::Exec),
@@ -71,7 +77,7 @@ impl Act {
     ];
 
     /// Those that are sampled: most of their calls are those of the plain ones.
-    pub const OTHERS: [Self; 8] = [
+    const OTHERS: [Self; 8] = [
         act(Setting::Terminal, Moment::Create),
         act(Setting::Terminal, Moment::Exec),
         act(Setting::Hooks, Moment::Create),
@@ -82,31 +88,59 @@ impl Act {
         act(Setting::UserNamespace, Moment::Exec),
     ];
 
-    /// The cases of this act to be tried: of an act that is sampled every `others`-th, from one on
-    /// that the seed says, of a plain one every `plain`-th; `variable` says how many instead of both.
+    /// Those to be tried: all, or as many as `UNBOXED_ACTS` says, which the seed picks.
+    pub fn tried() -> Vec<Self> {
+        /// Prime to their number, so that it leads to all of them.
+        const STEP: usize = 5;
+        let all: Vec<_> = Self::PLAIN.into_iter().chain(Self::OTHERS).collect();
+        match number(ACTS) {
+            None => all,
+            Some(count) => {
+                let from_seed = all.iter().cycle().skip(seed() % all.len());
+                from_seed.step_by(STEP).take(count.min(all.len())).copied().collect()
+            }
+        }
+    }
+
+    /// The cases of this act to be tried: of an act that is sampled every `others`-th, of a plain one
+    /// every `plain`-th, from one on that the seed picks; `variable` says how many instead of both.
     pub fn sample<'a, T>(
         &self,
         all: &'a [T],
         (plain, others): (usize, usize),
         variable: &str,
     ) -> Vec<&'a T> {
-        let asked = std::env::var(variable).ok().and_then(|it| it.parse().ok());
-        let every = asked.unwrap_or(if self.setting == Setting::Plain { plain } else { others });
-        let first = if self.setting == Setting::Plain { 0 } else { seed() % every };
-        all.iter().skip(first).step_by(every).collect()
+        let usual = if self.setting == Setting::Plain { plain } else { others };
+        let every = number(variable).unwrap_or(usual);
+        all.iter().skip(seed() % every).step_by(every).collect()
     }
+}
+
+fn number(variable: &str) -> Option<usize> {
+    std::env::var(variable).ok().and_then(|it| it.parse().ok())
 }
 
 /// `UNBOXED_SEED`, or one of this run, which is printed.
 fn seed() -> usize {
-    static SEED: LazyLock<usize> = LazyLock::new(|| {
-        let given = std::env::var("UNBOXED_SEED").ok().and_then(|it| it.parse().ok());
+    static USED: LazyLock<usize> = LazyLock::new(|| {
         let now = || SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970").as_micros();
-        let seed = given.unwrap_or_else(|| now() as usize % 1_000_000);
-        println!("UNBOXED_SEED={seed}");
+        let seed = number(SEED).unwrap_or_else(|| now() as usize % 1_000_000);
+        println!("{SEED}={seed}");
         seed
     });
-    *SEED
+    *USED
+}
+
+/// Runs a test of this program once more, on a kernel that has cgroup v2 alone and is slow: a few
+/// acts, and of these every 25th case, unless `every`, a variable, says otherwise.
+#[track_caller]
+pub fn in_guest(test: &str, every: &str) {
+    let this = std::env::current_exe().expect("our own program");
+    let (seed, often) = (seed().to_string(), number(every).unwrap_or(25).to_string());
+    let env = [(SEED, &*seed), (ACTS, "4"), (every, &*often), ("LABS_MUST_RUN", "1")];
+    let (args, limit) = (["--exact", test, "--nocapture"], Duration::from_secs(180));
+    let run = Run { args: &args, env: &env, limit, ..Run::of(&this) };
+    println!("{}", run.run_killing_in(Place::GuestRoot).success());
 }
 
 /// What a traced command said: its output goes to files beside its program's arguments.
