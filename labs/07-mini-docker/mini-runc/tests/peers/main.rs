@@ -14,6 +14,7 @@ mod commands;
 mod hooks;
 mod mounts;
 mod security;
+mod systemd_user;
 
 use bundle::{Runtime, Stage};
 use serde_json::json;
