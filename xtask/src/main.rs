@@ -12,6 +12,7 @@ mod links;
 mod notes;
 mod pictures;
 mod plans;
+mod predictions;
 mod scenes;
 mod transcripts;
 
