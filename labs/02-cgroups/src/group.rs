@@ -5,6 +5,7 @@
 //! [`Group::remove`].
 
 mod apply;
+mod extend;
 mod freezer;
 mod guardian;
 mod membership;

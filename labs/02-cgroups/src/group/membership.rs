@@ -127,17 +127,19 @@ fn once_each(mut pids: Vec<Pid>) -> Vec<Pid> {
 /// Moves every process of `from` (not of the groups below it) to `to`; one that ended meanwhile
 /// has left by itself.
 pub(crate) fn move_all(from: &Path, to: &Path) -> Result<()> {
+    procs_in(from).into_iter().try_for_each(|pid| write_pid(to, pid))
+}
+
+/// Moves one process to the group at `to`; one that ended meanwhile has left by itself.
+pub(crate) fn write_pid(to: &Path, pid: Pid) -> Result<()> {
     let file = to.join("cgroup.procs");
-    for pid in procs_in(from) {
-        match write_once(&file, &pid.to_string()) {
-            Ok(()) | Err(Errno::ESRCH) => {}
-            Err(errno) => {
-                let what = format!("cannot move process {pid}");
-                return Err(advice::refused(&what, &file, &pid.to_string(), errno));
-            }
+    match write_once(&file, &pid.to_string()) {
+        Ok(()) | Err(Errno::ESRCH) => Ok(()),
+        Err(errno) => {
+            let what = format!("cannot move process {pid}");
+            Err(advice::refused(&what, &file, &pid.to_string(), errno))
         }
     }
-    Ok(())
 }
 
 /// The processes of the group at `dir`; 0 stands for one of another PID namespace.

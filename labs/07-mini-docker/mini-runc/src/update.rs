@@ -38,6 +38,7 @@ pub(crate) fn update(container: &Container, changes: &Resources, warn: Warn<'_>)
     let (old, limits) = (cgroup::limits(&parse(old)?)?, cgroup::limits(&parse(new.clone())?)?);
     let asked = cgroup::limits(changes)?;
     group.ignored(&asked).iter().for_each(|it| warn(cgroup::not_kept(it)));
+    let group = cgroup::extended(&group, container.record.scope.as_ref(), &asked)?;
     group.update(&old, &limits)?;
     if let Some(scope) = &container.record.scope {
         scope.update(&asked)?;

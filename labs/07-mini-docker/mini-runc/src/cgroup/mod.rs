@@ -254,6 +254,14 @@ pub(crate) fn open(name: &Path, scope: Option<&Scope>) -> Result<Option<Group>> 
     Group::open(&site(scope)?, name)
 }
 
+/// The group of a container that runs, also in the trees that `limits` need.
+///
+/// # Errors
+/// As [`Group::extended`].
+pub(crate) fn extended(group: &Group, scope: Option<&Scope>, limits: &Limits) -> Result<Group> {
+    group.extended(&site(scope)?, &limits.controllers())
+}
+
 /// Where the group lies: among systemd's, or where this process may make groups.
 fn site(scope: Option<&Scope>) -> Result<Site> {
     scope.map_or_else(Site::find, Scope::site)

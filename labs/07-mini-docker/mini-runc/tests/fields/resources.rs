@@ -1,6 +1,10 @@
 //! Resources: each limit is read back from the file that the kernel keeps it in.
 
-use std::fs;
+use std::{
+    fs,
+    thread::sleep,
+    time::{Duration, Instant},
+};
 
 use serde_json::{Value, json};
 use testbed::{Place, needs};
@@ -74,10 +78,7 @@ fn a_limit_below_what_is_used_is_refused_when_asked_to_look() {
     let stage = stage(&["sh", "-c", script], resources(json!({"memory": {"limit": 67108864}})));
     stage.create().ok();
     stage.on("start", &[]).ok();
-    let ready = stage.bundle().join("rootfs/tmp/ready");
-    while !ready.exists() {
-        std::thread::sleep(std::time::Duration::from_millis(10));
-    }
+    await_ready(&stage);
     let lower = stage.dir.path().join("lower.json");
     fs::write(&lower, json!({"memory": {"limit": 4194304, "checkBeforeUpdate": true}}).to_string())
         .unwrap();
@@ -110,6 +111,37 @@ fn processors_and_tasks_are_limited_on_v1() {
         ],
     );
     holds(json!({"cpu": {"idle": 1}}), &[("cpu", "cpu.idle", "1")]);
+}
+
+/// Waits until the program has made /tmp/ready.
+#[track_caller]
+fn await_ready(stage: &Stage) {
+    let ready = stage.bundle().join("rootfs/tmp/ready");
+    let since = Instant::now();
+    while !ready.exists() {
+        assert!(since.elapsed() < Duration::from_secs(60), "it never got ready");
+        sleep(Duration::from_millis(10));
+    }
+}
+
+#[test]
+fn a_limit_that_comes_later_finds_its_tree() {
+    needs!(Root, CgroupV1("cpuset"), CgroupV1("memory"), Program("busybox"));
+    let script = "sleep 1000 & echo > /tmp/ready; wait";
+    let stage = stage(&["sh", "-c", script], resources(json!({})));
+    stage.create().ok();
+    stage.on("start", &[]).ok();
+    await_ready(&stage);
+    let group = format!("/sys/fs/cgroup/cpuset/{}", stage.id);
+    assert!(!fs::exists(&group).unwrap(), "it is there without need");
+    stage.call(&["update", "--cpuset-cpus", "0", &stage.id]).ok();
+    assert_eq!(file(&stage, "cpuset", "cpuset.cpus"), "0");
+    let everybody = file(&stage, "memory", "cgroup.procs");
+    assert_eq!(file(&stage, "cpuset", "cgroup.procs"), everybody);
+    assert_eq!(everybody.lines().count(), 2, "{everybody}");
+    stage.call(&["update", "--cpuset-cpus", "0", "--cpuset-mems", "0", &stage.id]).ok();
+    stage.on("delete", &["--force"]).ok();
+    assert!(!fs::exists(&group).unwrap(), "it is left behind");
 }
 
 /// Real time is handed down the tree of v1: a group has as much as its parent can spare.
