@@ -75,6 +75,11 @@ impl ImageConfig {
     pub fn platform(&self) -> Platform {
         Platform::new(&self.os, &self.architecture, self.variant.as_deref())
     }
+
+    /// Whether it is made for such a machine, whatever the generation of its processor.
+    pub fn is_for(&self, platform: &Platform) -> bool {
+        self.os == platform.os && self.architecture == platform.architecture
+    }
 }
 
 /// The layers of an image.

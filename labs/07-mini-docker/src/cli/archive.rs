@@ -27,15 +27,16 @@ pub fn save(engine: &Engine, args: &Save) -> Result<ExitCode> {
 
 /// `load`
 pub fn load(engine: &Engine, args: &Load) -> Result<ExitCode> {
+    let wanted = args.platform.as_ref();
     let loaded = match &args.input {
-        Some(path) => engine.load(open(path)?, &|_| {})?,
+        Some(path) => engine.load(open(path)?, wanted, &|_| {})?,
         None if io::stdin().is_terminal() => {
             return Err(Error::new("requested load from stdin, but stdin is empty")
                 .why("standard input is a terminal")
                 .fix("name a file: mini-docker load -i FILE")
                 .exit_code(1));
         }
-        None => engine.load(io::stdin().lock(), &|_| {})?,
+        None => engine.load(io::stdin().lock(), wanted, &|_| {})?,
     };
     for image in loaded {
         for (name, before) in &image.moved {

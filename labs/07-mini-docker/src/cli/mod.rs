@@ -148,7 +148,6 @@ fn perform(root: PathBuf, verb: Verb) -> Result<ExitCode> {
     let mut settings = settings::settings(root)?;
     let platform = match &verb {
         Verb::Pull(pull) => pull.platform.clone(),
-        Verb::Load(load) => load.platform.clone(),
         Verb::Run(it) => it.container.platform.clone(),
         Verb::Create(it) => it.container.platform.clone(),
         _ => None,

@@ -94,8 +94,7 @@ fn make_or_pull(engine: &Engine, flags: &ContainerFlags, wanted: engine::Create)
 fn warn_of_platform(engine: &Engine, flags: &ContainerFlags, record: &Record) {
     let Ok((_, config)) = engine.image_config(&record.image.id.to_string()) else { return };
     let host = oci::Platform::host();
-    let same = config.os == host.os && config.architecture == host.architecture;
-    if same || flags.platform.is_some() || config.architecture.is_empty() {
+    if config.is_for(&host) || flags.platform.is_some() || config.architecture.is_empty() {
         return;
     }
     Progress::new(Direction::Pull, true).line(&format!(

@@ -178,8 +178,7 @@ fn check_init(options: &Options) -> Result<()> {
 /// An image of another platform is not the one that is wanted: who may, pulls the right one.
 fn check_platform(wanted: &Create, image: &ImageConfig) -> Result<()> {
     let Some(platform) = &wanted.platform else { return Ok(()) };
-    let same = image.os == platform.os && image.architecture == platform.architecture;
-    if same {
+    if image.is_for(platform) {
         return Ok(());
     }
     Err(Error::not_found(

@@ -2,9 +2,10 @@
 
 use std::io::Read;
 
-use oci::{Digest, Reference};
+use ground::Error as Report;
+use oci::{Digest, Platform, Reference};
 
-use super::{Engine, Result};
+use super::{Engine, Error, Result};
 use crate::{archive, store::Image, transfer::OnEvent};
 
 /// An image that was loaded.
@@ -19,17 +20,44 @@ pub struct Loaded {
 }
 
 impl Engine {
-    /// Loads all images of an archive, which may be packed. All or none get their names.
+    /// Loads all images of an archive, which may be packed. All or none get their names. Only a
+    /// platform that is wanted is asked of an image that there is for one alone: to have an image of
+    /// another machine is no mistake.
     ///
     /// # Errors
-    /// An archive that is none, or not what it says; a full disk. Nothing that was here changes.
-    pub fn load(&self, archive: impl Read, on_event: OnEvent<'_>) -> Result<Vec<Loaded>> {
+    /// An archive that is none, or not what it says; an image for another platform than the wanted
+    /// one; a full disk. Nothing that was here changes.
+    pub fn load(
+        &self,
+        archive: impl Read,
+        wanted: Option<&Platform>,
+        on_event: OnEvent<'_>,
+    ) -> Result<Vec<Loaded>> {
         let _lease = self.store.lease()?;
-        let images = archive::load(&self.store, archive, &self.platform)?;
+        let images = archive::load(&self.store, archive, wanted.unwrap_or(&self.platform))?;
+        for image in &images {
+            wanted.map_or(Ok(()), |platform| self.must_provide(image, platform))?;
+        }
         for image in &images {
             self.unpack(&image.manifest, on_event)?;
         }
         images.into_iter().map(|image| self.name_loaded(image)).collect()
+    }
+
+    fn must_provide(&self, image: &archive::Loaded, platform: &Platform) -> Result<()> {
+        let id = self.store.image_manifest(&image.manifest)?.config.digest;
+        let config = self.store.config(&id)?;
+        if config.is_for(platform) {
+            return Ok(());
+        }
+        let name = image.names.first().map_or_else(|| id.to_string(), Reference::familiar);
+        Err(Error::not_found(
+            Report::new(format!(
+                "image {name} doesn't provide the requested platform ({platform})"
+            ))
+            .why(format!("the archive has it for {}", config.platform()))
+            .fix("leave --platform out, or have the right one saved"),
+        ))
     }
 
     fn name_loaded(&self, loaded: archive::Loaded) -> Result<Loaded> {

@@ -196,10 +196,17 @@ impl Store {
     /// # Errors
     /// As [`Store::image_manifest`].
     pub fn image_config(&self, image: &Image) -> Result<ImageConfig> {
-        let json = self.document(&image.id)?;
-        serde_json::from_slice(&json).map_err(|error| {
-            broken(&image.id, &Invalid::new("invalid image config", error.to_string()))
-        })
+        self.config(&image.id)
+    }
+
+    /// The config of that digest, which is the image's ID.
+    ///
+    /// # Errors
+    /// As [`Store::image_manifest`].
+    pub fn config(&self, id: &Digest) -> Result<ImageConfig> {
+        let json = self.document(id)?;
+        serde_json::from_slice(&json)
+            .map_err(|error| broken(id, &Invalid::new("invalid image config", error.to_string())))
     }
 
     fn records(&self) -> Result<Records> {

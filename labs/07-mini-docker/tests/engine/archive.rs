@@ -113,6 +113,9 @@ fn files_become_an_image() {
         md run --rm made env | grep ^A=
         md import --platform linux/riscv64 files.tar other:1 > /dev/null
         md inspect other:1 | grep -o '"Architecture": "[a-z0-9]*"'
+        md save -o other.tar other:1; md rmi other:1 > /dev/null
+        fails md load --platform linux/s390x -i other.tar 2>&1 | head -2; md images -q other
+        md load --platform linux/riscv64 -i other.tar; md load -i other.tar
         md history made --no-trunc | grep -o note
         md history other:1 | grep -o 'Imported from files.tar'
         fails md import -c 'RUN make' files.tar 2>&1 | grep -o 'run is not a valid change command'
@@ -125,6 +128,10 @@ fn files_become_an_image() {
         from the image
         A=1
         \"Architecture\": \"riscv64\"
+        error: image other:1 doesn't provide the requested platform (linux/s390x)
+        why: the archive has it for linux/riscv64
+        Loaded image: other:1
+        Loaded image: other:1
         note
         Imported from files.tar
         run is not a valid change command
