@@ -71,6 +71,8 @@ fn options(flags: &ContainerFlags, detached: bool) -> Result<Options> {
         shm_size: flags.files.shm_size.map(|bytes| bytes.0),
         sysctls: security::sysctls(&flags.security.sysctl)?,
         annotations: flags.annotation.iter().map(|text| env::pair(text)).collect(),
+        volume_driver: flags.files.volume_driver.clone(),
+        isolation: flags.namespaces.isolation.clone(),
         cid_file: flags.cidfile.as_ref().map(|path| path.display().to_string()),
         restart: flags.life.restart.unwrap_or_default(),
         init: flags.life.init,

@@ -91,6 +91,12 @@ pub struct Options {
     /// What is told to the runtime and kept there.
     #[serde(default, skip_serializing_if = "is_default")]
     pub annotations: BTreeMap<String, String>,
+    /// Who makes its volumes: `local`, or nobody was named.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub volume_driver: Option<String>,
+    /// `--isolation`, which on Linux is always the same one, as it was written.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub isolation: Option<String>,
     /// The file that got its ID.
     #[serde(default, skip_serializing_if = "is_default")]
     pub cid_file: Option<String>,

@@ -30,8 +30,16 @@ pub(crate) fn compare(name: &str, arguments: &[Value]) -> Result<Value> {
     }))
 }
 
+/// A duration is compared as the number of nanoseconds that it is.
+fn number(value: &Value) -> Value {
+    match value {
+        Value::Duration(it) => Value::Int(*it),
+        other => other.clone(),
+    }
+}
+
 fn equal(a: &Value, b: &Value) -> Result<bool> {
-    match (a, b) {
+    match (&number(a), &number(b)) {
         (Value::Bool(a), Value::Bool(b)) => Ok(a == b),
         (Value::Int(a), Value::Int(b)) => Ok(a == b),
         (Value::Float(a), Value::Float(b)) => Ok(a == b),
@@ -47,7 +55,7 @@ fn equal(a: &Value, b: &Value) -> Result<bool> {
 }
 
 fn order(a: &Value, b: &Value) -> Result<Ordering> {
-    match (a, b) {
+    match (&number(a), &number(b)) {
         (Value::Int(a), Value::Int(b)) => Ok(a.cmp(b)),
         (Value::Float(a), Value::Float(b)) => Ok(a.partial_cmp(b).unwrap_or(Ordering::Equal)),
         (Value::String(a), Value::String(b)) => Ok(a.cmp(b)),

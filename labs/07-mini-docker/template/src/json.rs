@@ -9,7 +9,7 @@ impl Serialize for Value {
         match self {
             Self::Nil | Self::Omitted(_) | Self::NoValue => serializer.serialize_unit(),
             Self::Bool(it) => serializer.serialize_bool(*it),
-            Self::Int(it) => serializer.serialize_i64(*it),
+            Self::Int(it) | Self::Duration(it) => serializer.serialize_i64(*it),
             Self::Float(it) => serializer.serialize_f64(*it),
             Self::String(it) => serializer.serialize_str(it),
             Self::List(list) => {

@@ -10,12 +10,14 @@
 //! |---|---|
 //! | `lex`, `parse`, `node` | text -> tokens -> tree, with Go's messages |
 //! | `value`, `serialize`, `json` | what a template sees, made from any `Serialize` |
+//! | `duration` | a time in words |
 //! | `exec` | the tree, walked |
 //! | `functions`, `strings`, `compare`, `printf` | what a template can call |
 //!
 //! Pure: nothing is read, nothing printed. Source: <https://pkg.go.dev/text/template>.
 
 mod compare;
+mod duration;
 mod error;
 mod exec;
 mod functions;
@@ -33,7 +35,7 @@ use std::collections::BTreeMap;
 pub use error::Error;
 pub use json::line as json_line;
 pub use printf::quoted;
-pub use serialize::{OmitEmpty, to_value};
+pub use serialize::{Nanoseconds, OmitEmpty, to_value};
 pub use value::{Method, Struct, Value};
 
 /// A parsed template.

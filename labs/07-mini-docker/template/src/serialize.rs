@@ -28,6 +28,18 @@ impl<T: Serialize> Serialize for OmitEmpty<T> {
     }
 }
 
+/// A time in nanoseconds: a number in JSON, and `1m30s` where a template prints it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Nanoseconds(pub i64);
+
+const NANOSECONDS: &str = "template::Nanoseconds";
+
+impl Serialize for Nanoseconds {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_newtype_struct(NANOSECONDS, &self.0)
+    }
+}
+
 /// Something that has no shape in JSON.
 #[derive(Debug)]
 pub(crate) struct Refused;
@@ -136,7 +148,10 @@ impl Serializer for Taken {
         name: &'static str,
         it: &T,
     ) -> Result<Value, Refused> {
-        let value = it.serialize(self)?;
+        let value = match it.serialize(self)? {
+            Value::Int(it) if name == NANOSECONDS => Value::Duration(it),
+            value => value,
+        };
         let omit = name == OMIT_EMPTY && !value.truth();
         Ok(if omit { Value::Omitted(Arc::new(value)) } else { value })
     }

@@ -5,6 +5,8 @@
 
 use std::{collections::BTreeMap, fmt, sync::Arc};
 
+use crate::duration;
+
 /// A value.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Value {
@@ -18,6 +20,8 @@ pub enum Value {
     Bool(bool),
     /// An integer.
     Int(i64),
+    /// Nanoseconds, which print as `1m30s`: Go's `time.Duration`.
+    Duration(i64),
     /// A number with a fraction.
     Float(f64),
     /// A text.
@@ -67,7 +71,7 @@ impl Value {
         match self {
             Self::Nil | Self::Omitted(_) | Self::NoValue => false,
             Self::Bool(it) => *it,
-            Self::Int(it) => *it != 0,
+            Self::Int(it) | Self::Duration(it) => *it != 0,
             Self::Float(it) => *it != 0.0,
             Self::String(it) => !it.is_empty(),
             Self::List(it) => !it.is_empty(),
@@ -83,6 +87,7 @@ impl Value {
             Self::Omitted(it) => it.type_name(),
             Self::Bool(_) => "bool",
             Self::Int(_) => "int",
+            Self::Duration(_) => "time.Duration",
             Self::Float(_) => "float64",
             Self::String(_) => "string",
             Self::List(list) => match list.iter().all(|it| matches!(it, Self::String(_))) {
@@ -122,6 +127,7 @@ impl fmt::Display for Value {
             Self::NoValue => f.write_str("<no value>"),
             Self::Bool(it) => it.fmt(f),
             Self::Int(it) => it.fmt(f),
+            Self::Duration(it) => f.write_str(&duration::in_words(*it)),
             Self::Float(it) => f.write_str(&crate::printf::shortest(*it)),
             Self::String(it) => f.write_str(it),
             Self::List(list) => joined(f, ('[', ']'), list.iter()),

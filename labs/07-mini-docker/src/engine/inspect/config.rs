@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use oci::{Config, Empty, Healthcheck};
 use serde::Serialize;
+use template::{Nanoseconds, OmitEmpty};
 
 use crate::container::{Network, Record};
 
@@ -24,7 +25,7 @@ pub(super) struct ConfigDocument {
     env: Option<Vec<String>>,
     cmd: Option<Vec<String>>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    healthcheck: Option<Healthcheck>,
+    healthcheck: Option<HealthcheckDocument>,
     image: String,
     volumes: Option<BTreeMap<String, Empty>>,
     working_dir: String,
@@ -37,6 +38,30 @@ pub(super) struct ConfigDocument {
     stop_timeout: Option<i64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     shell: Option<Vec<String>>,
+}
+
+/// `.Config.Healthcheck`: its times are durations, for which a template has words.
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct HealthcheckDocument {
+    test: OmitEmpty<Vec<String>>,
+    interval: OmitEmpty<Nanoseconds>,
+    timeout: OmitEmpty<Nanoseconds>,
+    start_period: OmitEmpty<Nanoseconds>,
+    start_interval: OmitEmpty<Nanoseconds>,
+    retries: OmitEmpty<i64>,
+}
+
+fn healthcheck(check: &Healthcheck) -> HealthcheckDocument {
+    let time = |it: Option<i64>| OmitEmpty(Nanoseconds(it.unwrap_or_default()));
+    HealthcheckDocument {
+        test: OmitEmpty(check.test.clone().unwrap_or_default()),
+        interval: time(check.interval),
+        timeout: time(check.timeout),
+        start_period: time(check.start_period),
+        start_interval: time(check.start_interval),
+        retries: OmitEmpty(check.retries.unwrap_or_default()),
+    }
 }
 
 /// Of an image.
@@ -55,7 +80,7 @@ pub(super) fn of_image(config: &Config) -> ConfigDocument {
         stdin_once: false,
         env: config.env.clone(),
         cmd: config.cmd.clone(),
-        healthcheck: config.healthcheck.clone(),
+        healthcheck: config.healthcheck.as_ref().map(healthcheck),
         image: String::new(),
         volumes: config.volumes.clone(),
         working_dir: text(&config.working_dir),

@@ -5,6 +5,14 @@ use crate::Value;
 
 /// `%d` of 3, `%!d(string=x)` of a text.
 pub(super) fn format(letter: char, flags: &Flags, value: &Value) -> String {
+    if let Value::Duration(it) = value
+        && !"vT".contains(letter)
+    {
+        // It has words of its own for a text, and is a number for the rest.
+        let plain =
+            if "sq".contains(letter) { Value::text(value.to_string()) } else { Value::Int(*it) };
+        return format(letter, flags, &plain);
+    }
     let text = match (letter, value) {
         ('T', _) => Some(value.type_name().to_owned()),
         // `%+v` is about the names of fields, not about signs.
