@@ -22,18 +22,16 @@ use std::{
 };
 
 use ground::{Error, Result};
-use serde::Deserialize;
+use serde::{Deserialize, de::DeserializeOwned};
 
 use super::settings::user_config_dir;
 
 const DOCKERS: &str = "/etc/docker/daemon.json";
 
 /// What of daemon.json concerns us.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Clone, Default, Deserialize)]
 #[serde(rename_all = "kebab-case", default)]
 pub struct DaemonJson {
-    /// Where images and containers are kept.
-    pub data_root: Option<PathBuf>,
     /// Registries that may be spoken to without TLS.
     pub insecure_registries: Vec<String>,
     /// Who is asked first for what is at docker.io.
@@ -49,7 +47,7 @@ pub struct DaemonJson {
 }
 
 /// `proxies` of daemon.json.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Clone, Default, Deserialize)]
 #[serde(rename_all = "kebab-case", default)]
 #[allow(clippy::struct_field_names, reason = "the file's own names")]
 pub struct Proxies {
@@ -67,23 +65,38 @@ impl DaemonJson {
     /// # Errors
     /// It is not JSON of that shape.
     pub fn read() -> Result<Self> {
-        let own = user_config_dir().map(|dir| dir.join("mini-docker/daemon.json"));
-        let files = own.into_iter().chain(["/etc/mini-docker/daemon.json".into(), DOCKERS.into()]);
-        for path in files {
-            // What is not there, or somebody else's (sudo keeps HOME), says nothing.
-            if let Ok(json) = fs::read(&path) {
-                return parse(&json, &path);
-            }
-        }
-        Ok(Self::default())
+        first().map_or_else(|| Ok(Self::default()), |(path, json)| parse(&json, &path))
     }
 }
 
-fn parse(json: &[u8], path: &Path) -> Result<DaemonJson> {
-    let read: DaemonJson =
-        serde_json::from_slice(json).map_err(|error| unreadable(path, &error.into()))?;
-    let data_root = read.data_root.filter(|_| path != Path::new(DOCKERS));
-    Ok(DaemonJson { data_root, ..read })
+/// Where images and containers are kept. What else stands in the file may be wrong: it is nothing to
+/// a verb that only looks at what is there.
+///
+/// # Errors
+/// It is no JSON: then nobody knows where they are.
+pub fn data_root() -> Result<Option<PathBuf>> {
+    #[derive(Deserialize)]
+    #[serde(rename_all = "kebab-case")]
+    struct Place {
+        data_root: Option<PathBuf>,
+    }
+    match first() {
+        Some((path, json)) if path != Path::new(DOCKERS) => {
+            parse(&json, &path).map(|place: Place| place.data_root)
+        }
+        _ => Ok(None),
+    }
+}
+
+/// The first file that is there. What is somebody else's (sudo keeps HOME) says nothing.
+fn first() -> Option<(PathBuf, Vec<u8>)> {
+    let own = user_config_dir().map(|dir| dir.join("mini-docker/daemon.json"));
+    let mut files = own.into_iter().chain(["/etc/mini-docker/daemon.json".into(), DOCKERS.into()]);
+    files.find_map(|path| fs::read(&path).ok().map(|json| (path, json)))
+}
+
+fn parse<T: DeserializeOwned>(json: &[u8], path: &Path) -> Result<T> {
+    serde_json::from_slice(json).map_err(|error| unreadable(path, &error.into()))
 }
 
 fn unreadable(path: &Path, error: &io::Error) -> Error {
@@ -96,18 +109,17 @@ fn unreadable(path: &Path, error: &io::Error) -> Error {
 mod tests {
     use super::*;
 
+    const PATH: &str = "/etc/mini-docker/daemon.json";
+
     #[test]
-    fn dockers_own_file_does_not_say_where_our_images_are() {
+    fn what_is_not_ours_is_ignored() {
         let json = br#"{"data-root": "/srv", "registry-mirrors": ["http://m:5000"], "dns": ["::1"],
             "log-driver": "json-file", "proxies": {"no-proxy": "*.lan"}}"#;
-        let ours = parse(json, Path::new("/etc/mini-docker/daemon.json")).unwrap();
-        assert_eq!(ours.data_root, Some("/srv".into()));
-        let dockers = parse(json, Path::new(DOCKERS)).unwrap();
-        assert_eq!(dockers.data_root, None);
-        assert_eq!(dockers.registry_mirrors, ["http://m:5000"]);
-        assert_eq!(dockers.proxies.no_proxy.as_deref(), Some("*.lan"));
-        assert_eq!(dockers.dns, ["::1".parse::<IpAddr>().unwrap()]);
-        parse(b"[", Path::new(DOCKERS)).unwrap_err();
-        parse(br#"{"dns": ["a name"]}"#, Path::new(DOCKERS)).unwrap_err();
+        let read: DaemonJson = parse(json, Path::new(PATH)).unwrap();
+        assert_eq!(read.registry_mirrors, ["http://m:5000"]);
+        assert_eq!(read.proxies.no_proxy.as_deref(), Some("*.lan"));
+        assert_eq!(read.dns, ["::1".parse::<IpAddr>().unwrap()]);
+        parse::<DaemonJson>(b"[", Path::new(PATH)).unwrap_err();
+        parse::<DaemonJson>(br#"{"dns": ["a name"]}"#, Path::new(PATH)).unwrap_err();
     }
 }

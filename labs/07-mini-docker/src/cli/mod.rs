@@ -96,7 +96,7 @@ fn command() -> clap::Command {
 /// # Errors
 /// What the verb returned.
 pub fn run(root: Option<PathBuf>, command: Command) -> Result<ExitCode> {
-    let root = settings::root(root)?;
+    // Only who needs the place reads the settings that name it.
     match command {
         Command::Verb(it) => on_engine(root, it),
         Command::Image(it) => match it.into_verb() {
@@ -107,23 +107,25 @@ pub fn run(root: Option<PathBuf>, command: Command) -> Result<ExitCode> {
         Command::Man { dir } => completion::pages(&dir),
         Command::Version(it) => info::version(&it),
         Command::Demo(it) => Ok(demo::play(it.flags, it.on_stage.as_deref())),
-        Command::Registry(it) => registry::run(&root, it),
+        Command::Registry(it) => registry::run(&settings::root(root)?, it),
         Command::Porter => porter::run().map(|()| ExitCode::SUCCESS),
         Command::Resolver => engine::resolve().map(|()| ExitCode::SUCCESS),
-        Command::Monitor(it) => {
-            engine::supervise(&root, &it.id, it.attached).map(|()| ExitCode::SUCCESS)
+        Command::Monitor(it) => engine::supervise(&settings::root(root)?, &it.id, it.attached)
+            .map(|()| ExitCode::SUCCESS),
+        Command::Keep(it) => {
+            engine::keep(&settings::root(root)?, &it.id).map(|()| ExitCode::SUCCESS)
         }
-        Command::Keep(it) => engine::keep(&root, &it.id).map(|()| ExitCode::SUCCESS),
-        Command::Probe(it) => engine::probe(&root, &it.id).map(ExitCode::from),
+        Command::Probe(it) => engine::probe(&settings::root(root)?, &it.id).map(ExitCode::from),
         Command::Inside(it) => exec::inside(&it),
     }
 }
 
 /// Docker's status of a failure is 1. Only `run` has 125, because the others are its program's; what
 /// a program was to blame for, 126 and 127, stays.
-fn on_engine(root: PathBuf, verb: Verb) -> Result<ExitCode> {
+fn on_engine(root: Option<PathBuf>, verb: Verb) -> Result<ExitCode> {
     let is_run = matches!(verb, Verb::Run(_));
-    perform(root, verb).map_err(|error| if is_run { error } else { refused(error) })
+    let done = settings::root(root).and_then(|root| perform(root, verb));
+    done.map_err(|error| if is_run { error } else { refused(error) })
 }
 
 fn refused(error: Error) -> Error {
@@ -131,21 +133,21 @@ fn refused(error: Error) -> Error {
 }
 
 /// The one thing done to images that is no verb by itself.
-fn image_prune(root: PathBuf, args: &archive_args::PruneImages) -> Result<ExitCode> {
+fn image_prune(root: Option<PathBuf>, args: &archive_args::PruneImages) -> Result<ExitCode> {
     privilege::own()?;
-    prune::images(&Engine::open(settings::settings(root)?)?, args)
+    prune::images(&Engine::open(settings::settings(settings::root(root)?))?, args)
 }
 
 fn perform(root: PathBuf, verb: Verb) -> Result<ExitCode> {
     let verb = match verb {
         Verb::Container(it) => match it.plain() {
             Ok(verb) => verb,
-            Err(it) => return prune::containers(&Engine::open(settings::settings(root)?)?, &it),
+            Err(it) => return prune::containers(&Engine::open(settings::settings(root))?, &it),
         },
         verb => verb,
     };
     privilege::enter(&verb, &root)?;
-    let mut settings = settings::settings(root)?;
+    let mut settings = settings::settings(root);
     let platform = match &verb {
         Verb::Pull(pull) => pull.platform.clone(),
         Verb::Run(it) => it.container.platform.clone(),

@@ -12,14 +12,18 @@ use nix::unistd::geteuid;
 use oci::Platform;
 use serde::Deserialize;
 
-use super::{daemon_json::DaemonJson, detach_keys::DetachKeys};
+use super::{
+    daemon_json::{self, DaemonJson},
+    detach_keys::DetachKeys,
+};
 
-/// The root directory: named by a flag, by daemon.json, or the usual one. Absolute.
+/// The root directory: named by a flag, by daemon.json, or the usual one. Absolute. Where the flag
+/// names it, daemon.json is not asked.
 ///
 /// # Errors
 /// A daemon.json that cannot be read; no home directory.
 pub fn root(flag: Option<PathBuf>) -> Result<PathBuf> {
-    let root = match flag.or(DaemonJson::read()?.data_root) {
+    let root = match flag.map_or_else(daemon_json::data_root, |flag| Ok(Some(flag)))? {
         Some(root) => root,
         None => default_root(Environment {
             effective_uid: geteuid().as_raw(),
@@ -47,25 +51,37 @@ pub fn detach_keys(flag: Option<&str>) -> Result<DetachKeys> {
     DetachKeys::parse(flag.or(config.detach_keys.as_deref()))
 }
 
-/// Everything else that the engine is told.
-///
-/// # Errors
-/// A file that is there and cannot be read.
-pub fn settings(root: PathBuf) -> Result<Settings> {
-    let daemon = DaemonJson::read()?;
+/// Everything else that the engine is told. A file that is there and cannot be read is an error for
+/// whoever needs what stands in it.
+pub fn settings(root: PathBuf) -> Settings {
+    let daemon = DaemonJson::read();
     let config_file = ConfigFile::new(config_dir().join("config.json"));
-    let mut registries = Options::anonymous();
-    registries.insecure = daemon.insecure_registries;
-    registries.mirrors = daemon.registry_mirrors;
-    registries.certs_dirs = certs_dirs();
-    registries.proxies = proxies(Proxies {
-        http: daemon.proxies.http_proxy,
-        https: daemon.proxies.https_proxy,
-        none_for: daemon.proxies.no_proxy,
-    });
-    registries.credentials = config_file.credentials_if_readable()?;
-    let dns = Dns { servers: daemon.dns, search: daemon.dns_search, options: daemon.dns_opts };
-    Ok(Settings { root, registries, config_file, platform: Platform::host(), dns })
+    Settings {
+        root,
+        registries: daemon.clone().and_then(|daemon| registries(daemon, &config_file)),
+        config_file,
+        platform: Platform::host(),
+        dns: daemon.map(|daemon| Dns {
+            servers: daemon.dns,
+            search: daemon.dns_search,
+            options: daemon.dns_opts,
+        }),
+    }
+}
+
+fn registries(daemon: DaemonJson, config_file: &ConfigFile) -> Result<Options> {
+    Ok(Options {
+        credentials: config_file.credentials_if_readable()?,
+        insecure: daemon.insecure_registries,
+        mirrors: daemon.registry_mirrors,
+        certs_dirs: certs_dirs(),
+        proxies: proxies(Proxies {
+            http: daemon.proxies.http_proxy,
+            https: daemon.proxies.https_proxy,
+            none_for: daemon.proxies.no_proxy,
+        }),
+        ..Options::anonymous()
+    })
 }
 
 /// `~/.docker`

@@ -57,10 +57,10 @@ impl Stage {
     pub fn open(cgroup: Option<&str>) -> Result<Self> {
         let settings = Settings {
             root: ROOT.into(),
-            registries: Options::anonymous(),
+            registries: Ok(Options::anonymous()),
             config_file: ConfigFile::new(format!("{ROOT}/config.json")),
             platform: Platform::host(),
-            dns: Dns::default(),
+            dns: Ok(Dns::default()),
         };
         Ok(Self {
             engine: Engine::open(settings)?,

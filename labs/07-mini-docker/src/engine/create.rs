@@ -84,7 +84,7 @@ impl Engine {
         let config = bundle::effective(&image_config, &wanted.overrides).map_err(Error::invalid)?;
         let mut options = wanted.options.clone();
         self.check_networks(&mut options)?;
-        self.dns.fill(&mut options);
+        self.dns.as_ref().map_err(Report::clone)?.fill(&mut options);
         self.name_others(&mut options.namespaces)?;
         for from in &wanted.volumes_from {
             let inherited = self.volumes_of(from, &options.mounts)?;

@@ -62,6 +62,6 @@ impl Engine {
     /// # Errors
     /// [`super::Kind::Registry`] when it cannot be had.
     pub fn download(&self, url: &str) -> Result<impl Read + use<>> {
-        Ok(self.client.download(url)?)
+        Ok(self.client()?.download(url)?)
     }
 }

@@ -14,7 +14,7 @@ impl Engine {
     /// # Errors
     /// The registry's; then nothing is kept. Those of the file, or of a helper program.
     pub fn login(&self, domain: &str, login: Login) -> Result<Kept> {
-        self.client.try_login(domain, login.clone())?;
+        self.client()?.try_login(domain, login.clone())?;
         Ok(self.config_file.keep(domain, &login)?)
     }
 
@@ -24,7 +24,7 @@ impl Engine {
     /// As [`Engine::login`].
     pub fn login_as_before(&self, domain: &str) -> Result<bool> {
         let Some(login) = self.config_file.credentials()?.login(domain)? else { return Ok(false) };
-        self.client.try_login(domain, login)?;
+        self.client()?.try_login(domain, login)?;
         Ok(true)
     }
 

@@ -135,14 +135,14 @@ use crate::{
 pub struct Settings {
     /// Where everything lies.
     pub root: PathBuf,
-    /// How registries are spoken to.
-    pub registries: client::Options,
+    /// How registries are spoken to, or why nobody knows: that matters to who speaks to one.
+    pub registries: ground::Result<client::Options>,
     /// Where logins are kept.
     pub config_file: client::ConfigFile,
     /// Which of an index's images is wanted.
     pub platform: Platform,
-    /// How containers find names.
-    pub dns: Dns,
+    /// How containers find names, or why nobody knows.
+    pub dns: ground::Result<Dns>,
 }
 
 /// How containers find names that are told nothing else; where this is silent, too, as the host.
@@ -161,10 +161,10 @@ pub struct Dns {
 pub struct Engine {
     layout: Layout,
     store: Store,
-    client: Client,
+    client: ground::Result<Client>,
     config_file: client::ConfigFile,
     platform: Platform,
-    dns: Dns,
+    dns: ground::Result<Dns>,
 }
 
 impl Engine {
@@ -177,7 +177,7 @@ impl Engine {
         Ok(Self {
             store: Store::open(layout.clone())?,
             layout,
-            client: Client::new(settings.registries),
+            client: settings.registries.map(Client::new),
             config_file: settings.config_file,
             platform: settings.platform,
             dns: settings.dns,
@@ -187,6 +187,11 @@ impl Engine {
     /// Where everything lies.
     pub fn layout(&self) -> &Layout {
         &self.layout
+    }
+
+    /// Who speaks to registries.
+    fn client(&self) -> Result<&Client> {
+        Ok(self.client.as_ref().map_err(Report::clone)?)
     }
 
     /// The container that somebody means.

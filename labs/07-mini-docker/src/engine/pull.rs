@@ -21,8 +21,8 @@ impl Engine {
     /// for the next try, and no name leads to an image whose layers cannot be unpacked.
     pub fn pull(&self, reference: &Reference, on_event: OnEvent<'_>) -> Result<Pulled> {
         let _lease = self.store.lease()?;
-        let image = transfer::resolve(&self.client, (reference, &self.platform), on_event)?;
-        let config = image.fetch_config(&self.client, &self.store, on_event)?;
+        let image = transfer::resolve(self.client()?, (reference, &self.platform), on_event)?;
+        let config = image.fetch_config(self.client()?, &self.store, on_event)?;
         let layers = self.fetch_and_unpack(&image, on_event)?;
         let pulled = image.keep(&self.store, config + layers)?;
         pulled.name(&self.store, on_event)?;
@@ -35,7 +35,7 @@ impl Engine {
     /// # Errors
     /// The registry's.
     pub fn tags_there(&self, repository: &Reference) -> Result<Vec<Reference>> {
-        let tags = self.client.tags(repository)?;
+        let tags = self.client()?.tags(repository)?;
         Ok(tags
             .iter()
             .filter_map(|tag| format!("{}:{tag}", repository.name()).parse().ok())
@@ -46,12 +46,13 @@ impl Engine {
     fn fetch_and_unpack(&self, image: &Resolved, on_event: OnEvent<'_>) -> Result<u64> {
         let layers = image.manifest.layers.iter().map(|layer| &layer.digest);
         let arrivals = &Arrivals::expecting(&self.store, layers);
+        let client = self.client()?;
         thread::scope(|scope| {
             let unpacked = scope.spawn(move || {
                 let unpacked = unpack(arrivals, &image.manifest, on_event);
                 unpacked.inspect_err(|_| arrivals.give_up())
             });
-            let moved = image.fetch_layers(&self.client, arrivals, on_event);
+            let moved = image.fetch_layers(client, arrivals, on_event);
             let unpacked = unpacked.join().unwrap_or_else(|panic| resume_unwind(panic));
             // What failed to unpack is why the rest was given up.
             unpacked?;

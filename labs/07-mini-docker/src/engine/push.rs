@@ -25,7 +25,7 @@ impl Engine {
                 )),
             )
         })?;
-        let pushed = push_image(&self.client, &self.store, (&image, reference), on_event)?;
+        let pushed = push_image(self.client()?, &self.store, (&image, reference), on_event)?;
         self.image_event("push", &reference.familiar(), &reference.familiar());
         Ok(pushed)
     }

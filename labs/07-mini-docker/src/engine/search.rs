@@ -14,7 +14,7 @@ impl Engine {
         let is_official = filters.truth("is-official")?;
         let stars_min = stars_min(filters)?;
         let (domain, term) = split(term);
-        let mut found = self.client.search(domain, term, limit)?;
+        let mut found = self.client()?.search(domain, term, limit)?;
         found.retain(|found| {
             found.stars >= stars_min && is_official.is_none_or(|wanted| wanted == found.is_official)
         });

@@ -179,3 +179,67 @@ fn a_wrong_value_is_named_before_anything_is_made() {
         "#,
     );
 }
+
+/// Settings that cannot be read matter to who needs them, and to nobody else.
+#[test]
+fn a_broken_settings_file_stops_only_who_needs_it() {
+    needs!(In(Place::Root));
+    says(
+        Place::Root,
+        r#"
+            md pull -q $I > /dev/null; md create --name box $I true > /dev/null
+            mkdir -p settings/mini-docker; export XDG_CONFIG_HOME=$PWD/settings
+            tells() { fails md "$@" 2>&1 | grep -E '^(error|=)'; }
+            for json in '{"dns": ["a name"]}' '{"dns": '; do
+                echo "$json" > settings/mini-docker/daemon.json; echo "$json"
+                md ps -a --format '{{.Names}}'; md images -q | wc -l; md logs box; md info --format '{{.Containers}}'
+                "$BIN" version --format '{{.Client.Os}}'
+                tells create --name other $I; tells pull $I; tells search x; tells login -u a -p b $I
+                # Without a flag it says where everything is, if it is JSON.
+                fails "$BIN" ps -aq 2>&1 | grep -E '^(error|=)' || true
+            done
+            echo '{"data-root": "'$PWD/data'", "dns": 7}' > settings/mini-docker/daemon.json
+            "$BIN" ps -a --format '{{.Names}}'
+            unset XDG_CONFIG_HOME
+            # The same for what keeps our logins.
+            mkdir docker; echo '{"auths": ' > docker/config.json; export DOCKER_CONFIG=$PWD/docker
+            md ps -a --format '{{.Names}}'; tells pull $I; md rm box
+        "#,
+        r#"
+            {"dns": ["a name"]}
+            box
+            1
+            1
+            linux
+            error: cannot read the settings
+            = 1
+            error: cannot read the settings
+            = 1
+            error: cannot read the settings
+            = 1
+            error: cannot read the settings
+            = 1
+            = 0
+            {"dns":
+            box
+            1
+            1
+            linux
+            error: cannot read the settings
+            = 1
+            error: cannot read the settings
+            = 1
+            error: cannot read the settings
+            = 1
+            error: cannot read the settings
+            = 1
+            error: cannot read the settings
+            = 1
+            box
+            box
+            error: cannot read the credentials in config.json
+            = 1
+            box
+        "#,
+    );
+}
