@@ -100,12 +100,17 @@ fn a_full_disk_is_named_by_every_verb_that_writes() {
         rm "$home/data/filling"
         md run -d --name box $I sleep 1000 > /dev/null
         md exec box sh -c "cat /bin/sh /bin/ls > /srv/new"
+        mkdir "$home/data/older"; echo old > "$home/data/older/busybox"
         fill 1
         recovers md commit box changed
         md images -q | wc -l
         head -c 2000000 /dev/urandom > program
         recovers md cp program box:/srv/program
         recovers md cp box:/bin/busybox "$home/data/copy"
+        recovers md cp box:/bin/busybox "$home/data/older"
+        cat "$home/data/older/busybox"; ls -A "$home/data/older"
+        # To the last page: which file is the first without room is not to depend on the machine.
+        rm "$home/data/filling"; fill 0
         recovers md save -o "$home/data/saved" $I
         recovers md export -o "$home/data/exported" box
         ls "$home/data" | grep -E "copy|saved|exported" || true

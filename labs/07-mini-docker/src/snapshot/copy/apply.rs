@@ -17,16 +17,16 @@ use nix::{
     fcntl::{AtFlags, OFlag, openat},
     sys::{
         stat::{
-            FchmodatFlags, FileStat, Mode, SFlag, UtimensatFlags, fchmod, fchmodat, fstatat,
-            futimens, makedev, mkdirat, mknodat, utimensat,
+            FchmodatFlags, FileStat, Mode, SFlag, UtimensatFlags, fchmod, fchmodat, futimens,
+            makedev, mkdirat, mknodat, utimensat,
         },
         time::TimeSpec,
     },
-    unistd::{Gid, Uid, UnlinkatFlags, fchownat, linkat, symlinkat, unlinkat},
+    unistd::{Gid, Uid, fchownat, linkat, symlinkat},
 };
 use tar::Archive;
 
-use super::Side;
+use super::{Side, at::At};
 use crate::{
     inflate::{self, Budget, Budgeted},
     snapshot::{
@@ -56,25 +56,6 @@ pub struct Files<'a> {
     base: PathBuf,
     owner: Owner,
     mapped: Mapped,
-}
-
-/// A name in an open directory.
-struct At {
-    parent: Rc<OwnedFd>,
-    name: std::ffi::OsString,
-    /// The whole path, for words and for what is kept.
-    path: PathBuf,
-}
-
-impl At {
-    fn stat(&self) -> Result<Option<FileStat>, Errno> {
-        let flags = AtFlags::AT_SYMLINK_NOFOLLOW;
-        match fstatat(self.parent.as_fd(), self.name.as_os_str(), flags) {
-            Ok(stat) => Ok(Some(stat)),
-            Err(Errno::ENOENT) => Ok(None),
-            Err(errno) => Err(errno),
-        }
-    }
 }
 
 impl<'a> Files<'a> {
@@ -124,11 +105,13 @@ impl Work<'_> {
         if entry.kind == Kind::Directory {
             return self.directory(entry, at);
         }
+        if let Kind::File(_) = entry.kind {
+            return self.file(entry, &at, content);
+        }
         self.clear(&at)?;
         let name = at.name.as_os_str();
         let mode = Mode::from_bits_truncate(entry.mode);
         match &entry.kind {
-            Kind::File(_) => return self.file(entry, &at, content),
             Kind::HardLink(target) => {
                 let target = self.files.base.join(target);
                 let from =
@@ -148,7 +131,7 @@ impl Work<'_> {
                 mknodat(at.parent.as_fd(), name, SFlag::S_IFIFO, mode, 0).map_err(failed)?
             }
             Kind::Device(device) => self.device(entry, &at, *device)?,
-            Kind::Directory | Kind::Other => return Ok(()),
+            Kind::File(_) | Kind::Directory | Kind::Other => return Ok(()),
         }
         self.dress(entry, &at).map_err(failed)
     }
@@ -168,14 +151,19 @@ impl Work<'_> {
         Ok(At { parent, name, path: whole.to_owned() })
     }
 
-    /// Makes room: a file is replaced, a directory never is.
-    fn clear(&mut self, at: &At) -> Result<()> {
-        let failed = |errno| self.files.side.cannot(&at.path, errno);
-        match at.stat().map_err(failed)? {
-            None => Ok(()),
+    /// Makes room for what is no directory.
+    fn clear(&self, at: &At) -> Result<()> {
+        match self.is_taken(at)? {
+            true => at.unlink().map_err(|errno| self.files.side.cannot(&at.path, errno)),
+            false => Ok(()),
+        }
+    }
+
+    /// Whether something is there that gives way: a file is replaced, a directory never is.
+    fn is_taken(&self, at: &At) -> Result<bool> {
+        match at.stat().map_err(|errno| self.files.side.cannot(&at.path, errno))? {
             Some(stat) if is_dir(&stat) => Err(self.in_the_way("directory", "non-directory", at)),
-            Some(_) => unlinkat(at.parent.as_fd(), at.name.as_os_str(), UnlinkatFlags::NoRemoveDir)
-                .map_err(failed),
+            found => Ok(found.is_some()),
         }
     }
 
@@ -208,32 +196,38 @@ impl Work<'_> {
         Ok(())
     }
 
+    /// A file is written beside its name and renamed: where the disk is full or the archive breaks
+    /// off, what was there is there still, and no half of a file is.
     fn file<R: Read>(&mut self, entry: &Entry, at: &At, content: &mut R) -> Result<()> {
-        let failed = |errno| self.files.side.cannot(&at.path, errno);
-        let flags = OFlag::O_WRONLY | OFlag::O_CREAT | OFlag::O_EXCL | OFlag::O_NOFOLLOW;
-        let file = openat(
-            at.parent.as_fd(),
-            at.name.as_os_str(),
-            flags | OFlag::O_CLOEXEC,
-            Mode::S_IRUSR | Mode::S_IWUSR,
-        );
-        let mut file = File::from(file.map_err(failed)?);
-        io::copy(content, &mut file).map_err(|error| match error.raw_os_error() {
-            Some(errno) => failed(Errno::from_raw(errno)),
+        self.is_taken(at)?;
+        let beside = at.beside();
+        let failed = |side: &Side, errno| side.cannot(&at.path, errno);
+        let mut file = beside.create().map_err(|errno| failed(self.files.side, errno))?;
+        let written = io::copy(content, &mut file).map_err(|error| match error.raw_os_error() {
+            Some(errno) => failed(self.files.side, Errno::from_raw(errno)),
             None => broken(&error),
-        })?;
+        });
+        let dressed = written.and_then(|_| {
+            let dressed = self.dress_file(entry, at, &file).and_then(|()| beside.rename(at));
+            dressed.map_err(|errno| failed(self.files.side, errno))
+        });
+        dressed.inspect_err(|_| {
+            let _ = beside.unlink();
+        })
+    }
+
+    fn dress_file(&mut self, entry: &Entry, at: &At, file: &File) -> Result<(), Errno> {
         self.own(entry, at, |uid, gid| {
             fchownat(file.as_fd(), c"", uid, gid, AtFlags::AT_EMPTY_PATH)
-        })
-        .map_err(failed)?;
+        })?;
         // After the owner: chown(2) takes the set-user-ID bit away.
-        fchmod(&file, Mode::from_bits_truncate(entry.mode)).map_err(failed)?;
+        fchmod(file, Mode::from_bits_truncate(entry.mode))?;
         let path = format!("/proc/self/fd/{}", file.as_raw_fd());
         for (name, value) in &entry.xattrs {
             // What the file system or our privilege does not allow is left out, as in Docker.
             let _ = xattr::set_deref(&path, name, value);
         }
-        futimens(&file, &entry.mtime, &entry.mtime).map_err(failed)
+        futimens(file, &entry.mtime, &entry.mtime)
     }
 
     fn device(&mut self, entry: &Entry, at: &At, device: Device) -> Result<()> {

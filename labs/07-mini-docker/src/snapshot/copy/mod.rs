@@ -10,9 +10,11 @@
 //! |---|---|
 //! | `place` | where files go: the table of `docker cp` (pure) |
 //! | `side` | a root, and how its paths are told |
+//! | `at` | one name in an open directory |
 //! | `apply` | an archive -> files |
 
 mod apply;
+mod at;
 mod place;
 mod side;
 
