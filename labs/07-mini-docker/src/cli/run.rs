@@ -61,7 +61,8 @@ pub fn create(engine: &Engine, args: &Create) -> Result<ExitCode> {
 
 /// Makes a container, after a pull where the image is missing.
 fn make(engine: &Engine, flags: &ContainerFlags, detached: bool) -> Result<Record> {
-    let wanted = meant(flags, detached)?;
+    let mut wanted = meant(flags, detached)?;
+    engine::discard(&mut wanted.options.limits)?.into_iter().for_each(crate::warn);
     let cid_file = flags.cidfile.as_deref().map(CidFile::reserve).transpose()?;
     let record = make_or_pull(engine, flags, wanted)?;
     warn_of_platform(engine, flags, &record);

@@ -243,3 +243,22 @@ fn a_broken_settings_file_stops_only_who_needs_it() {
         "#,
     );
 }
+
+/// v2 has no file for them: Docker makes the container without, and says so.
+#[test]
+fn what_v2_has_no_file_for_is_left_out_and_said_in_v2_guest() {
+    needs!(In(Place::GuestRoot));
+    says(
+        Place::GuestRoot,
+        r#"
+            md pull -q $I > /dev/null
+            md create --name box --memory-swappiness 10 --oom-kill-disable $I 2>&1 > /dev/null
+            md inspect -f '{{.HostConfig.MemorySwappiness}} {{.HostConfig.OomKillDisable}}' box
+        "#,
+        "
+            WARNING: Your kernel does not support memory swappiness capabilities or the cgroup is not mounted. Memory swappiness discarded.
+            WARNING: Your kernel does not support OomKillDisable. OomKillDisable discarded.
+            <nil> false
+        ",
+    );
+}
