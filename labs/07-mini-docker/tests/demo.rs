@@ -73,3 +73,30 @@ fn a_demonstration_that_is_killed_leaves_nothing() {
     needs!(In(Place::Root));
     killed_at_random(Place::Root, BIN, &["demo"], 20);
 }
+
+/// At a terminal, one Enter a scene: each time all that is to be read is there before the next one is
+/// typed, and the last scene waits for nobody.
+#[test]
+fn the_demonstration_waits_for_a_key_between_scenes() {
+    needs!(In(Place::Root), Program("script"));
+    let script = r#"
+        scenes=$("$BIN" demo --explain --json | grep -c '"event":"scene"')
+        home=$(mktemp -d); cd "$home"; mkfifo keys
+        script -qefc "$BIN demo --pause" /dev/null < keys > said & terminal=$!
+        exec 3> keys
+        asked() { grep -o '\[Enter\]' said | wc -l; }
+        is_up() { kill -0 $terminal 2> /dev/null; }
+        typed=0
+        while [ $typed -lt $((scenes - 1)) ]; do
+            until [ $(asked) -gt $typed ]; do is_up || break 2; sleep 0.02; done
+            [ $(asked) = $((typed + 1)) ] || { echo "it did not wait at $typed"; break; }
+            echo >&3; typed=$((typed + 1))
+        done
+        wait $terminal; code=$?
+        [ $typed = $((scenes - 1)) ] && [ $(asked) = $typed ] && echo "waited between all scenes"
+        grep -c 'error' said
+        exec 3>&-; cd /; rm -r "$home"; exit $code
+    "#;
+    let output = Place::Root.shell(BIN, script);
+    assert_eq!(output.success(), "waited between all scenes\n0\n");
+}

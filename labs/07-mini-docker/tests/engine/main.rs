@@ -22,6 +22,7 @@ mod lifecycle;
 mod look;
 mod networks;
 mod options;
+mod shells;
 mod texts;
 mod world;
 mod xray;
