@@ -123,8 +123,13 @@ impl Drop for Stage {
 }
 
 /// A program in namespaces of its own.
-const UNSHARE: &str = "unshare --mount --propagation private --net --ipc --uts --pid \
+pub const UNSHARE: &str = "unshare --mount --propagation private --net --ipc --uts --pid \
     --fork --kill-child --mount-proc";
+
+/// The script that mounts a stage's own control groups as a machine's.
+pub fn cgroups_script() -> PathBuf {
+    here().join("stage/cgroups.sh")
+}
 
 fn here() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))

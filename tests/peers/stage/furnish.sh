@@ -26,27 +26,7 @@ for directory in /var/lib /mnt /home; do mount -t tmpfs -o mode=755 tmpfs "$dire
 for directory in /tmp /var/tmp /dev/shm; do mount -t tmpfs -o mode=1777 tmpfs "$directory"; done
 mkdir /mnt/etc /mnt/work
 mount -t overlay -o lowerdir=/etc,upperdir=/mnt/etc,workdir=/mnt/work overlay /etc
-mount -t sysfs sysfs /sys
-
-# Our own control groups as a machine's: the cgroup namespace has made them the root.
-cgroups() {
-  local names path
-  if ! grep -qv '^0::' /proc/self/cgroup; then
-    mount -t cgroup2 cgroup2 /sys/fs/cgroup
-    sed 's/[^ ]*/+&/g' /sys/fs/cgroup/cgroup.controllers > /sys/fs/cgroup/cgroup.subtree_control
-    return
-  fi
-  mount -t tmpfs -o mode=755 cgroup /sys/fs/cgroup
-  while IFS=: read -r _ names path; do
-    path=/sys/fs/cgroup/${names#name=}
-    case $names in
-      '') [ -n "$HIDE_V2" ] || { mkdir "${path}unified"; mount -t cgroup2 cgroup2 "${path}unified"; } ;;
-      name=*) mkdir "$path"; mount -t cgroup -o "none,$names" cgroup "$path" ;;
-      *) mkdir "$path"; mount -t cgroup -o "$names" cgroup "$path" ;;
-    esac
-  done < /proc/self/cgroup
-}
-cgroups
+. "${0%/*}/cgroups.sh"
 
 hostname stage
 ip link set lo up

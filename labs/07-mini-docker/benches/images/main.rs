@@ -6,7 +6,9 @@
 //! the reason. `--rounds N` for other than five rounds, `--small` for images of a hundredth, which
 //! only says that it runs, `--dir DIR` for another disk.
 //!
-//! All of it happens in namespaces of its own, without a way out: daemons go with them.
+//! All of it happens in namespaces of its own, without a way out: daemons go with them. What outlives
+//! namespaces, control groups and files, is made below a group and a directory of ours, which the
+//! program outside removes.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a benchmark talks to its user")]
 
 mod contender;
@@ -18,14 +20,18 @@ mod registry;
 mod tables;
 
 use std::{
-    io,
+    io::{self, Write},
     path::{Path, PathBuf},
-    process::{Command, ExitCode},
+    process::{Command, ExitCode, Stdio},
     time::Duration,
 };
 
 use contender::Contender;
 use image::Shape;
+use peers::{
+    groups::Groups,
+    stage::{UNSHARE, cgroups_script},
+};
 use registry::Registry;
 
 /// The word by which the program knows that it is in its own namespaces.
@@ -34,7 +40,7 @@ const INSIDE: &str = "inside";
 fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();
     let done = match args.first().map(String::as_str) {
-        Some(INSIDE) => measure(&Wanted::read(&args[1..])),
+        Some(INSIDE) => measure(Path::new(&args[1]), &Wanted::read(&args[2..])),
         _ => enter(&args),
     };
     match done {
@@ -48,11 +54,19 @@ fn main() -> ExitCode {
 
 /// Executes this program once more where nothing of the host can be changed.
 fn enter(args: &[String]) -> io::Result<ExitCode> {
-    let mut command = Command::new("unshare");
-    command.args(["--mount", "--propagation", "private", "--net", "--uts", "--ipc"]);
-    command.args(["--pid", "--fork", "--kill-child", "--mount-proc"]);
-    command.arg(std::env::current_exe()?).arg(INSIDE).args(args);
-    let code = command.status()?.code().and_then(|code| u8::try_from(code).ok());
+    let scratch = tempfile::Builder::new().prefix("images-").tempdir_in(Wanted::read(args).dir)?;
+    // It waits until we have put it into its control groups.
+    let enter =
+        format!("read -r _; exec setpriv --pdeathsig KILL {UNSHARE} --cgroup \"$0\" \"$@\"");
+    let mut command = Command::new("sh");
+    command.args(["-euc", &enter]).arg(std::env::current_exe()?).arg(INSIDE);
+    command.arg(scratch.path()).args(args).stdin(Stdio::piped());
+    let mut inside = command.spawn()?;
+    let groups = Groups::around(inside.id());
+    inside.stdin.take().map_or(Ok(()), |mut stdin| stdin.write_all(b"\n"))?;
+    let code = inside.wait()?.code().and_then(|code| u8::try_from(code).ok());
+    drop(groups);
+    scratch.close()?;
     Ok(code.map_or(ExitCode::FAILURE, ExitCode::from))
 }
 
@@ -87,19 +101,18 @@ pub struct Row {
     pub times: Vec<Vec<Duration>>,
 }
 
-fn measure(wanted: &Wanted) -> io::Result<ExitCode> {
+fn measure(scratch: &Path, wanted: &Wanted) -> io::Result<ExitCode> {
     furnish()?;
-    let scratch = tempfile::Builder::new().prefix("images-").tempdir_in(&wanted.dir)?;
-    let Some(registry) = Registry::start(&scratch.path().join("registry"))? else {
+    let Some(registry) = Registry::start(&scratch.join("registry"))? else {
         println!("docker-registry is not installed: nothing to pull from");
         return Ok(ExitCode::SUCCESS);
     };
     eprintln!("making images");
     let shapes = Shape::all(wanted.divisor);
     for shape in &shapes {
-        image::publish(shape, &registry.name(&shape.name), &scratch.path().join("made"))?;
+        image::publish(shape, &registry.name(&shape.name), &scratch.join("made"))?;
     }
-    let (contenders, absent) = Contender::all(scratch.path());
+    let (contenders, absent) = Contender::all(scratch);
     let mut rows = Vec::new();
     for shape in &shapes {
         rows.push(pulls(wanted.rounds, shape, &registry, &contenders)?);
@@ -110,8 +123,10 @@ fn measure(wanted: &Wanted) -> io::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// What daemons want to have to themselves.
+/// What daemons want to have to themselves. A cgroup v2 beside v1 is out of sight: Debian's crun
+/// refuses a machine that is both.
 fn furnish() -> io::Result<()> {
+    run(Command::new("bash").arg("-e").arg(cgroups_script()).env("HIDE_V2", "yes"))?;
     for dir in ["/run", "/tmp"] {
         run(Command::new("mount").args(["-t", "tmpfs", "-o", "mode=1777", "tmpfs", dir]))?;
     }
@@ -197,11 +212,7 @@ fn commits(wanted: &Wanted, registry: &Registry, contenders: &[Contender]) -> io
         for index in turns(round, contenders) {
             let who = &contenders[index];
             eprint!("\rcommit, round {}, {}              ", round + 1, who.name);
-            match who.commit(&name, files) {
-                Ok(Some(time)) => times[index].push(time),
-                Ok(None) => {}
-                Err(error) => eprintln!("\n{}: {error}", who.name),
-            }
+            times[index].extend(who.commit(&name, files)?);
             settle();
         }
     }
