@@ -3,28 +3,23 @@
 //! A sysctl says what its writer thought of; a refused call is a refused call. So each lab is tried
 //! for real, as root and as an ordinary user: its demonstration is played in a child, and what the
 //! lab says when it is refused, with the command that mends it, is what the doctor says. Lab 02's
-//! demonstration measures for seconds; there a limited group is made instead.
+//! demonstration measures for seconds; there a limited group is made instead. Of lab 07 containers
+//! are run: a machine may have all that one needs, and neither limits nor a network for it.
+
+mod candidate;
+mod image;
 
 use std::{
-    fs::File,
-    io::Read,
-    os::{fd::AsRawFd, unix::process::CommandExt},
     path::{Path, PathBuf},
-    process::{Child, Command, Stdio},
-    thread,
-    time::{Duration, Instant},
+    thread::{self, JoinHandle},
 };
 
 use ground::{Error, Result, Table};
-use nix::{
-    fcntl::{FcntlArg, FdFlag, fcntl},
-    sys::signal::{Signal, kill},
-    unistd::{Pid, geteuid},
-};
+use nix::unistd::geteuid;
 use serde_json::{Value, json};
 
-/// So long may one lab take: a machine of our days needs a second, an emulated one many.
-const PATIENCE: Duration = Duration::from_secs(40);
+use candidate::Candidate;
+use image::Image;
 
 /// nobody, where nobody is known to have called sudo(8).
 const NOBODY: u32 = 65534;
@@ -32,15 +27,15 @@ const NOBODY: u32 = 65534;
 /// A lab, and what of it is tried.
 #[derive(Debug, Clone, Copy)]
 pub struct Lab {
-    /// The program, as `lab-01`.
-    pub program: &'static str,
+    /// Its name, as `lab-01`.
+    pub name: &'static str,
     /// What it is about.
     pub subject: &'static str,
-    /// What it is started with.
+    /// What its program is started with.
     pub arguments: &'static [&'static str],
 }
 
-/// The labs that a machine may refuse.
+/// The labs that a machine may refuse, each a program.
 pub const LABS: [Lab; 6] = [
     lab("lab-01", "namespaces", &[]),
     lab("lab-02", "cgroups", &["limit", "--memory", "64m", "--pids", "64", "--", "true"]),
@@ -50,12 +45,24 @@ pub const LABS: [Lab; 6] = [
     lab("lab-06", "bind mounts and volumes", &[]),
 ];
 
-const fn lab(
-    program: &'static str,
-    subject: &'static str,
-    arguments: &'static [&'static str],
-) -> Lab {
-    Lab { program, subject, arguments }
+/// What a machine may refuse of lab 07, each a container of `mini-docker run`.
+pub const CONTAINERS: [Lab; 3] = [
+    lab("lab-07", "mini-docker: image and container", &["--network", "none"]),
+    lab(
+        "lab-07 limits",
+        "mini-docker: run --memory",
+        &["--network", "none", "--memory", "64m", "--pids-limit", "64"],
+    ),
+    lab("lab-07 network", "mini-docker: run, with a network", &[]),
+];
+
+const fn lab(name: &'static str, subject: &'static str, arguments: &'static [&'static str]) -> Lab {
+    Lab { name, subject, arguments }
+}
+
+/// All that is tried, in the order of the table.
+fn labs() -> impl Iterator<Item = Lab> {
+    LABS.into_iter().chain(CONTAINERS)
 }
 
 /// Who tries.
@@ -114,7 +121,7 @@ impl Answer {
 /// A cell of the table.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Cell {
-    /// The lab's program.
+    /// The lab's name.
     pub lab: &'static str,
     /// Who tried it.
     pub mode: Mode,
@@ -122,26 +129,75 @@ pub struct Cell {
     pub answer: Answer,
 }
 
+/// Who starts a program: we ourselves, or a user by his ids.
+type User = Option<(u32, u32)>;
+
 /// Tries everything at once; the labs' programs are in `programs`.
 pub fn examine(programs: &Path) -> Vec<Cell> {
-    let root = geteuid().is_root();
-    let trials = LABS.into_iter().flat_map(|lab| [(lab, Mode::Root), (lab, Mode::Rootless)]);
-    let trials = trials.map(|(lab, mode)| {
-        let program = programs.join(lab.program);
-        let trial = thread::spawn(move || match mode {
-            Mode::Root if !root => Ok(Answer::NotTried),
-            Mode::Rootless if root => trial(&program, lab.arguments, Some(ordinary_user())),
-            _ => trial(&program, lab.arguments, None),
-        });
-        (lab, mode, trial)
-    });
-    let trials: Vec<_> = trials.collect();
-    let cells = trials.into_iter().map(|(lab, mode, trial)| {
-        let lost = || Err(Error::new(format!("cannot try {}", lab.program)));
-        let answer = trial.join().unwrap_or_else(|_| lost()).unwrap_or_else(Answer::No);
-        Cell { lab: lab.program, mode, answer }
-    });
-    cells.collect()
+    let modes = [Mode::Root, Mode::Rootless];
+    let each = LABS.into_iter().flat_map(|lab| modes.map(|mode| (lab, mode)));
+    let one = |(lab, mode)| {
+        Attempt::begin(vec![lab], mode, programs, move |programs, user| {
+            vec![program(programs, &lab, user).unwrap_or_else(Answer::No)]
+        })
+    };
+    // They share an image.
+    let some = |mode| Attempt::begin(CONTAINERS.into(), mode, programs, containers);
+    let attempts: Vec<_> = each.map(one).chain(modes.map(some)).collect();
+    attempts.into_iter().flat_map(Attempt::end).collect()
+}
+
+/// Labs that are tried in a thread, one after the other.
+struct Attempt {
+    labs: Vec<Lab>,
+    mode: Mode,
+    trial: Option<JoinHandle<Vec<Answer>>>,
+}
+
+impl Attempt {
+    fn begin(
+        labs: Vec<Lab>,
+        mode: Mode,
+        programs: &Path,
+        tried: impl FnOnce(&Path, User) -> Vec<Answer> + Send + 'static,
+    ) -> Self {
+        let programs = programs.to_owned();
+        let trial = user(mode).map(|user| thread::spawn(move || tried(&programs, user)));
+        Self { labs, mode, trial }
+    }
+
+    fn end(self) -> Vec<Cell> {
+        let Self { labs, mode, trial } = self;
+        let lost = |_| vec![Answer::No(Error::new("cannot try the lab")); labs.len()];
+        let not_tried = || vec![Answer::NotTried; labs.len()];
+        let answers = trial.map_or_else(not_tried, |trial| trial.join().unwrap_or_else(lost));
+        let cells = labs.iter().zip(answers);
+        cells.map(|(lab, answer)| Cell { lab: lab.name, mode, answer }).collect()
+    }
+}
+
+/// As whom it is tried, if we can be that.
+fn user(mode: Mode) -> Option<User> {
+    match (mode, geteuid().is_root()) {
+        (Mode::Root, false) => None,
+        (Mode::Rootless, true) => Some(Some(ordinary_user())),
+        _ => Some(None),
+    }
+}
+
+fn program(programs: &Path, lab: &Lab, user: User) -> Result<Answer> {
+    let candidate = Candidate::open(&programs.join(lab.name), user)?;
+    let ran = candidate.run(&[&["--json"], lab.arguments].concat())?;
+    Ok(judged(ran.succeeded, &ran.said, &ran.complaint))
+}
+
+fn containers(programs: &Path, user: User) -> Vec<Answer> {
+    let image = match Image::make(&programs.join("mini-docker"), user) {
+        Ok(image) => image,
+        Err(error) => return vec![Answer::No(error); CONTAINERS.len()],
+    };
+    let run = |lab: Lab| image.run(lab.arguments).map_or_else(Answer::No, |()| Answer::Yes);
+    CONTAINERS.map(run).into()
 }
 
 /// The user that root tries it as: who called sudo(8), or nobody.
@@ -150,61 +206,6 @@ fn ordinary_user() -> (u32, u32) {
     match (id("SUDO_UID"), id("SUDO_GID")) {
         (Some(uid), Some(gid)) if uid != 0 => (uid, gid),
         _ => (NOBODY, NOBODY),
-    }
-}
-
-fn trial(program: &Path, arguments: &[&str], user: Option<(u32, u32)>) -> Result<Answer> {
-    let cannot = |error| {
-        Error::new("cannot try the lab")
-            .io(format_args!("execve {}", program.display()), &error)
-            .fix("cargo build --workspace --bins")
-    };
-    // By descriptor: another user may not be let into the directory that the program is in.
-    let file = File::open(program).map_err(cannot)?;
-    fcntl(&file, FcntlArg::F_SETFD(FdFlag::empty()))
-        .map_err(|errno| Error::new("cannot try the lab").call("fcntl(F_SETFD)", errno))?;
-    let mut command = Command::new(format!("/proc/self/fd/{}", file.as_raw_fd()));
-    command.args(["--json"]).args(arguments).current_dir("/").process_group(0);
-    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    command.env("HOME", "/nonexistent");
-    if let Some((uid, gid)) = user {
-        // With another uid std drops the supplementary groups of root as well.
-        command.uid(uid).gid(gid);
-    }
-    let mut child = command.spawn().map_err(cannot)?;
-    drop(file);
-    let (said, complaint) = (reader(child.stdout.take()), reader(child.stderr.take()));
-    let ended = wait(&mut child).map_err(cannot)?;
-    let (said, complaint) = (said.join(), complaint.join());
-    let Some(succeeded) = ended else {
-        return Err(Error::new("the lab did not end")
-            .why(format!("it was killed after {} s", PATIENCE.as_secs()))
-            .fix("run it by hand, and see where it stays"));
-    };
-    Ok(judged(succeeded, &said.unwrap_or_default(), &complaint.unwrap_or_default()))
-}
-
-fn reader(pipe: Option<impl Read + Send + 'static>) -> thread::JoinHandle<String> {
-    thread::spawn(move || {
-        let mut text = Vec::new();
-        let _ = pipe.map(|mut pipe| pipe.read_to_end(&mut text));
-        String::from_utf8_lossy(&text).into_owned()
-    })
-}
-
-/// Whether it ended well; `None` when it did not end in time.
-fn wait(child: &mut Child) -> std::io::Result<Option<bool>> {
-    let started = Instant::now();
-    loop {
-        if let Some(status) = child.try_wait()? {
-            return Ok(Some(status.success()));
-        }
-        if started.elapsed() > PATIENCE {
-            let group = Pid::from_raw(-child.id().cast_signed());
-            let _ = kill(group, Signal::SIGKILL);
-            return child.wait().map(|_| None);
-        }
-        thread::sleep(Duration::from_millis(5));
     }
 }
 
@@ -235,13 +236,13 @@ fn judged(succeeded: bool, said: &str, complaint: &str) -> Answer {
 /// The table lab x mode.
 pub fn table(cells: &[Cell]) -> Table {
     let mut table = Table::new(["lab", "about", "root", "rootless"]);
-    for lab in LABS {
+    for lab in labs() {
         let word = |mode| {
-            let mut cells = cells.iter().filter(|it| it.lab == lab.program && it.mode == mode);
+            let mut cells = cells.iter().filter(|it| it.lab == lab.name && it.mode == mode);
             cells.next().map_or("?", |cell| cell.answer.word()).to_owned()
         };
         table.push([
-            lab.program.to_owned(),
+            lab.name.to_owned(),
             lab.subject.to_owned(),
             word(Mode::Root),
             word(Mode::Rootless),

@@ -10,30 +10,54 @@ use testbed::{Host, Place, Run, needs, snapshot};
 const WORKBOOK: &str = env!("CARGO_BIN_EXE_workbook");
 
 /// Tells what the doctor says, then what each lab says. Lab 02's demonstration takes long where it
-/// passes, so it is played here where the doctor says no, and in full by the tests of lab 02.
+/// passes, so it is played here where the doctor says no, and in full by the tests of lab 02. Lab 07
+/// is containers of another image, without and with limits, and with a network.
 const ROUNDS: &str = r#"
     examine() { # NAME GO...
         name=$1; shift
         echo "== environment $name"
         said=$("$@" "$BIN" doctor --no-build --json 2>&1) || :
         printf '%s\n' "$said"
-        for number in 1 2 3 4 5 6; do
+        for lab in lab-01 lab-02 lab-03 lab-04 lab-05 lab-06 lab-07 'lab-07 limits' 'lab-07 network'; do
             # The demonstrations that pass are played in these places by the labs' own tests.
-            passes="\"answer\":\"[a-z]*\",\"errors\":[^\]]*\],\"lab\":\"lab-0$number\",\"mode\":\"$MODE\""
-            if [ $number = 2 ] || [ -n "$QUICK" ]; then
+            passes="\"answer\":\"[a-z]*\",\"errors\":[^\]]*\],\"lab\":\"$lab\",\"mode\":\"$MODE\""
+            if [ "$lab" = lab-02 ] || [ -n "$QUICK" ]; then
                 printf '%s' "$said" | grep -o "$passes" | grep -q '"answer":"no"' || continue
             fi
-            echo "== lab-0$number"
-            "$@" "${BIN%/*}/lab-0$number" 2>&1; echo "== code $?"
+            echo "== $lab"
+            case $lab in
+                lab-07) contained_by "$@" -- --network none ;;
+                'lab-07 limits') contained_by "$@" -- --network none --memory 64m --pids-limit 64 ;;
+                'lab-07 network') contained_by "$@" -- ;;
+                *) "$@" "${BIN%/*}/$lab" ;;
+            esac 2>&1
+            echo "== code $?"
         done
+    }
+    # A container, in a store of its own.
+    contained_by() { # GO... -- OPTION...
+        go=
+        while [ "$1" != -- ]; do go="$go $1"; shift; done
+        shift
+        store=$($go mktemp -d /tmp/unboxed-lab-07.XXXXXX) || return
+        tar -C / -ch bin/busybox 2> /dev/null | docker_of "$go" import - box > /dev/null
+        docker_of "$go" run --rm "$@" box /bin/busybox true
+        set -- $?
+        $go rm -rf "$store"
+        return $1
+    }
+    docker_of() { # GO WORD...
+        go=$1; shift
+        $go "${BIN%/*}/mini-docker" --root "$store" "$@"
     }
     direct() { "$@"; }
     user() { setpriv --reuid 65533 --regid 65533 --clear-groups --inh-caps=-all "$@"; }
-    # In a mount namespace of our own: what is done to it ends with it, and the programs are where
-    # everybody may go.
+    # In a mount and a network namespace of our own: what is done to them ends with them, and the
+    # programs are where everybody may go.
     in_own_mounts() { # SCRIPT
         export ROUNDS
-        unshare --mount --propagation private sh -c "
+        unshare --mount --propagation private --net sh -c "
+            ip link set lo up
             mount -t tmpfs -o mode=755 bins /mnt && mkdir /mnt/bin && mount --bind \"\${BIN%/*}\" /mnt/bin
             mount -t tmpfs -o mode=1777 tmp /tmp
             BIN=/mnt/bin/workbook; cd /
@@ -136,9 +160,14 @@ impl Environment {
     }
 }
 
-/// The words, however they are broken into lines.
+/// The words, however they are broken into lines; whose container it was is no matter.
 fn words(text: &str) -> String {
-    text.split_whitespace().collect::<Vec<_>>().join(" ")
+    let named = |word: &str| {
+        let digits = word.split(|c: char| !c.is_ascii_hexdigit()).map(str::len);
+        digits.max().is_some_and(|most| most >= 20)
+    };
+    let words = text.split_whitespace().map(|word| if named(word) { "[CONTAINER]" } else { word });
+    words.collect::<Vec<_>>().join(" ")
 }
 
 /// What the doctor says, environment by environment: a snapshot that people can read.
@@ -159,8 +188,9 @@ fn told(environments: &[Environment]) -> String {
 
 #[test]
 fn root_on_this_machine() {
-    needs!(In(Place::Root));
-    let environments = examined(Place::Root, "root", "", "examine 'this machine' direct");
+    needs!(In(Place::Root), Program("busybox"), Program("nft"));
+    let script = "in_own_mounts 'examine \"this machine\" direct'";
+    let environments = examined(Place::Root, "root", "", script);
     assert!(environments[0].cells.iter().all(|it| it["answer"] == "yes"), "{environments:?}");
 }
 
@@ -220,9 +250,39 @@ fn places_that_take_something_from_users() {
             mount --bind /tmp/ids /etc/subgid 2>/dev/null
             examine "a user without newuidmap" user'
     "#;
-    let environments = examined(Place::Root, "rootless", "", script);
+    // Whether a machine has the device varies.
+    let script = script.replace("in_own_mounts '", "in_own_mounts 'mount -t tmpfs net /dev/net\n");
+    let environments = examined(Place::Root, "rootless", "", &script);
     assert_eq!(environments.len(), 4, "{environments:?}");
     snapshot!("taken_from_users", told(&environments));
+}
+
+#[test]
+fn places_that_take_the_network() {
+    needs!(In(Place::Root), Program("busybox"), Program("setpriv"), Program("nft"));
+    let script = r#"
+        in_own_mounts '
+            for program in nft iptables; do
+                for file in /usr/sbin/$program /sbin/$program /usr/bin/$program; do
+                    [ ! -f $file ] || mount --bind /dev/null $(readlink -f $file)
+                done
+            done
+            examine "root without nft and iptables" direct'
+    "#;
+    let root = examined(Place::Root, "root", "", script);
+    let script = r#"
+        in_own_mounts '
+            mount -t tmpfs -o mode=755 net /dev/net && mknod -m 600 /dev/net/tun c 10 200
+            examine "a user who may not open /dev/net/tun" user'
+        in_own_mounts '
+            mount -t tmpfs -o mode=755 net /dev/net && mknod -m 666 /dev/net/tun c 10 200
+            for file in /usr/bin/slirp4netns /usr/bin/pasta; do
+                [ ! -f $file ] || mount --bind /dev/null $(readlink -f $file)
+            done
+            examine "a user without slirp4netns and pasta" user'
+    "#;
+    let users = examined(Place::Root, "rootless", "", script);
+    snapshot!("taken_from_networks", format!("{}{}", told(&root), told(&users)));
 }
 
 /// One guest for all: what is done to it is told with its name.

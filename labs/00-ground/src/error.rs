@@ -89,6 +89,28 @@ impl Error {
             exit_code: exit_code.and_then(|it| it.try_into().ok()).unwrap_or(OUR_OWN_FAILURE),
         }
     }
+
+    /// The report that another program of ours printed for a person; what it said before that is
+    /// left out.
+    pub fn from_text(text: &str) -> Self {
+        let mut parts = vec![("what", String::new())];
+        for line in text.lines().skip_while(|line| !line.starts_with("error: ")) {
+            let label = ["why", "see", "fix"].into_iter().find_map(|label| {
+                Some((label, line.strip_prefix("  ")?.strip_prefix(label)?.strip_prefix(": ")?))
+            });
+            match (label, parts.last_mut()) {
+                (Some((label, text)), _) => parts.push((label, text.to_owned())),
+                (None, Some((_, text))) if !text.is_empty() => {
+                    *text += &format!("\n{}", line.trim_start());
+                }
+                (None, Some((_, text))) => *text += line.trim_start_matches("error: "),
+                (None, None) => {}
+            }
+        }
+        let value = parts.into_iter().map(|(label, text)| (label.to_owned(), Value::String(text)));
+        let value = value.filter(|(_, text)| text.as_str() != Some(""));
+        Self::from_json(&Value::Object(value.collect()))
+    }
 }
 
 /// `ENOENT (No such file or directory)`: the name to search for and the sentence to read.
@@ -156,6 +178,13 @@ mod tests {
         let error = Error::new("no").why("because").see("2 mount").fix("do");
         assert_eq!(Error::from_json(&error.to_json()), error);
         assert_eq!(Error::from_json(&json!({ "what": "no", "exit_code": 127 })).exit_code, 127);
+    }
+
+    #[test]
+    fn a_report_survives_the_way_through_text() {
+        let error = Error::new("no").why("one\ntwo").see("2 mount").fix("do: this");
+        assert_eq!(Error::from_text(&format!("WARNING: it\nerror: {error}\n")), error);
+        assert_eq!(Error::from_text("Killed\n"), Error::new("something failed"));
     }
 
     #[test]

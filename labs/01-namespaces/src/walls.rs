@@ -60,7 +60,7 @@ pub(crate) fn clone_refused(flags: &str, kinds: Kinds, errno: Errno) -> Error {
 }
 
 /// The report for unshare(2) having refused `kinds`.
-pub(crate) fn unshare_refused(kinds: Kinds, errno: Errno) -> Error {
+pub fn unshare_refused(kinds: Kinds, errno: Errno) -> Error {
     refused(&format!("unshare({})", kinds.flag_names()), kinds, errno, &Facts::read())
 }
 

@@ -29,8 +29,9 @@ pub(crate) fn mount(errno: Errno) -> Option<&'static str> {
             "this kernel has no overlay file system: modprobe overlay, or see `grep overlay /proc/filesystems`"
         }
         Errno::EPERM => {
-            "mounting needs CAP_SYS_ADMIN. In a user namespace overlays need Linux 5.11 or newer; \
-             before, fuse-overlayfs does the same as a program"
+            "mounting needs CAP_SYS_ADMIN: start the outer container with --cap-add SYS_ADMIN. In a \
+             user namespace overlays need Linux 5.11 or newer; before, fuse-overlayfs does the same \
+             as a program"
         }
         Errno::EBUSY => {
             "another overlay has this upper or work directory in use: unmount that one first"

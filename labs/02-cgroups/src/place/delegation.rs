@@ -237,7 +237,8 @@ impl Refusal {
             ),
             Self::RootWithoutRights => (
                 format!("{top} does not belong to this root: it is the root of a user namespace"),
-                "run as the real root, or have a group delegated before the namespace is made"
+                "run it with sudo; or on cgroup v2 begin in a group of your own: \
+                 systemd-run --user --scope -p Delegate=yes COMMAND"
                     .to_owned(),
             ),
             Self::NotDelegated => (

@@ -15,7 +15,7 @@ use std::{
 };
 
 use ground::{Error, Result, Step};
-use namespaces::steps::PrivateMounts;
+use namespaces::{Kind, Kinds, steps::PrivateMounts, walls};
 use nix::sched::{CloneFlags, setns, unshare};
 use rootfs::{Mount, MountInfo, MsFlags, Umount, c_path};
 use volumes::{Attach, Detached, table::Propagation};
@@ -32,11 +32,8 @@ use crate::{
 /// A directory that is on no shared mount; a refused namespace.
 pub(super) fn leave(record: &Record) -> Result<Vec<(usize, Detached)>> {
     let mut taken = Vec::new();
-    unshare(CloneFlags::CLONE_NEWNS).map_err(|errno| {
-        Error::new("cannot get a mount namespace")
-            .call("unshare(CLONE_NEWNS)", errno)
-            .see("2 unshare")
-    })?;
+    unshare(CloneFlags::CLONE_NEWNS)
+        .map_err(|errno| walls::unshare_refused(Kinds::of([Kind::Mount]), errno))?;
     // A copy is of the same peer group, and stays so when all around it becomes private.
     for (index, mount) in record.options.mounts.iter().enumerate() {
         if let (Source::Bind(path), true) = (&mount.source, mount.spreads()) {

@@ -37,11 +37,8 @@ pub const GATEWAY: Ipv4Addr = Ipv4Addr::new(10, 0, 2, 2);
 /// When no such program is there, or it has no access to /dev/net/tun; what it said.
 pub fn start(netns: &Path) -> Result<(Child, IpAddr)> {
     // pasta waits for ever for a device that it may not open, and slirp4netns has no words for it.
-    File::options().read(true).write(true).open("/dev/net/tun").map_err(|error| {
-        Error::new("cannot give the container a network")
-            .io("open /dev/net/tun", &error)
-            .fix("sudo chmod 666 /dev/net/tun, or do without: --network none or --network host")
-    })?;
+    let tun = File::options().read(true).write(true).open("/dev/net/tun");
+    tun.map_err(|error| no_tun(&error))?;
     let inside = Netns::open(netns)?;
     inside.inside(|| Links::here()?.up("lo"))?;
     if let Some(program) = find("slirp4netns") {
@@ -57,6 +54,17 @@ pub fn start(netns: &Path) -> Result<(Child, IpAddr)> {
             "sudo apt-get install slirp4netns (or passt); or do without: --network none or \
              --network host; or run it as root",
         ))
+}
+
+fn no_tun(error: &io::Error) -> Error {
+    let command = match error.kind() {
+        io::ErrorKind::PermissionDenied => "sudo chmod 666 /dev/net/tun",
+        // ENOENT or ENODEV: the module makes the file.
+        _ => "sudo modprobe tun",
+    };
+    Error::new("cannot give the container a network")
+        .io("open /dev/net/tun", error)
+        .fix(format!("{command}; or do without: --network none or --network host"))
 }
 
 fn slirp4netns(program: &Path, netns: &Path) -> Result<Child> {
