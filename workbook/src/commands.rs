@@ -131,7 +131,7 @@ fn judged(exercise: &Exercise, verdict: &Verdict) -> Result<ExitCode> {
             say(&format!("{id} passed: the kernel agrees.\n\nThen      cargo workbook next"))
         }
         Err(Refusal::NotHere(error)) => Err(error.clone()),
-        Err(Refusal::Mistake(Finding { note, saw, expected })) => {
+        Err(Refusal::Mistake(Finding { note, saw, expected, .. })) => {
             let because = grade::note(exercise, note);
             say(&format!(
                 "{id} is not passed yet.\n  saw:      {}\n  expected: {}\n\n{because}\n\n\
@@ -212,11 +212,17 @@ pub fn museum(number: Option<usize>) -> Result<ExitCode> {
         thread => format!("; seen in {thread}"),
     };
     say(&format!(
-        "{number}. {}\n\n{}\n\n{}\nWhat the workbook says of it:\n\n{}\n\nExercise {}{seen}",
+        "{number}. {}\n\n{}\n\n{}\nWhat came of it:\n\n{}\n\n\
+         What the workbook says of it:\n\n{}\n\nExercise {}{seen}",
         mistake.fact("title"),
         mistake.text,
         exhibit.patch(),
+        exhibit.symptom(&workbook::root())?,
         exhibit.note(),
         exercise.id,
     ))
+}
+
+pub fn museum_pages() -> Result<ExitCode> {
+    say(&museum::pages(&exercises()?, &workbook::root())?)
 }

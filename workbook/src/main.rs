@@ -66,6 +66,9 @@ enum Command {
     Museum {
         /// One of them, in full
         number: Option<usize>,
+        /// Print all of them as pages of the book
+        #[arg(long, hide = true)]
+        pages: bool,
     },
     /// Show a lab to a class: its commands, typed and run at a key press; q ends it
     Demo {
@@ -106,7 +109,8 @@ fn run(command: &Command) -> Result<ExitCode> {
         Command::Solution { exercise, give_up } => commands::solution(*exercise, *give_up),
         Command::Reset { exercise } => commands::reset(*exercise),
         Command::Next => commands::start(None),
-        Command::Museum { number } => commands::museum(*number),
+        Command::Museum { pages: true, .. } => commands::museum_pages(),
+        Command::Museum { number, pages: false } => commands::museum(*number),
         Command::Demo { lab } => show::lab(&workbook::root(), *lab).map(|()| ExitCode::SUCCESS),
         Command::Judge { exercise, program } => {
             let variant = std::env::var(stage::VARIANT).unwrap_or_default();

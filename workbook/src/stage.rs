@@ -120,7 +120,11 @@ fn group() -> Result<Temporary> {
 /// When the stage cannot be set.
 pub fn grade(exercise: Id, program: &Path) -> Verdict {
     let mut ring = Ring::open(program)?;
-    grade::grade(exercise, &mut ring)
+    let mut verdict = grade::grade(exercise, &mut ring);
+    if let Err(Refusal::Mistake(finding)) = &mut verdict {
+        finding.symptom = ring.symptom;
+    }
+    verdict
 }
 
 /// Where a program is run and looked at.
@@ -129,6 +133,8 @@ pub struct Ring {
     /// Whether the program has the capabilities of root; if not, it is an ordinary user.
     pub capable: bool,
     variant: String,
+    /// What the last run showed to whoever only ran it.
+    symptom: String,
     /// The mount namespace of the program: its host.
     host: fs::File,
 }
@@ -159,7 +165,7 @@ impl Ring {
             Error::new("cannot set the stage").call("unshare(CLONE_NEWNS)", errno)
         })?;
         PrivateMounts.run().map_err(|errno| PrivateMounts.failed(errno))?;
-        Ok(Self { capable: true, variant, host })
+        Ok(Self { capable: true, variant, symptom: String::new(), host })
     }
 
     /// A process that stops, goes to the host's mount namespace, and becomes a program.
@@ -189,12 +195,13 @@ impl Ring {
     ///
     /// # Errors
     /// The mistake of a program that hangs or says that it is not written yet.
-    pub fn run(&self, arguments: &[&str]) -> Result<Trial, Refusal> {
+    pub fn run(&mut self, arguments: &[&str]) -> Result<Trial, Refusal> {
         let before = self.host()?;
         let argv = [&[PROGRAM], arguments].concat();
         let capable = self.capable;
         let prepare = |pid| if capable { Ok(()) } else { map_an_ordinary_user(pid) };
         let trace = trace(&mut self.newcomer(&argv), LIMIT, prepare)?;
+        self.symptom = symptom(&trace);
         let trial = Trial { trace, before, after: self.host()? };
         let said = &trial.trace.said;
         if said.contains("not yet implemented") {
@@ -242,6 +249,14 @@ impl Trial {
         let saw = format!("{left} of its processes still ran when it had ended");
         expect(left == 0, "left", saw, "no process left behind")
     }
+}
+
+/// A run as one who looks at nothing else would see it, with strace(1) beside it.
+fn symptom(trace: &Trace) -> String {
+    let calls = trace.refusals().into_iter().map(|call| format!("kernel   {call}\n"));
+    let said = trace.said.lines().map(|line| format!("program  {line}\n"));
+    let status = format!("status   {}\n", trace.code());
+    calls.chain(said).chain([status]).collect()
 }
 
 fn last_lines(said: &str) -> String {

@@ -1,7 +1,7 @@
 //! What ptrace(2) says of a call: a union that its tag explains. All `unsafe` of the workbook is here.
 #![allow(unsafe_code, reason = "a union is read by its tag")]
 
-use nix::{Result, sys::ptrace, unistd::Pid};
+use nix::{Result, errno::Errno, sys::ptrace, unistd::Pid};
 
 /// A stop at a system call (man 2 ptrace, PTRACE_GET_SYSCALL_INFO).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -14,9 +14,13 @@ pub enum SyscallStop {
     Other,
 }
 
-/// What the tracee is at. The same on every architecture.
-pub fn syscall_stop(pid: Pid) -> Result<SyscallStop> {
-    let info = ptrace::syscall_info(pid)?;
+/// What the tracee is at. `inside`: whether its last stop was the entry of a call.
+pub fn syscall_stop(pid: Pid, inside: bool) -> Result<SyscallStop> {
+    let info = match ptrace::syscall_info(pid) {
+        // User-mode Linux does not have it.
+        Err(Errno::EIO) => return by_registers(pid, inside),
+        info => info?,
+    };
     Ok(match info.op {
         libc::PTRACE_SYSCALL_INFO_ENTRY => {
             // SAFETY: `op` says that the kernel has filled in `entry`.
@@ -30,4 +34,20 @@ pub fn syscall_stop(pid: Pid) -> Result<SyscallStop> {
         }
         _ => SyscallStop::Other,
     })
+}
+
+/// As it was before Linux 5.3: every other stop is an entry, and the registers say the rest (man 2
+/// syscall).
+#[cfg(target_arch = "x86_64")]
+fn by_registers(pid: Pid, inside: bool) -> Result<SyscallStop> {
+    let it = ptrace::getregs(pid)?;
+    Ok(match inside {
+        true => SyscallStop::Exit(it.rax.cast_signed()),
+        false => SyscallStop::Entry(it.orig_rax, [it.rdi, it.rsi, it.rdx, it.r10, it.r8, it.r9]),
+    })
+}
+
+#[cfg(not(target_arch = "x86_64"))]
+fn by_registers(_: Pid, _: bool) -> Result<SyscallStop> {
+    Err(Errno::EIO)
 }

@@ -11,16 +11,16 @@
 //! ```
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     io::Read,
     process::{Command, Stdio},
     sync::{
         Arc,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
         mpsc::{RecvTimeoutError, channel},
     },
     thread,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use ground::{Errno, Error, Result};
@@ -88,6 +88,17 @@ impl Trace {
     pub fn calls(&self, name: Sysno) -> impl Iterator<Item = &Call> {
         self.calls.iter().filter(move |call| call.name == name)
     }
+
+    /// What the kernel refused for good: of each process the last call of a name. Who looks for a
+    /// program in all directories of a path has found it in the end.
+    pub fn refusals(&self) -> Vec<String> {
+        let telling = self.calls.iter().filter(|call| call::is_telling(call.name));
+        let last: BTreeMap<_, _> = telling.map(|call| ((call.process, call.name), call)).collect();
+        let refused = last.values().filter(|call| !call.succeeded());
+        let mut shown: Vec<_> = refused.map(|call| call.shown()).collect();
+        shown.dedup();
+        shown
+    }
 }
 
 /// Runs `command`, which stops itself and then becomes the program, and everything that it starts,
@@ -115,7 +126,7 @@ pub fn trace(
     let mut tracer = Tracer::seize(pid)?;
     prepare(pid)?;
     kill(pid, Signal::SIGCONT).map_err(refused)?;
-    let (done, timed_out) = watch(pid, limit);
+    let (done, timed_out) = watch(pid, limit, tracer.held.clone());
     tracer.run();
     drop(done);
     let mut trace = tracer.trace;
@@ -132,20 +143,32 @@ fn refused(errno: Errno) -> Error {
     Error::new("cannot watch the program").call("ptrace(PTRACE_SEIZE)", errno).see("2 ptrace")
 }
 
-/// Kills everything when the time is up; until the returned sender is dropped.
-fn watch(pid: Pid, limit: Duration) -> (std::sync::mpsc::Sender<()>, Arc<AtomicBool>) {
+/// Kills everything when the time is up; until the returned sender is dropped. The time in which we
+/// hold a process is not its own.
+fn watch(
+    pid: Pid,
+    limit: Duration,
+    held: Arc<AtomicU64>,
+) -> (std::sync::mpsc::Sender<()>, Arc<AtomicBool>) {
     let (done, is_done) = channel();
     let timed_out = Arc::new(AtomicBool::new(false));
-    let told = timed_out.clone();
+    let (told, begun) = (timed_out.clone(), Instant::now());
+    let runs_on = move |time| is_done.recv_timeout(time) == Err(RecvTimeoutError::Timeout);
     thread::spawn(move || {
-        if is_done.recv_timeout(limit) == Err(RecvTimeoutError::Timeout) {
-            told.store(true, Ordering::SeqCst);
-            let _ = kill(pid, Signal::SIGKILL);
-            // Again and again: somebody who forks is faster than one signal.
-            while is_done.recv_timeout(Duration::from_millis(50)) == Err(RecvTimeoutError::Timeout)
-            {
-                kill_all();
+        let left = || {
+            let held = Duration::from_micros(held.load(Ordering::Relaxed));
+            (limit + held).checked_sub(begun.elapsed())
+        };
+        while let Some(left) = left() {
+            if !runs_on(left) {
+                return;
             }
+        }
+        told.store(true, Ordering::SeqCst);
+        let _ = kill(pid, Signal::SIGKILL);
+        // Again and again: somebody who forks is faster than one signal.
+        while runs_on(Duration::from_millis(50)) {
+            kill_all();
         }
     });
     (done, timed_out)
@@ -176,7 +199,11 @@ struct Tracer {
     known: BTreeMap<Pid, usize>,
     /// What each is about to call.
     pending: BTreeMap<Pid, Call>,
+    /// Who is between the entry of a call and its exit.
+    inside: BTreeSet<Pid>,
     alive: usize,
+    /// For how long, in microseconds, processes waited for us.
+    held: Arc<AtomicU64>,
     trace: Trace,
 }
 
@@ -189,7 +216,9 @@ impl Tracer {
             begun: false,
             known: BTreeMap::new(),
             pending: BTreeMap::new(),
+            inside: BTreeSet::new(),
             alive: 0,
+            held: Arc::default(),
             trace: Trace::default(),
         };
         tracer.know(first, None);
@@ -199,21 +228,32 @@ impl Tracer {
     fn run(&mut self) {
         loop {
             match waitpid(None, Some(WaitPidFlag::__WALL)) {
-                Ok(WaitStatus::Exited(pid, code)) => self.ended(pid, code),
-                Ok(WaitStatus::Signaled(pid, signal, _)) => self.ended(pid, 128 + signal as i32),
-                Ok(WaitStatus::PtraceSyscall(pid)) => self.at_call(pid),
-                Ok(WaitStatus::PtraceEvent(pid, signal, event)) => {
-                    self.at_event(pid, signal, event);
+                Ok(status) => {
+                    let since = Instant::now();
+                    self.at(status);
+                    let held = since.elapsed().as_micros();
+                    self.held.fetch_add(held.try_into().unwrap_or_default(), Ordering::Relaxed);
                 }
-                Ok(WaitStatus::Stopped(pid, signal)) => go_on(pid, Some(signal)),
-                Ok(_) | Err(Errno::EINTR) => {}
+                Err(Errno::EINTR) => {}
                 // ECHILD: nobody is left.
                 Err(_) => return,
             }
         }
     }
 
+    fn at(&mut self, status: WaitStatus) {
+        match status {
+            WaitStatus::Exited(pid, code) => self.ended(pid, code),
+            WaitStatus::Signaled(pid, signal, _) => self.ended(pid, 128 + signal as i32),
+            WaitStatus::PtraceSyscall(pid) => self.at_call(pid),
+            WaitStatus::PtraceEvent(pid, signal, event) => self.at_event(pid, signal, event),
+            WaitStatus::Stopped(pid, signal) => go_on(pid, Some(signal)),
+            _ => {}
+        }
+    }
+
     fn ended(&mut self, pid: Pid, code: i32) {
+        self.inside.remove(&pid);
         if let Some(place) = self.known.remove(&pid) {
             self.trace.processes[place].code = Some(code);
             self.alive = self.alive.saturating_sub(1);
@@ -284,8 +324,12 @@ impl Tracer {
     }
 
     fn at_call(&mut self, pid: Pid) {
+        let inside = !self.inside.insert(pid);
+        if inside {
+            self.inside.remove(&pid);
+        }
         if self.begun && self.trace.calls.len() < MOST_CALLS {
-            match syscall_stop(pid) {
+            match syscall_stop(pid, inside) {
                 Ok(SyscallStop::Entry(number, arguments)) => {
                     let place = self.known.get(&pid).copied().unwrap_or_default();
                     if let Some(call) = Call::about_to(pid, place, number, arguments) {

@@ -12,6 +12,8 @@ pub struct Finding {
     pub saw: String,
     /// What it would have said.
     pub expected: String,
+    /// What whoever made it would have noticed: refused calls, the program's words, its status.
+    pub symptom: String,
 }
 
 /// Why an exercise is not passed.
@@ -42,7 +44,7 @@ pub fn mistake<T>(
     expected: impl Into<String>,
 ) -> Result<T, Refusal> {
     let (note, saw, expected) = (note.to_owned(), saw.into(), expected.into());
-    Err(Refusal::Mistake(Finding { note, saw, expected }))
+    Err(Refusal::Mistake(Finding { note, saw, expected, symptom: String::new() }))
 }
 
 /// A mistake with its note, unless `holds`.
@@ -62,8 +64,8 @@ pub fn expect(
 pub fn to_json(verdict: &Verdict) -> Value {
     match verdict {
         Ok(()) => json!({ "passed": true }),
-        Err(Refusal::Mistake(Finding { note, saw, expected })) => {
-            json!({ "note": note, "saw": saw, "expected": expected })
+        Err(Refusal::Mistake(Finding { note, saw, expected, symptom })) => {
+            json!({ "note": note, "saw": saw, "expected": expected, "symptom": symptom })
         }
         Err(Refusal::NotHere(error)) => json!({ "error": error.to_json() }),
     }
@@ -77,8 +79,9 @@ pub fn from_json(value: &Value) -> Verdict {
     if let Some(error) = value.get("error") {
         return Err(Refusal::NotHere(Error::from_json(error)));
     }
-    let text = |name: &str| value.get(name).and_then(Value::as_str).unwrap_or_default();
-    mistake(text("note"), text("saw"), text("expected"))
+    let text = |name: &str| value.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
+    let (note, saw, expected) = (text("note"), text("saw"), text("expected"));
+    Err(Refusal::Mistake(Finding { note, saw, expected, symptom: text("symptom") }))
 }
 
 #[cfg(test)]
@@ -87,7 +90,11 @@ mod tests {
 
     #[test]
     fn a_verdict_survives_the_way_through_json() {
-        let verdicts = [Ok(()), mistake("n", "a", "b"), Err(Error::new("no").into())];
+        let mut seen = mistake("n", "a", "b");
+        if let Err(Refusal::Mistake(finding)) = &mut seen {
+            finding.symptom = "status 1\n".to_owned();
+        }
+        let verdicts = [Ok(()), seen, Err(Error::new("no").into())];
         for verdict in verdicts {
             assert_eq!(from_json(&to_json(&verdict)), verdict);
         }

@@ -148,4 +148,5 @@ fn the_museum_shows_a_mistake_with_its_thread() {
     let number = line.split_whitespace().next().unwrap();
     snapshot!("museum_exhibit", learner.says(&["museum", number]).0);
     snapshot!("list", learner.says(&["list"]).0);
+    snapshot!("museum", learner.says(&["museum", "--pages"]).0);
 }

@@ -7,7 +7,8 @@
 //! | `scene LAB NUMBER` | one scene of a lab's demonstration |
 //! | `since OLD NEW` | the new plan, with what the old one does not have marked and explained |
 //! | `picture NAME` | a drawing of a table of a demonstration |
-//! | `escapes`, `walls`, `escape WAY` | what came of each way out behind each wall, the walls, the kernel's answers to one |
+//! | `escapes`, `walls`, `escape WAY`, each with `user` or `v2` | what came of each way out behind each wall, the walls, the kernel's answers to one |
+//! | `museum LAB` | the mistakes of a lab, as patches, with their symptoms |
 //! | `claims`, `fields` | the ledger; the fields of config.json |
 //!
 //! The lesson cards are included from the labs, where their links lead to other cards; in the book
@@ -21,7 +22,7 @@ use mdbook_preprocessor::{
     book::{Book, BookItem},
 };
 
-use crate::{claims, escapes, fields, pictures, plans, scenes, transcripts};
+use crate::{claims, escapes, fields, museum, pictures, plans, scenes, transcripts};
 
 /// The preprocessor; paths are relative to the root of the workspace.
 pub struct Directives {
@@ -58,9 +59,13 @@ impl Directives {
             }
             ["since", old, new] => plans::since(&self.root, old, new)?,
             ["picture", name] => pictures::picture(&self.root, name)?,
-            ["escapes"] => escapes::matrix(&self.root)?,
-            ["walls"] => escapes::walls(&self.root)?,
-            ["escape", way] => escapes::answers(&self.root, way)?,
+            ["escapes"] => escapes::matrix(&self.root, "")?,
+            ["escapes", machine] => escapes::matrix(&self.root, machine)?,
+            ["walls"] => escapes::walls(&self.root, "")?,
+            ["walls", machine] => escapes::walls(&self.root, machine)?,
+            ["escape", way] => escapes::answers(&self.root, way, "")?,
+            ["escape", way, machine] => escapes::answers(&self.root, way, machine)?,
+            ["museum", lab] => museum::of_lab(&self.root, lab)?,
             ["claims"] => claims::ledger(&self.root)?,
             ["fields"] => fields::tables(&self.root)?,
             _ => return Ok(None),

@@ -9,6 +9,7 @@ mod fields;
 mod html;
 mod includes;
 mod links;
+mod museum;
 mod notes;
 mod pictures;
 mod plans;

@@ -157,6 +157,27 @@ fn changes_the_view(name: Sysno) -> bool {
     )
 }
 
+/// Calls whose refusal says something about a container.
+pub(super) fn is_telling(name: Sysno) -> bool {
+    changes_the_view(name)
+        || matches!(
+            name,
+            Sysno::clone
+                | Sysno::clone3
+                | Sysno::fork
+                | Sysno::vfork
+                | Sysno::write
+                | Sysno::rmdir
+                | Sysno::unlinkat
+                | Sysno::link
+                | Sysno::rename
+                | Sysno::openat2
+                | Sysno::setgroups
+                | Sysno::setresuid
+                | Sysno::setresgid
+        )
+}
+
 fn text(memory: &File, address: u64, length: Option<usize>) -> Option<String> {
     let mut bytes = vec![0; length.unwrap_or(LONGEST).min(LONGEST)];
     let mut read = 0;
