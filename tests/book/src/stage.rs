@@ -48,6 +48,11 @@ pub fn play(place: Place, steps: &[String], ready: &Path) -> Vec<Raw> {
     words.chunks_exact(2).map(|it| (it[0].to_owned(), status(it[1]))).collect()
 }
 
+/// A script of ours, where a guest sees it.
+pub(crate) fn script(name: &str) -> String {
+    scripts().join(name).display().to_string()
+}
+
 fn scripts() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("stage")
 }

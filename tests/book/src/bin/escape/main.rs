@@ -53,6 +53,8 @@ fn main() -> ExitCode {
         "memory" => memory(),
         "sysctl" => sysctl(),
         "group" => group(&args[0]),
+        "agent" => agent(),
+        "volume" => volume(what),
         "image" => image(what),
         "setuid" => setuid(what),
         "userns" => user_namespace(),
@@ -202,20 +204,48 @@ fn sysctl() -> Said {
     ok("open(\"core_pattern\", O_WRONLY)")
 }
 
-/// Out of the group with the limit, into the topmost that a mount of the hierarchy shows.
-fn group(program: &str) -> Said {
-    let call = "mount(\"cgroup\")";
-    let at = "/tmp/groups";
+/// Does something with a hierarchy of control groups, mounted with these options; v2 has none.
+fn in_hierarchy(kind: &str, options: Option<&str>, deed: impl FnOnce(&Path) -> Said) -> Said {
+    let at = Path::new("/tmp/groups");
     ask("mkdir(\"groups\")", fs::create_dir_all(at))?;
-    let hierarchy = mount(Some("cgroup"), at, Some("cgroup"), MsFlags::empty(), Some("pids"));
-    let left = ask(call, hierarchy).and_then(|()| {
-        let moved = fs::write(format!("{at}/cgroup.procs"), "0");
-        ask("write(\"cgroup.procs\")", moved)?;
-        processes(program)
-    });
+    let mounted = mount(Some("cgroup"), at, Some(kind), MsFlags::empty(), options);
+    let said = ask(&format!("mount(\"{kind}\")"), mounted).and_then(|()| deed(at));
     let _ = umount2(at, MntFlags::MNT_DETACH);
     let _ = fs::remove_dir(at);
-    left
+    said
+}
+
+/// Out of the group with the limit, into the topmost that a mount of the hierarchy shows.
+fn group(program: &str) -> Said {
+    let leave = |at: &Path| {
+        ask("write(\"cgroup.procs\")", fs::write(at.join("cgroup.procs"), "0"))?;
+        processes(program)
+    };
+    let refused = |said: &Said| said.as_ref().is_err_and(|words| words.starts_with("mount("));
+    let said = in_hierarchy("cgroup", Some("pids"), leave);
+    if !refused(&said) {
+        return said;
+    }
+    // The other version may have the controller.
+    let other = in_hierarchy("cgroup2", None, leave);
+    if refused(&other) { said } else { other }
+}
+
+/// What it says is a program that the host's kernel runs as root; we only open it. A hierarchy of
+/// version 1 can be had on every machine: one with a name, and no controller.
+fn agent() -> Said {
+    in_hierarchy("cgroup", Some("none,name=arcade"), |at| {
+        let opened = fs::File::options().write(true).open(at.join("release_agent"));
+        ask("open(\"release_agent\", O_WRONLY)", opened)?;
+        ok("mount(\"cgroup\"), open(\"release_agent\", O_WRONLY)")
+    })
+}
+
+/// A volume that was mounted where the image has a link.
+fn volume(path: &str) -> Said {
+    let call = format!("open({path:?})");
+    ask(&call, fs::File::open(path))?;
+    ok(&call)
 }
 
 /// A file that every container of the image will read.
