@@ -69,11 +69,10 @@ impl Session {
         }
     }
 
-    /// Waits until nothing of the run is left.
+    /// Waits until nothing of the run is left but its monitor's process. That has closed its sockets
+    /// and has nothing to do any more; the kernel may keep it for the networks that it left.
     pub fn finish(mut self) {
-        // A monitor that ends closes its sockets a moment before.
         while let Ok(Some(_)) = self.next_frame() {}
-        self.reap();
     }
 
     fn reap(&mut self) {

@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Networks,
-    host::address,
+    host::{self, address},
     ipam::mac,
     ledger::{self, Endpoint, Ledger, Link, Network, Open},
     link::{Links, Pair},
@@ -71,19 +71,16 @@ impl Networks<'_> {
         let mut open = self.open()?;
         open.ledger.forget(tenant.id);
         self.reserve(&mut open, tenant, wanted)?;
-        self.settle(&mut open)?;
-        if !leads.is_empty() {
-            let published = open.ledger.lead_to(tenant.id, leads);
-            open.ledger.published.extend(published);
-            self.settle(&mut open)?;
-        }
-        // Settling may have moved the default network to another subnet.
-        let endpoints: Vec<_> = open.ledger.of_container(tenant.id).cloned().collect();
-        let ledger = std::mem::take(&mut open.ledger);
-        drop(open);
-        netns.inside(|| Links::here()?.up("lo"))?;
-        plug(&ledger, &endpoints, &netns)?;
-        Ok(endpoints)
+        let published = open.ledger.lead_to(tenant.id, leads);
+        open.ledger.published.extend(published);
+        // While the rules are made: its program has not begun, and so nobody could break them.
+        self.settle_while(&mut open, |ledger| {
+            // Settling may have moved the default network to another subnet.
+            let endpoints: Vec<_> = ledger.of_container(tenant.id).cloned().collect();
+            netns.inside(|| Links::here()?.up("lo"))?;
+            plug(ledger, &endpoints, &netns)?;
+            Ok(endpoints)
+        })
     }
 
     /// Gives a running container one more interface.
@@ -125,18 +122,15 @@ impl Networks<'_> {
     fn strike_out(&self, open: &mut Open<'_>, endpoint: &Endpoint) -> Result<()> {
         open.ledger.endpoints.retain(|it| it.id != endpoint.id);
         open.ledger.gone.push(endpoint.clone());
-        let ours = |it: &&Published| it.container == endpoint.container;
-        let leads: Vec<Lead> =
-            open.ledger.published.iter().filter(ours).map(|it| it.lead).collect();
-        open.ledger.published.retain(|it| it.container != endpoint.container);
         // What led to this address leads to the next one now, if the container has one.
-        let published = open.ledger.lead_to(&endpoint.container, &leads);
-        open.ledger.published.extend(published);
+        open.ledger.lead_anew(&endpoint.container);
         self.settle(open)
     }
 
     /// Strikes a container out of all networks, with its ports. Its interfaces may be gone with its
-    /// namespace. Does nothing for a container that was in none.
+    /// namespace. Does nothing for a container that was in none. Nothing of it can be found when this
+    /// returns; the kernel may not have done with it yet, for which the caller's process waits when it
+    /// ends.
     ///
     /// # Errors
     /// What the kernel said about the host's side.
@@ -147,7 +141,7 @@ impl Networks<'_> {
         open.ledger.forget(container);
         match open.ledger == before && open.ledger.gone.is_empty() {
             true => Ok(()),
-            false => self.settle(&mut open),
+            false => host::settle(&mut open, &self.tag, |_| Ok(())).map(drop),
         }
     }
 

@@ -6,13 +6,19 @@
 
 use std::{
     io::Write,
-    process::{Command, Stdio},
+    path::PathBuf,
+    process::{Child, Command, Stdio},
 };
 
 use ground::{Error, Result};
+use nix::unistd::{AccessFlags, access};
 use serde::{Deserialize, Serialize};
 
-use super::rules::{Plan, Rules};
+use super::{
+    nf_tables::NfTables,
+    parting::Parting,
+    rules::{Plan, Rules},
+};
 
 /// A program that changes rules.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -29,12 +35,13 @@ pub enum Program {
 /// # Errors
 /// When there is none.
 pub fn find() -> Result<Program> {
-    let forward = output("nft", &["list", "chain", "ip", "filter", "FORWARD"]);
-    let has_nft = !matches!(&forward, Err(Failed::NotStarted(_)));
+    let is_program = |dir: PathBuf| access(&dir.join("nft"), AccessFlags::X_OK).is_ok();
+    let has_nft = std::env::split_paths(&path()).any(is_program);
     // The older kind of tables is not nft's to see (man 8 xtables-legacy).
     let older = std::fs::read_to_string("/proc/net/ip_tables_names");
     let older = older.is_ok_and(|names| names.lines().any(|name| name == "filter"));
-    let nothing_passes = forward.is_ok_and(|chain| chain.contains("policy drop"));
+    // The newer kind is nf_tables, in tables that are called as the older ones were.
+    let nothing_passes = NfTables::here().is_ok_and(|kernel| kernel.drops("filter", "FORWARD"));
     if has_nft && !older && !nothing_passes {
         return Ok(Program::Nft);
     }
@@ -56,14 +63,36 @@ pub fn rules(program: Program, plan: &Plan<'_>) -> Rules {
     }
 }
 
+/// A program that reads our rules, while we do something else.
+#[derive(Debug)]
+#[must_use = "the rules are not there before it has been waited for"]
+pub struct Applied(Option<Fed>);
+
+impl Applied {
+    /// Nothing had to be done.
+    pub const ALREADY: Self = Self(None);
+
+    /// Waits until the rules are there.
+    ///
+    /// # Errors
+    /// What the program said.
+    pub fn wait(self) -> Result<()> {
+        self.0.map_or(Ok(()), Fed::wait)
+    }
+}
+
 /// Replaces our rules; `first` where there are none of ours yet.
 ///
 /// # Errors
-/// What the program said.
-pub fn apply(program: Program, plan: &Plan<'_>, first: bool) -> Result<()> {
-    if program == Program::Nft {
-        return feed("nft", &["-f", "-"], &plan.nft());
+/// What the program said, as long as it was waited for here.
+pub fn apply(program: Program, plan: &Plan<'_>, first: bool) -> Result<Applied> {
+    match program {
+        Program::Nft => Ok(Applied(Some(begin_to_feed("nft", &["-f", "-"], &plan.nft())?))),
+        Program::Iptables => apply_iptables(plan, first).map(|()| Applied::ALREADY),
     }
+}
+
+fn apply_iptables(plan: &Plan<'_>, first: bool) -> Result<()> {
     for (ipv6, [tables, restore]) in FAMILIES {
         // A kernel without IPv6 has no such tables, and nothing to be filtered there.
         if ipv6 && output(tables, &["-w", "-S", "FORWARD"]).is_err() {
@@ -88,20 +117,29 @@ pub fn apply(program: Program, plan: &Plan<'_>, first: bool) -> Result<()> {
 /// Takes all our rules away; fine when there are none.
 ///
 /// # Errors
-/// What nft said.
-pub fn remove(program: Program, plan: &Plan<'_>) -> Result<()> {
+/// When it cannot even be begun.
+pub fn remove(program: Program, plan: &Plan<'_>) -> Result<Option<Parting>> {
     if program == Program::Nft {
         let table = plan.table();
-        return feed(
-            "nft",
-            &["-f", "-"],
-            &format!("table inet {table} {{}}\ndelete table inet {table}\n"),
-        );
+        return Parting::begin(move |tell| remove_table(&table, tell), || false).map(Some);
     }
     for (_, [tables, _]) in FAMILIES {
         remove_iptables(tables, plan);
     }
-    Ok(())
+    Ok(None)
+}
+
+fn remove_table(table: &str, tell: &dyn Fn(Result<()>)) {
+    let refused = |errno| {
+        Error::new("cannot take our rules away")
+            .call("NFT_MSG_DELTABLE", errno)
+            .fix(format!("as root: nft delete table inet {table}"))
+    };
+    match NfTables::here() {
+        // Told before the socket is closed: that takes its time.
+        Ok(kernel) => tell(kernel.delete_table(table).map_err(refused)),
+        Err(errno) => tell(Err(refused(errno))),
+    }
 }
 
 const FAMILIES: [(bool, [&str; 2]); 2] =
@@ -135,22 +173,44 @@ fn remove_iptables(tables: &str, plan: &Plan<'_>) {
     }
 }
 
-fn feed(program: &str, args: &[&str], text: &str) -> Result<()> {
+/// A program that was given a text to read.
+#[derive(Debug)]
+struct Fed {
+    program: &'static str,
+    child: Child,
+    written: std::io::Result<()>,
+}
+
+fn feed(program: &'static str, args: &[&str], text: &str) -> Result<()> {
+    begin_to_feed(program, args, text)?.wait()
+}
+
+fn begin_to_feed(program: &'static str, args: &[&str], text: &str) -> Result<Fed> {
     let mut command = command(program);
-    let not_started = |error| Failed::NotStarted(format!("execute {program}: {error}")).report();
-    let mut child = command.args(args).stdin(Stdio::piped()).spawn().map_err(not_started)?;
+    let started = command.args(args).stdin(Stdio::piped()).spawn();
+    let mut child = started.map_err(|error| not_started(program, &error).report())?;
     let written = child.stdin.take().map_or(Ok(()), |mut stdin| stdin.write_all(text.as_bytes()));
-    let output = child.wait_with_output().map_err(not_started)?;
-    if output.status.success() && written.is_ok() {
-        return Ok(());
+    Ok(Fed { program, child, written })
+}
+
+impl Fed {
+    fn wait(self) -> Result<()> {
+        let output = self.child.wait_with_output();
+        let output = output.map_err(|error| not_started(self.program, &error).report())?;
+        if output.status.success() && self.written.is_ok() {
+            return Ok(());
+        }
+        Err(refused(self.program, &output.stderr).report())
     }
-    Err(refused(program, &output.stderr).report())
+}
+
+fn not_started(program: &str, error: &std::io::Error) -> Failed {
+    Failed::NotStarted(format!("execute {program}: {error}"))
 }
 
 fn output(program: &str, args: &[&str]) -> Result<String, Failed> {
     let output = command(program).args(args).stdin(Stdio::null()).output();
-    let output =
-        output.map_err(|error| Failed::NotStarted(format!("execute {program}: {error}")))?;
+    let output = output.map_err(|error| not_started(program, &error))?;
     match output.status.success() {
         true => Ok(String::from_utf8_lossy(&output.stdout).into_owned()),
         false => Err(refused(program, &output.stderr)),
@@ -158,10 +218,13 @@ fn output(program: &str, args: &[&str]) -> Result<String, Failed> {
 }
 
 /// Where these programs lie is not in everybody's PATH.
+fn path() -> String {
+    format!("/usr/sbin:/sbin:{}", std::env::var("PATH").unwrap_or_default())
+}
+
 fn command(program: &str) -> Command {
-    let path = std::env::var("PATH").unwrap_or_default();
     let mut command = Command::new(program);
-    command.env("PATH", format!("/usr/sbin:/sbin:{path}"));
+    command.env("PATH", path());
     command.stdout(Stdio::piped()).stderr(Stdio::piped());
     command
 }

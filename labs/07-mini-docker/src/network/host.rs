@@ -8,12 +8,13 @@ use ground::{Error, Result};
 use ipnet::IpNet;
 
 use super::{
-    firewall,
+    firewall::{self, Applied},
     ipam::{Pool, free_subnet, overlap},
     ledger::{Host, Ledger, Network, Open},
     link::Links,
     netns::{Netns, set_sysctl, sysctl},
-    rules::Plan,
+    parting::Parting,
+    rules::{Plan, Rules},
 };
 
 /// How many stores may have a default bridge on one machine.
@@ -21,28 +22,46 @@ const BRIDGES: usize = 100;
 
 /// Makes what the ledger says, and takes away what it does not say any more. Idempotent.
 ///
+/// What needs the bridges and no rules is done `meanwhile`: a program reads those. What is taken away
+/// is out of sight when this returns, and the kernel may not have done with it yet.
+///
 /// # Errors
-/// What the kernel or the program with the rules said.
-pub fn settle(open: &mut Open<'_>, tag: &str) -> Result<()> {
+/// What the kernel or the program with the rules said, or else what kept `meanwhile` from it.
+pub fn settle<T>(
+    open: &mut Open<'_>,
+    tag: &str,
+    meanwhile: impl FnOnce(&Ledger) -> Result<T>,
+) -> Result<(T, Vec<Parting>)> {
     forget_another_boot(&mut open.ledger)?;
     let used = used(&open.ledger);
     let host = &open.ledger.host;
     if used.is_empty() && host.bridges.is_empty() && host.settings.is_empty() {
-        return open.write();
+        open.write()?;
+        return Ok((meanwhile(&open.ledger)?, Vec::new()));
     }
     let links = Links::here()?;
     // The kernel takes its time to remove a namespace, and its interfaces would answer so long.
-    for endpoint in std::mem::take(&mut open.ledger.gone) {
-        links.remove(&endpoint.veth)?;
-    }
+    let gone = std::mem::take(&mut open.ledger.gone);
+    let gone = gone.iter().map(|endpoint| Links::begin_to_remove(&endpoint.veth));
+    let mut partings = gone.collect::<Result<Vec<_>>>()?;
     for id in used {
         make_bridge(open, &links, &id, tag)?;
     }
     change_settings(open)?;
-    apply_rules(open, tag)?;
-    remove_bridges(open, &links)?;
+    partings.extend(remove_rules(open, tag)?);
+    let (applied, rules) = begin_rules(open, tag)?;
+    let (stay, go) = bridges(&open.ledger);
+    for bridge in go {
+        partings.push(Links::begin_to_remove(&bridge)?);
+    }
+    let done = meanwhile(&open.ledger);
+    applied.wait()?;
+    open.ledger.host.rules = rules;
+    partings.iter().try_for_each(Parting::out_of_sight)?;
+    open.ledger.host.bridges = stay;
     restore_settings(open)?;
-    open.write()
+    open.write()?;
+    Ok((done?, partings))
 }
 
 /// In another namespace, or after a boot, nothing of what we made is there.
@@ -133,6 +152,9 @@ fn on_free_ground(open: &mut Open<'_>, links: &Links, network: Network) -> Resul
                 endpoint.mac = super::ipam::mac(address);
             }
         }
+        let moved: Vec<_> =
+            open.ledger.members(&network.id).map(|it| it.container.clone()).collect();
+        moved.iter().for_each(|container| open.ledger.lead_anew(container));
     }
     if let Some(own) = open.ledger.networks.iter_mut().find(|it| it.id == network.id) {
         *own = network.clone();
@@ -170,46 +192,42 @@ fn restore_settings(open: &mut Open<'_>) -> Result<()> {
     Ok(())
 }
 
-fn apply_rules(open: &mut Open<'_>, tag: &str) -> Result<()> {
-    let nothing_else = open.ledger.host.settings.contains_key(IPV4);
-    let plan = Plan { tag, ledger: &open.ledger, nothing_else };
-    let has = open.ledger.host.firewall;
+/// Takes the rules away when nobody is in any network any more.
+fn remove_rules(open: &mut Open<'_>, tag: &str) -> Result<Option<Parting>> {
+    let has = open.ledger.host.firewall.filter(|_| used(&open.ledger).is_empty());
+    let Some(program) = has else { return Ok(None) };
+    let parting = firewall::remove(program, &plan(&open.ledger, tag))?;
+    open.ledger.host.firewall = None;
+    Ok(parting)
+}
+
+/// Begins to hand the rules to a program, unless it has them; and says which ones it has then.
+fn begin_rules(open: &mut Open<'_>, tag: &str) -> Result<(Applied, Rules)> {
     if used(&open.ledger).is_empty() {
-        if let Some(program) = has {
-            firewall::remove(program, &plan)?;
-        }
-        open.ledger.host.firewall = None;
-        open.ledger.host.rules.clear();
-        return Ok(());
+        return Ok((Applied::ALREADY, Rules::new()));
     }
-    let program = match has {
-        Some(program) => program,
-        None => firewall::find()?,
-    };
-    let rules = firewall::rules(program, &plan);
+    let has = open.ledger.host.firewall;
+    let program = has.map_or_else(firewall::find, Ok)?;
+    let rules = firewall::rules(program, &plan(&open.ledger, tag));
     if has.is_some() && rules == open.ledger.host.rules {
-        return Ok(());
+        return Ok((Applied::ALREADY, rules));
     }
     // Written first: rules that nobody knows of would stay for ever.
-    let first = has.is_none();
     open.ledger.host.firewall = Some(program);
     open.ledger.host.rules.clear();
     open.write()?;
-    let plan = Plan { tag, ledger: &open.ledger, nothing_else };
-    firewall::apply(program, &plan, first)?;
-    open.ledger.host.rules = rules;
-    Ok(())
+    let applied = firewall::apply(program, &plan(&open.ledger, tag), has.is_none())?;
+    Ok((applied, rules))
 }
 
-fn remove_bridges(open: &mut Open<'_>, links: &Links) -> Result<()> {
-    let used = used(&open.ledger);
-    let wanted: Vec<_> = used.iter().filter_map(|id| open.ledger.network(id)).collect();
+fn plan<'l>(ledger: &'l Ledger, tag: &'l str) -> Plan<'l> {
+    Plan { tag, ledger, nothing_else: ledger.host.settings.contains_key(IPV4) }
+}
+
+/// Our bridges: those that somebody is on, and the others.
+fn bridges(ledger: &Ledger) -> (Vec<String>, Vec<String>) {
+    let used = used(ledger);
+    let wanted: Vec<_> = used.iter().filter_map(|id| ledger.network(id)).collect();
     let is_wanted = |name: &String| wanted.iter().any(|network| network.bridge == *name);
-    let (stay, go): (Vec<_>, Vec<_>) =
-        open.ledger.host.bridges.iter().cloned().partition(is_wanted);
-    for bridge in go {
-        links.remove(&bridge)?;
-    }
-    open.ledger.host.bridges = stay;
-    Ok(())
+    ledger.host.bridges.iter().cloned().partition(is_wanted)
 }

@@ -291,6 +291,17 @@ impl Ledger {
         leads.iter().filter_map(published).collect()
     }
 
+    /// Leads what was led to a container to where it is now, if it is anywhere.
+    pub fn lead_anew(&mut self, container: &str) {
+        let (ours, others): (Vec<_>, Vec<_>) = std::mem::take(&mut self.published)
+            .into_iter()
+            .partition(|it| it.container == container);
+        self.published = others;
+        let leads: Vec<Lead> = ours.iter().map(|it| it.lead).collect();
+        let published = self.lead_to(container, &leads);
+        self.published.extend(published);
+    }
+
     /// All subnets of all networks.
     pub fn subnets(&self) -> impl Iterator<Item = IpNet> {
         self.networks.iter().flat_map(|network| &network.pools).map(|pool| pool.subnet)

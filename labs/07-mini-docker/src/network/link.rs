@@ -25,7 +25,7 @@ use netlink_packet_route::{
 };
 use nix::{errno::Errno, net::if_::if_nametoindex};
 
-use super::{netlink::Netlink, netns::Netns};
+use super::{netlink::Netlink, netns::Netns, parting::Parting};
 
 /// The interfaces, addresses and routes of one network namespace.
 #[derive(Debug)]
@@ -133,12 +133,12 @@ impl Links {
     pub fn add_pair(&self, pair: Pair<'_>, netns: &Netns) -> Result<()> {
         let bridge = self.named(pair.bridge)?.index;
         // Not switched on: the cable has no other end yet (ENOTCONN).
-        let mut inside = LinkMessage::default();
+        let mut inside = one_queue(LinkMessage::default());
         inside.attributes.push(LinkAttribute::IfName(pair.inside.to_owned()));
         inside.attributes.push(LinkAttribute::Address(pair.mac.to_vec()));
         inside.attributes.push(LinkAttribute::NetNsFd(netns.descriptor().as_raw_fd()));
         inside.attributes.extend(pair.mtu.map(LinkAttribute::Mtu));
-        let mut message = up(LinkMessage::default());
+        let mut message = one_queue(up(LinkMessage::default()));
         message.attributes.push(LinkAttribute::IfName(pair.name.to_owned()));
         message.attributes.push(LinkAttribute::Controller(bridge));
         message.attributes.extend(pair.mtu.map(LinkAttribute::Mtu));
@@ -190,6 +190,18 @@ impl Links {
             Ok(()) | Err(Errno::ENODEV) => Ok(()),
             Err(errno) => Err(refused(&format!("remove {name}"), "RTM_DELLINK", errno)),
         }
+    }
+
+    /// Removes an interface as [`Links::remove`] does, and is back when nobody finds it any more.
+    ///
+    /// # Errors
+    /// When no thread can be made.
+    pub fn begin_to_remove(name: &str) -> Result<Parting> {
+        let (going, gone) = (name.to_owned(), name.to_owned());
+        Parting::begin(
+            move |tell| tell(Self::here().and_then(|links| links.remove(&going))),
+            move || if_nametoindex(gone.as_str()) == Err(Errno::ENODEV),
+        )
     }
 
     /// Gives an interface an address; fine when it has it.
@@ -261,6 +273,14 @@ fn family(address: IpAddr) -> AddressFamily {
 fn of(index: u32) -> LinkMessage {
     let mut message = LinkMessage::default();
     message.header.index = index;
+    message
+}
+
+/// A veth device uses one queue of each kind. Left to itself the kernel makes one for each CPU, and
+/// then waits until nobody uses the others any more.
+fn one_queue(mut message: LinkMessage) -> LinkMessage {
+    message.attributes.push(LinkAttribute::NumTxQueues(1));
+    message.attributes.push(LinkAttribute::NumRxQueues(1));
     message
 }
 

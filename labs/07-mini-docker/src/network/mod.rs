@@ -9,8 +9,9 @@
 //! | `ipam` | which subnet, which address (pure) |
 //! | `publish` | ports, as text and as data (pure) |
 //! | `rules` | the ledger as text for nft or iptables (pure) |
-//! | `firewall` | the program that reads it |
+//! | `firewall`, `nf_tables` | the program that reads it; what the kernel is told without one |
 //! | `netlink`, `link`, `netns` | messages to the kernel; bridges, cables, addresses; namespaces |
+//! | `parting` | what the kernel takes its time for |
 //! | `host` | the host's side, made to look like the ledger |
 //! | `attach` | a namespace enters a network, and leaves it |
 //! | `define` | networks are made, found and removed |
@@ -29,6 +30,8 @@ pub mod ledger;
 mod link;
 mod netlink;
 pub mod netns;
+mod nf_tables;
+mod parting;
 pub mod porter;
 pub mod publish;
 pub mod resolver;
@@ -104,6 +107,16 @@ impl<'a> Networks<'a> {
     }
 
     fn settle(&self, open: &mut Open<'_>) -> Result<()> {
-        host::settle(open, &self.tag)
+        self.settle_while(open, |_| Ok(()))
+    }
+
+    fn settle_while<T>(
+        &self,
+        open: &mut Open<'_>,
+        meanwhile: impl FnOnce(&Ledger) -> Result<T>,
+    ) -> Result<T> {
+        let (done, partings) = host::settle(open, &self.tag, meanwhile)?;
+        partings.into_iter().for_each(parting::Parting::over);
+        Ok(done)
     }
 }

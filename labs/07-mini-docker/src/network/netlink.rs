@@ -1,4 +1,4 @@
-//! Netlink: questions to the kernel about interfaces, addresses and routes, as messages on a socket.
+//! Netlink: questions to the kernel about its network, as messages on a socket.
 //!
 //! A socket belongs to the network namespace in which it was made, for good. So whoever wants to
 //! speak about another namespace visits it, opens a socket there and comes back (`netns`). It is a
@@ -6,11 +6,11 @@
 //!
 //! Source: man 7 netlink, man 7 rtnetlink; the crates netlink-packet-core and netlink-packet-route.
 
-use std::{fmt, io};
+use std::{fmt, io, marker::PhantomData};
 
 use netlink_packet_core::{
-    NLM_F_ACK, NLM_F_CREATE, NLM_F_DUMP, NLM_F_EXCL, NLM_F_REQUEST, NetlinkHeader, NetlinkMessage,
-    NetlinkPayload,
+    NLM_F_ACK, NLM_F_CREATE, NLM_F_DUMP, NLM_F_EXCL, NLM_F_REQUEST, NetlinkDeserializable,
+    NetlinkHeader, NetlinkMessage, NetlinkPayload, NetlinkSerializable,
 };
 use netlink_packet_route::RouteNetlinkMessage;
 use netlink_sys::{Socket, SocketAddr, protocols::NETLINK_ROUTE};
@@ -19,29 +19,41 @@ use nix::errno::Errno;
 /// A failure of one call: its errno, for those who branch on it.
 pub(super) type Done = Result<(), Errno>;
 
-/// A socket in the network namespace that its maker was in.
-pub(super) struct Netlink(Socket);
+/// A socket in the network namespace that its maker was in, for messages of one kind.
+pub(super) struct Netlink<M = RouteNetlinkMessage>(Socket, PhantomData<fn(M) -> M>);
 
-impl fmt::Debug for Netlink {
+impl<M> fmt::Debug for Netlink<M> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Netlink")
     }
 }
 
 impl Netlink {
+    /// To speak about interfaces, addresses and routes.
+    ///
     /// # Errors
-    /// EMFILE; EAFNOSUPPORT for a kernel without netlink.
+    /// As [`Netlink::with`].
     pub(super) fn open() -> Result<Self, Errno> {
-        let socket = Socket::new(NETLINK_ROUTE).map_err(errno)?;
+        Self::with(NETLINK_ROUTE)
+    }
+}
+
+impl<M: NetlinkSerializable + NetlinkDeserializable> Netlink<M> {
+    /// To speak with one part of the kernel.
+    ///
+    /// # Errors
+    /// EMFILE; EAFNOSUPPORT for a kernel without netlink, EPROTONOSUPPORT for one without this part.
+    pub(super) fn with(protocol: isize) -> Result<Self, Errno> {
+        let socket = Socket::new(protocol).map_err(errno)?;
         socket.connect(&SocketAddr::new(0, 0)).map_err(errno)?;
-        Ok(Self(socket))
+        Ok(Self(socket, PhantomData))
     }
 
     /// Asks for something new, and fails with EEXIST where it is there already.
     ///
     /// # Errors
     /// The kernel's.
-    pub(super) fn create(&self, message: RouteNetlinkMessage) -> Done {
+    pub(super) fn create(&self, message: M) -> Done {
         self.request(message, NLM_F_CREATE | NLM_F_EXCL)
     }
 
@@ -49,7 +61,7 @@ impl Netlink {
     ///
     /// # Errors
     /// The kernel's.
-    pub(super) fn change(&self, message: RouteNetlinkMessage) -> Done {
+    pub(super) fn change(&self, message: M) -> Done {
         self.request(message, 0)
     }
 
@@ -57,11 +69,8 @@ impl Netlink {
     ///
     /// # Errors
     /// The kernel's.
-    pub(super) fn list(
-        &self,
-        message: RouteNetlinkMessage,
-    ) -> Result<Vec<RouteNetlinkMessage>, Errno> {
-        self.send(message, NLM_F_DUMP)?;
+    pub(super) fn list(&self, message: M) -> Result<Vec<M>, Errno> {
+        self.send([(message, NLM_F_DUMP)])?;
         let mut found = Vec::new();
         self.answers(|answer| match answer {
             NetlinkPayload::InnerMessage(message) => {
@@ -74,26 +83,53 @@ impl Netlink {
         Ok(found)
     }
 
-    fn request(&self, message: RouteNetlinkMessage, flags: u16) -> Done {
-        self.send(message, NLM_F_ACK | flags)?;
+    /// Asks about one thing.
+    ///
+    /// # Errors
+    /// The kernel's: ENOENT where there is no such thing.
+    pub(super) fn ask(&self, message: M) -> Result<M, Errno> {
+        self.send([(message, 0)])?;
+        let mut found = Err(Errno::EBADMSG);
+        self.answers(|answer| match answer {
+            NetlinkPayload::InnerMessage(message) => {
+                found = Ok(message);
+                Some(Ok(()))
+            }
+            other => failure(&other),
+        })?;
+        found
+    }
+
+    /// Asks for changes that are made all or none: `begin` and `end` say which.
+    ///
+    /// # Errors
+    /// The kernel's.
+    pub(super) fn batch(&self, begin: M, change: M, end: M) -> Done {
+        self.send([(begin, 0), (change, NLM_F_ACK), (end, 0)])?;
         self.answers(|answer| failure(&answer))
     }
 
-    fn send(&self, message: RouteNetlinkMessage, flags: u16) -> Done {
-        let mut header = NetlinkHeader::default();
-        header.flags = NLM_F_REQUEST | flags;
-        let mut message = NetlinkMessage::new(header, NetlinkPayload::from(message));
-        message.finalize();
-        let mut bytes = vec![0; message.buffer_len()];
-        message.serialize(&mut bytes);
-        self.0.send(&bytes, 0).map(drop).map_err(errno)
+    fn request(&self, message: M, flags: u16) -> Done {
+        self.send([(message, NLM_F_ACK | flags)])?;
+        self.answers(|answer| failure(&answer))
+    }
+
+    fn send<const N: usize>(&self, messages: [(M, u16); N]) -> Done {
+        let mut all = Vec::new();
+        for (message, flags) in messages {
+            let mut header = NetlinkHeader::default();
+            header.flags = NLM_F_REQUEST | flags;
+            let mut message = NetlinkMessage::new(header, NetlinkPayload::InnerMessage(message));
+            message.finalize();
+            let mut bytes = vec![0; message.buffer_len()];
+            message.serialize(&mut bytes);
+            all.extend(bytes);
+        }
+        self.0.send(&all, 0).map(drop).map_err(errno)
     }
 
     /// Hands each answer to `take` until that says that it was the last one.
-    fn answers(
-        &self,
-        mut take: impl FnMut(NetlinkPayload<RouteNetlinkMessage>) -> Option<Done>,
-    ) -> Done {
+    fn answers(&self, mut take: impl FnMut(NetlinkPayload<M>) -> Option<Done>) -> Done {
         loop {
             let (bytes, _) = self.0.recv_from_full().map_err(errno)?;
             let mut rest = bytes.as_slice();
@@ -111,7 +147,7 @@ impl Netlink {
 }
 
 /// The end of a request: an acknowledgement, which is the errno 0, or another errno.
-fn failure(answer: &NetlinkPayload<RouteNetlinkMessage>) -> Option<Done> {
+fn failure<M>(answer: &NetlinkPayload<M>) -> Option<Done> {
     match answer {
         NetlinkPayload::Error(error) => Some(match error.code {
             None => Ok(()),
