@@ -117,8 +117,12 @@ fn ls(engine: &Engine, flags: &LsNetworks) -> Result<()> {
     let format = Format::new(flags.format.as_deref(), &COLUMNS)?;
     let mut networks = engine.networks()?;
     let filters: Filters = flags.filter.iter().cloned().collect();
-    filters.check(&["driver", "id", "label", "name", "scope", "type"])?;
+    filters.check(&["dangling", "driver", "id", "label", "name", "scope", "type"])?;
     networks.retain(|it| fits(it, &filters));
+    if let Some(wanted) = filters.truth("dangling")? {
+        let used = engine.used_networks()?;
+        networks.retain(|it| (is_custom(it) && !used.contains(&it.network.name)) == wanted);
+    }
     let id = |it: &NetworkSummary| match flags.no_trunc {
         true => it.network.id.clone(),
         false => short(&it.network.id).to_owned(),
@@ -130,13 +134,17 @@ fn ls(engine: &Engine, flags: &LsNetworks) -> Result<()> {
     format.print(&COLUMNS, &rows)
 }
 
+/// Whether somebody made it.
+fn is_custom(it: &NetworkSummary) -> bool {
+    it.driver == "bridge" && !it.network.is_default()
+}
+
 fn fits(it: &NetworkSummary, filters: &Filters) -> bool {
-    let is_custom = it.driver == "bridge" && !it.network.is_default();
     filters.any("name", |value| it.network.name.contains(value))
         && filters.any("id", |value| it.network.id.starts_with(value))
         && filters.any("driver", |value| it.driver == value)
         && filters.any("scope", |value| it.scope == value)
-        && filters.any("type", |value| (value == "custom") == is_custom)
+        && filters.any("type", |value| (value == "custom") == is_custom(it))
         && filters.labels(|name| it.network.labels.get(name).map(String::as_str))
 }
 
@@ -198,6 +206,7 @@ fn value(it: &NetworkSummary) -> Value {
         "Driver": it.driver, "EnableIPv4": true, "EnableIPv6": network.ipv6,
         "IPAM": { "Driver": "default", "Options": {}, "Config": pools.collect::<Vec<_>>() },
         "Internal": network.internal, "Attachable": network.attachable, "Ingress": false,
+        "ConfigFrom": { "Network": "" }, "ConfigOnly": false,
         "Containers": containers.collect::<BTreeMap<_, _>>(),
         "Options": options, "Labels": network.labels,
     })

@@ -20,7 +20,7 @@ use nix::{
     unistd::Pid,
 };
 
-use super::links;
+use super::{links, network::joins};
 use crate::{
     bundle::{self, Neighbourhood},
     container::{Identity, Network, Record},
@@ -59,8 +59,9 @@ impl Plug {
         let tenant = Tenant { id: &record.id, name: &record.name, netns: &netns };
         let is_alive = is_alive(layout);
         let networks = Networks::new(layout, &is_alive);
-        networks.enter(tenant, &connection.attachments, &leads)?;
+        let endpoints = networks.enter(tenant, &connection.attachments, &leads)?;
         let ledger = networks.look()?;
+        tell(layout, record, &ledger, ("connect", &endpoints));
         if needs_resolver(&ledger, record) {
             self.attend(&resolver::start(&resolver_for(layout, record, &netns))?)?;
         }
@@ -101,7 +102,11 @@ impl Plug {
             end(&attendant);
         }
         let is_alive = is_alive(layout);
-        Networks::new(layout, &is_alive).leave(&record.id)
+        let ledger = crate::network::ledger::read(layout)?;
+        Networks::new(layout, &is_alive).leave(&record.id)?;
+        let endpoints: Vec<_> = ledger.of_container(&record.id).cloned().collect();
+        tell(layout, record, &ledger, ("disconnect", &endpoints));
+        Ok(())
     }
 
     fn attend(&mut self, attendant: &Child) -> Result<()> {
@@ -141,6 +146,14 @@ impl Plug {
             porter::start(&request).map_err(|error| port_taken(layout, record, error))?;
         self.attend(&porter)?;
         Ok(leads)
+    }
+}
+
+/// Writes down what happened to the container's networks.
+fn tell(layout: &Layout, record: &Record, ledger: &Ledger, what: (&str, &[Endpoint])) {
+    let (action, endpoints) = what;
+    for network in endpoints.iter().filter_map(|it| ledger.network(&it.network)) {
+        joins(network, action, record).record(&layout.events());
     }
 }
 

@@ -77,7 +77,8 @@ fn fits(filters: &Filters, event: &Event) -> bool {
         let names = [Some(event.actor.id.as_str()), attribute("image"), attribute("name")];
         let same =
             |name: &str| name == wanted || name.split_once(':').is_some_and(|(it, _)| it == wanted);
-        event.kind != Type::Volume && names.into_iter().flatten().any(same)
+        ![Type::Volume, Type::Network].contains(&event.kind)
+            && names.into_iter().flatten().any(same)
     };
     filters.any("container", |wanted| is(Type::Container, wanted))
         && filters.any("network", |wanted| is(Type::Network, wanted))

@@ -74,13 +74,16 @@ impl Networks<'_> {
         let published = open.ledger.lead_to(tenant.id, leads);
         open.ledger.published.extend(published);
         // While the rules are made: its program has not begun, and so nobody could break them.
-        self.settle_while(&mut open, |ledger| {
+        let endpoints = self.settle_while(&mut open, |ledger| {
             // Settling may have moved the default network to another subnet.
             let endpoints: Vec<_> = ledger.of_container(tenant.id).cloned().collect();
             netns.inside(|| Links::here()?.up("lo"))?;
             plug(ledger, &endpoints, &netns)?;
             Ok(endpoints)
-        })
+        })?;
+        open.ledger.plugged(tenant.id);
+        open.write()?;
+        Ok(endpoints)
     }
 
     /// Gives a running container one more interface.
@@ -100,6 +103,8 @@ impl Networks<'_> {
             self.strike_out(&mut open, &endpoint)?;
             return Err(error);
         }
+        open.ledger.plugged(tenant.id);
+        open.write()?;
         Ok(endpoint)
     }
 
@@ -124,6 +129,7 @@ impl Networks<'_> {
         open.ledger.gone.push(endpoint.clone());
         // What led to this address leads to the next one now, if the container has one.
         open.ledger.lead_anew(&endpoint.container);
+        open.write()?;
         self.settle(open)
     }
 
@@ -219,6 +225,7 @@ fn endpoint(
         mac,
         ipv4,
         ipv6,
+        half_made: true,
     })
 }
 

@@ -166,7 +166,7 @@ impl Networks<'_> {
     /// When no subnet is free.
     pub fn default_network(&self, ledger: &Ledger) -> Result<Network> {
         let taken: Vec<_> =
-            Links::here()?.destinations()?.into_iter().chain(ledger.subnets()).collect();
+            Links::here()?.destinations().into_iter().chain(ledger.subnets()).collect();
         Ok(Network {
             name: DEFAULT.into(),
             bridge: "mini0".into(),
@@ -190,7 +190,7 @@ fn network(ledger: &Ledger, wanted: &Definition) -> Result<Network, Problem> {
     let mut pools = Vec::new();
     if !has(false) {
         // The first one is the default network's, also while nobody is in it.
-        let taken = Links::here()?.destinations()?.into_iter().chain(ledger.subnets());
+        let taken = Links::here()?.destinations().into_iter().chain(ledger.subnets());
         let taken = taken.chain([free_subnet(&[])?]);
         pools.push(Pool::of(free_subnet(&taken.collect::<Vec<_>>())?));
     }

@@ -19,6 +19,7 @@ use super::{
     parting::Parting,
     rules::{Plan, Rules},
 };
+use crate::sys;
 
 /// A program that changes rules.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -225,6 +226,8 @@ fn path() -> String {
 fn command(program: &str) -> Command {
     let mut command = Command::new(program);
     command.env("PATH", path());
+    // What it would do later than us, it might do later than the next command as well.
+    sys::dies_with_parent(&mut command);
     command.stdout(Stdio::piped()).stderr(Stdio::piped());
     command
 }

@@ -36,14 +36,16 @@ pub fn settle<T>(
     let used = used(&open.ledger);
     let host = &open.ledger.host;
     if used.is_empty() && host.bridges.is_empty() && host.settings.is_empty() {
+        open.ledger.gone.clear();
         open.write()?;
         return Ok((meanwhile(&open.ledger)?, Vec::new()));
     }
     let links = Links::here()?;
     // The kernel takes its time to remove a namespace, and its interfaces would answer so long.
-    let gone = std::mem::take(&mut open.ledger.gone);
-    let gone = gone.iter().map(|endpoint| Links::begin_to_remove(&endpoint.veth));
-    let mut partings = gone.collect::<Result<Vec<_>>>()?;
+    let mut partings = Vec::new();
+    for endpoint in &open.ledger.gone {
+        partings.extend(Links::begin_to_remove(&endpoint.veth)?);
+    }
     for id in used {
         make_bridge(open, &links, &id, tag)?;
     }
@@ -52,12 +54,13 @@ pub fn settle<T>(
     let (applied, rules) = begin_rules(open, tag)?;
     let (stay, go) = bridges(&open.ledger);
     for bridge in go {
-        partings.push(Links::begin_to_remove(&bridge)?);
+        partings.extend(Links::begin_to_remove(&bridge)?);
     }
     let done = meanwhile(&open.ledger);
     applied.wait()?;
     open.ledger.host.rules = rules;
     partings.iter().try_for_each(Parting::out_of_sight)?;
+    open.ledger.gone.clear();
     open.ledger.host.bridges = stay;
     restore_settings(open)?;
     open.write()?;
@@ -70,6 +73,7 @@ fn forget_another_boot(ledger: &mut Ledger) -> Result<()> {
     let here = format!("{} {}", boot.trim(), Netns::own()?.id()?);
     if ledger.host.namespace != here {
         ledger.host = Host { namespace: here, ..Host::default() };
+        ledger.gone.clear();
     }
     Ok(())
 }
@@ -95,10 +99,11 @@ fn make_bridge(open: &mut Open<'_>, links: &Links, id: &str, tag: &str) -> Resul
         if there.alias.as_deref() != Some(&alias) {
             return Err(Error::new(format!("cannot make the bridge {}", network.bridge))
                 .why("an interface of that name is there, and it is not ours")
-                .fix("remove the network and make it again"));
+                .fix("remove the network and make it again, with another name for its bridge"));
         }
         links.remove(&network.bridge)?;
     }
+    check_subnets(links, &network)?;
     open.ledger.host.bridges.push(network.bridge.clone());
     open.write()?;
     let bridge = links.add_bridge(&network.bridge, &alias, network.mtu())?;
@@ -106,6 +111,20 @@ fn make_bridge(open: &mut Open<'_>, links: &Links, id: &str, tag: &str) -> Resul
         links.add_address(&bridge, address(pool.gateway, pool)?)?;
     }
     Ok(())
+}
+
+/// A machine that is in two networks with the same addresses reaches only one of them. Ours do not
+/// overlap with each other; another store's, or Docker's, may.
+fn check_subnets(links: &Links, network: &Network) -> Result<()> {
+    let there = links.own_networks();
+    let both = network.pools.iter().find_map(|pool| {
+        there.iter().find(|other| overlap(pool.subnet, **other)).map(|other| (pool.subnet, other))
+    });
+    both.map_or(Ok(()), |(subnet, other)| {
+        Err(Error::new(format!("cannot make the bridge {}", network.bridge))
+            .why(format!("{subnet} has addresses of {other}, and this machine is in that already"))
+            .fix("see whose it is (ip route), or make the network again with another --subnet"))
+    })
 }
 
 /// An address with the mask of its network, as an interface wants it.
@@ -127,7 +146,7 @@ fn on_free_ground(open: &mut Open<'_>, links: &Links, network: Network) -> Resul
     let bridge = names.find(is_free).ok_or_else(|| {
         Error::new("cannot make the default bridge").why("mini0 to mini99 are taken")
     })?;
-    let taken = links.destinations()?;
+    let taken = links.destinations();
     let free = |pool: &Pool| !taken.iter().any(|other| overlap(pool.subnet, *other));
     let mut network = Network { bridge, ..network };
     let members: Vec<_> = open.ledger.members(&network.id).map(|it| it.id.clone()).collect();

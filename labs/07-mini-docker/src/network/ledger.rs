@@ -7,7 +7,7 @@
 
 use std::{
     collections::BTreeMap,
-    fs::{self, File},
+    fs::{self, File, TryLockError},
     io,
     net::{IpAddr, Ipv4Addr, Ipv6Addr},
 };
@@ -36,8 +36,8 @@ pub struct Ledger {
     pub published: Vec<Published>,
     /// What we have made in the kernel.
     pub host: Host,
-    /// Who was struck out just now: their interfaces are still to be removed (`settle`).
-    #[serde(skip)]
+    /// Who was struck out: their interfaces are still to be removed (`settle`).
+    #[serde(default)]
     pub gone: Vec<Endpoint>,
 }
 
@@ -137,6 +137,9 @@ pub struct Endpoint {
     pub ipv4: Option<Ipv4Addr>,
     /// Its IPv6 address.
     pub ipv6: Option<Ipv6Addr>,
+    /// Whether its interface is only being made; whoever makes it holds the lock.
+    #[serde(default)]
+    pub half_made: bool,
 }
 
 /// A name for another container.
@@ -193,12 +196,28 @@ impl<'a> Open<'a> {
     /// # Errors
     /// When the file cannot be made, or is no ledger.
     pub fn lock(layout: &'a Layout) -> Result<Self> {
-        let path = layout.networks_lock();
-        let lock = File::options().create(true).truncate(false).write(true).open(&path);
-        let lock = lock.and_then(|file| file.lock().map(|()| file)).map_err(|error| {
-            Error::new("cannot look after the networks").io(path.display(), &error)
-        })?;
-        Ok(Self { layout, ledger: read(layout)?, _lock: lock })
+        let lock = lock_of(layout)?;
+        lock.lock().map_err(|error| cannot_lock(layout, &error))?;
+        Self::with(layout, lock)
+    }
+
+    /// As [`Open::lock`], unless somebody has the lock.
+    ///
+    /// # Errors
+    /// As [`Open::lock`].
+    pub fn try_lock(layout: &'a Layout) -> Result<Option<Self>> {
+        let lock = lock_of(layout)?;
+        match lock.try_lock() {
+            Ok(()) => Self::with(layout, lock).map(Some),
+            Err(TryLockError::WouldBlock) => Ok(None),
+            Err(TryLockError::Error(error)) => Err(cannot_lock(layout, &error)),
+        }
+    }
+
+    fn with(layout: &'a Layout, lock: File) -> Result<Self> {
+        let mut ledger = read(layout)?;
+        ledger.strike_half_made();
+        Ok(Self { layout, ledger, _lock: lock })
     }
 
     /// Replaces the file in one step.
@@ -218,6 +237,16 @@ impl<'a> Open<'a> {
                 .fix("free some space, or look at the owner of the directory")
         })
     }
+}
+
+fn lock_of(layout: &Layout) -> Result<File> {
+    let opened =
+        File::options().create(true).truncate(false).write(true).open(layout.networks_lock());
+    opened.map_err(|error| cannot_lock(layout, &error))
+}
+
+fn cannot_lock(layout: &Layout, error: &io::Error) -> Error {
+    Error::new("cannot look after the networks").io(layout.networks_lock().display(), error)
 }
 
 /// What stands in the ledger. It is replaced in one step, so reading needs no lock.
@@ -266,6 +295,25 @@ impl Ledger {
         self.endpoints = stay;
         self.gone.extend::<Vec<_>>(go);
         self.published.retain(|port| alive(&port.container));
+    }
+
+    /// Strikes out whoever was being plugged in. With the lock held nobody is: their maker was killed.
+    pub fn strike_half_made(&mut self) {
+        let (half, whole) =
+            std::mem::take(&mut self.endpoints).into_iter().partition(|it| it.half_made);
+        self.endpoints = whole;
+        self.gone.extend::<Vec<_>>(half);
+    }
+
+    /// Says of all interfaces of a container that they are there.
+    pub fn plugged(&mut self, container: &str) {
+        let own = self.endpoints.iter_mut().filter(|it| it.container == container);
+        own.for_each(|it| it.half_made = false);
+    }
+
+    /// Whether somebody is at work on it, or was killed at that.
+    pub fn is_unfinished(&self) -> bool {
+        !self.gone.is_empty() || self.endpoints.iter().any(|it| it.half_made)
     }
 
     /// Strikes out a container.

@@ -192,16 +192,21 @@ impl Links {
         }
     }
 
-    /// Removes an interface as [`Links::remove`] does, and is back when nobody finds it any more.
+    /// Begins to remove an interface; there is nothing to begin where none has this name. By its
+    /// number: the name may be another's before the kernel is asked.
     ///
     /// # Errors
     /// When no thread can be made.
-    pub fn begin_to_remove(name: &str) -> Result<Parting> {
-        let (going, gone) = (name.to_owned(), name.to_owned());
-        Parting::begin(
-            move |tell| tell(Self::here().and_then(|links| links.remove(&going))),
-            move || if_nametoindex(gone.as_str()) == Err(Errno::ENODEV),
-        )
+    pub fn begin_to_remove(name: &str) -> Result<Option<Parting>> {
+        let Ok(index) = if_nametoindex(name) else { return Ok(None) };
+        let name = name.to_owned();
+        let what = format!("remove {name}");
+        let remove = move || match Self::here()?.0.change(Message::DelLink(of(index))) {
+            Ok(()) | Err(Errno::ENODEV) => Ok(()),
+            Err(errno) => Err(refused(&what, "RTM_DELLINK", errno)),
+        };
+        let is_gone = move || if_nametoindex(name.as_str()) != Ok(index);
+        Parting::begin(move |tell| tell(remove()), is_gone).map(Some)
     }
 
     /// Gives an interface an address; fine when it has it.
@@ -250,20 +255,31 @@ impl Links {
     }
 
     /// The destinations that there is a way to, but the one for everything.
-    ///
-    /// # Errors
-    /// The kernel's.
-    pub fn destinations(&self) -> Result<Vec<IpNet>> {
+    pub fn destinations(&self) -> Vec<IpNet> {
+        self.routes().iter().filter_map(destination).collect()
+    }
+
+    /// The networks that this machine is itself in: whose machines it reaches without a gateway.
+    pub fn own_networks(&self) -> Vec<IpNet> {
+        let routes = self.routes().into_iter().filter(|route| !has_gateway(route));
+        routes.filter_map(|route| destination(&route)).collect()
+    }
+
+    fn routes(&self) -> Vec<Message> {
         let mut found = Vec::new();
         for family in [AddressFamily::Inet, AddressFamily::Inet6] {
             let mut message = RouteMessage::default();
             message.header.address_family = family;
             // A kernel without IPv6 has no such routes.
-            let routes = self.0.list(Message::GetRoute(message)).unwrap_or_default();
-            found.extend(routes.iter().filter_map(destination));
+            found.extend(self.0.list(Message::GetRoute(message)).unwrap_or_default());
         }
-        Ok(found)
+        found
     }
+}
+
+fn has_gateway(message: &Message) -> bool {
+    let Message::NewRoute(route) = message else { return false };
+    route.attributes.iter().any(|it| matches!(it, RouteAttribute::Gateway(_)))
 }
 
 fn family(address: IpAddr) -> AddressFamily {

@@ -73,12 +73,22 @@ impl<'a> Networks<'a> {
         Self { layout, is_alive, tag }
     }
 
-    /// What stands in the ledger, without what the dead have left in it.
+    /// What stands in the ledger, without what the dead have left in it. What somebody was killed at is
+    /// taken away first; who is being plugged in just now is not in yet.
     ///
     /// # Errors
     /// When it cannot be read.
     pub fn look(&self) -> Result<Ledger> {
         let mut ledger = ledger::read(self.layout)?;
+        if ledger.is_unfinished() {
+            // Who has the lock is alive and at work on it.
+            if let Some(mut open) = Open::try_lock(self.layout)? {
+                // A look is no failure because of it: who makes something next is told.
+                let _ = self.settle(&mut open);
+                ledger = open.ledger;
+            }
+            ledger.strike_half_made();
+        }
         ledger.sweep(self.is_alive);
         Ok(ledger)
     }

@@ -97,7 +97,7 @@ fn pasta(program: &Path, netns: &Path, inside: &Netns) -> Result<Child> {
     let begun = Instant::now();
     // It says nothing; the interface is what can be seen of it.
     while begun.elapsed() < PATIENCE && matches!(child.try_wait(), Ok(None)) {
-        if inside.inside(|| Ok(!Links::here()?.destinations()?.is_empty()))? {
+        if inside.inside(|| Ok(!Links::here()?.destinations().is_empty()))? {
             return Ok(child);
         }
         std::thread::sleep(LOOK);

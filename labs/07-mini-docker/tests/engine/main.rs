@@ -21,6 +21,7 @@ mod killed;
 mod lifecycle;
 mod look;
 mod networks;
+mod networks_shared;
 mod options;
 mod shells;
 mod texts;

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use ground::Error as Report;
 
-use super::{check_addresses, check_default};
+use super::{check_addresses, check_default, joins};
 use crate::{
     bundle,
     container::{Identity, Network as Mode, Record},
@@ -12,11 +12,13 @@ use crate::{
         Engine, Error, Result,
         plug::{around, needs_resolver, resolver_for},
     },
-    network::{Attachment, Tenant, resolver},
+    network::{Attachment, Endpoint, Tenant, resolver},
 };
 
 impl Engine {
-    /// Puts a container into a network; one that runs gets the interface at once.
+    /// Puts a container into a network; one that runs gets the interface at once. What was asked for
+    /// is written down first: of a command that is killed half-way either nothing is left, or a wish
+    /// that the next start, `network connect` or `network disconnect` meets.
     ///
     /// # Errors
     /// [`super::super::Kind::Conflict`] when it is in there, or shares another network namespace;
@@ -47,7 +49,10 @@ impl Engine {
         } else {
             check_addresses(&wanted, &network)?;
         }
-        if attachment(record, &network.name).is_some() {
+        let netns = netns(record);
+        let is_meant = attachment(record, &network.name).is_some();
+        let is_in = self.endpoint(record, &network.id)?.is_some();
+        if is_meant && (is_in || netns.is_none()) {
             return Err(Error::conflict(
                 Report::new(format!(
                     "endpoint with name {} already exists in network {}",
@@ -57,15 +62,37 @@ impl Engine {
                 .fix("disconnect it first, to connect it with other addresses or names"),
             ));
         }
-        if let Some(netns) = netns(record) {
+        let asked = self.write_attachment(record, &network.name, Some(wanted.clone()))?;
+        if let Some(netns) = netns {
             let tenant = Tenant { id: &record.id, name: &record.name, netns: &netns };
-            self.with_networks(|networks| networks.connect(tenant, &wanted))?;
+            if let Err(error) = self.with_networks(|networks| networks.connect(tenant, &wanted)) {
+                self.write_attachment(record, &network.name, None)?;
+                return Err(error.into());
+            }
+            joins(&network, "connect", record).record(&self.layout.events());
         }
-        let record = Record::update(&self.container_layout(record), |record| {
-            record.options.connection.attachments.push(wanted);
+        self.tell_names(&asked)
+    }
+
+    /// Writes down how a container wants to be in a network, or that it does not want to be there.
+    fn write_attachment(
+        &self,
+        record: &Record,
+        network: &str,
+        wanted: Option<Attachment>,
+    ) -> Result<Record> {
+        Ok(Record::update(&self.container_layout(record), |record| {
+            let attachments = &mut record.options.connection.attachments;
+            attachments.retain(|it| it.network != network);
+            attachments.extend(wanted);
             Ok(record.clone())
-        })?;
-        self.tell_names(&record)
+        })?)
+    }
+
+    /// What the network has of the container.
+    fn endpoint(&self, record: &Record, network: &str) -> Result<Option<Endpoint>> {
+        let ledger = self.ledger()?;
+        Ok(ledger.of_container(&record.id).find(|it| it.network == network).cloned())
     }
 
     /// Takes a container out of a network; one that runs loses the interface at once. With `force`
@@ -89,20 +116,14 @@ impl Engine {
                 .fix("mini-docker inspect CONTAINER shows its networks"),
             ));
         }
-        let endpoint = self
-            .ledger()?
-            .of_container(&record.id)
-            .find(|endpoint| endpoint.network == network.id)
-            .cloned();
-        if let Some(endpoint) = endpoint {
+        if let Some(endpoint) = self.endpoint(record, &network.id)? {
             let netns = netns(record).unwrap_or_default();
             let tenant = Tenant { id: &record.id, name: &record.name, netns: &netns };
             self.with_networks(|networks| networks.disconnect(tenant, &endpoint))?;
+            joins(&network, "disconnect", record).record(&self.layout.events());
         }
-        let record = Record::update(&self.container_layout(record), |record| {
-            record.options.connection.attachments.retain(|it| it.network != network.name);
-            Ok(record.clone())
-        })?;
+        // Last: a command that is killed before can be said again.
+        let record = self.write_attachment(record, &network.name, None)?;
         self.tell_names(&record)
     }
 

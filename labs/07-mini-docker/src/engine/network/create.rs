@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use ground::Error as Report;
 use nix::unistd::geteuid;
 
+use super::event;
 use crate::{
     container::{fresh_id, now},
     engine::{Engine, Error, Result, plug::needs_root},
@@ -54,7 +55,9 @@ impl Engine {
             options: wanted.options,
             labels: wanted.labels,
         };
-        Ok(self.with_networks(|networks| networks.define(&definition))?)
+        let network = self.with_networks(|networks| networks.define(&definition))?;
+        event(&network, "create").record(&self.layout.events());
+        Ok(network)
     }
 }
 

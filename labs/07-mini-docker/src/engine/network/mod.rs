@@ -4,6 +4,8 @@ mod connect;
 mod create;
 mod rm;
 
+use std::collections::BTreeSet;
+
 use ground::Error as Report;
 
 pub use create::CreateNetwork;
@@ -11,6 +13,7 @@ pub use create::CreateNetwork;
 use super::{Engine, Error, Kind, Result, plug::is_alive};
 use crate::{
     container::{self, Network as Mode, Record},
+    events::{Event, Type},
     network::{Attachment, DEFAULT, Ledger, Network, Networks, Problem},
 };
 
@@ -140,6 +143,17 @@ impl Engine {
         Ok(())
     }
 
+    /// The names of all networks that a container is in, also one that does not run.
+    ///
+    /// # Errors
+    /// When the records cannot be read.
+    pub fn used_networks(&self) -> Result<BTreeSet<String>> {
+        let mut records = Record::all(&self.layout)?;
+        records.retain(|record| record.options.network == Mode::Bridge);
+        let attachments = records.into_iter().flat_map(|it| it.options.connection.attachments);
+        Ok(attachments.map(|it| it.network).collect())
+    }
+
     /// The records of all containers in a network, also of those that do not run.
     pub(super) fn users_of(&self, network: &str) -> Result<Vec<Record>> {
         let mut users = Record::all(&self.layout)?;
@@ -150,6 +164,17 @@ impl Engine {
         });
         Ok(users)
     }
+}
+
+/// Something that happens to a network of ours, as Docker tells it.
+fn event(network: &Network, action: &str) -> Event {
+    let event = Event::now(Type::Network, action, &network.id);
+    event.with("name", &network.name).with("type", "bridge")
+}
+
+/// A container comes into a network, or leaves it.
+pub(super) fn joins(network: &Network, action: &str, container: &Record) -> Event {
+    event(network, action).with("container", &container.id)
 }
 
 fn summary(ledger: &Ledger, network: Network) -> NetworkSummary {

@@ -1,5 +1,6 @@
 //! network rm, network prune: networks that nobody is in any more.
 
+use super::event;
 use crate::{
     engine::{Engine, Prune, Result},
     network::Network,
@@ -12,7 +13,9 @@ impl Engine {
     /// [`super::super::Kind::NotFound`], [`super::super::Kind::Conflict`] while running containers
     /// are in it, [`super::super::Kind::Invalid`] for a predefined one.
     pub fn network_rm(&self, name: &str) -> Result<Network> {
-        Ok(self.with_networks(|networks| networks.remove(name))?)
+        let network = self.with_networks(|networks| networks.remove(name))?;
+        event(&network, "destroy").record(&self.layout.events());
+        Ok(network)
     }
 
     /// Removes all networks that no container uses, also none that is stopped, of those that are meant.

@@ -1,0 +1,204 @@
+//! Networks that somebody else is at as well: a command that was killed, another store, whoever
+//! listens to what happens.
+
+use testbed::{Place, needs};
+
+use crate::world::{agree, on_own_host};
+
+/// As in `networks`: a network of its own stands for the host, and nothing may be left of the script.
+#[track_caller]
+fn says(script: &str, expected: &str) {
+    agree(Place::Root, || on_own_host(script), expected);
+}
+
+/// Kills `network connect` and `network disconnect` after a random time. What the next command says of
+/// the network is what is in the container and on the host; and what was asked for can be asked again.
+const KILLED: &str = r#"
+    md pull -q $I > /dev/null
+    md network create back > /dev/null
+    md run -d --name box --network bridge $I sleep 1000 > /dev/null
+    pid=$(md inspect -f '{{.State.Pid}}' box)
+    inside() { nsenter -t $pid -n ls /proc/sys/net/ipv4/conf | grep -c '^eth1$' || true; }
+    cables() { ls /proc/sys/net/ipv4/conf | grep -c '^veth' || true; }
+    wished() { md inspect -f '{{len .NetworkSettings.Networks}}' box; }
+    truth() {
+        md ps > /dev/null
+        members=$(md network inspect -f '{{len .Containers}}' back)
+        [ "$(inside) $(cables)" = "$members $((members + 1))" ] ||
+            { echo "after $1: $members in the network, $(inside) inside, $(cables) cables"; exit 1; }
+    }
+    seed=${UNBOXED_SEED:-$$}
+    for trial in $(seq 1 15); do
+        for verb in connect disconnect; do
+            seed=$(( (seed * 1103515245 + 12345) % 2147483648 ))
+            "$BIN" --root "$home/data" network $verb back box > /dev/null 2>&1 &
+            victim=$!
+            sleep 0.0$(( seed % 80 + 10 ))
+            kill -9 $victim 2> /dev/null || true
+            wait $victim 2> /dev/null || true
+            truth $verb
+            case $verb$members in
+                connect0) md network connect back box ;;
+                disconnect1) md network disconnect back box ;;
+                # All but the wish for it may be gone.
+                disconnect0) [ $(wished) = 1 ] || md network disconnect back box ;;
+            esac
+            truth again
+            [ $verb$members$(wished) = connect12 ] || [ $verb$members$(wished) = disconnect01 ]
+        done
+    done
+    md rm -f box > /dev/null
+    md network rm back
+"#;
+
+#[test]
+fn connect_and_disconnect_may_be_killed() {
+    needs!(Root, Program("nft"), Program("nsenter"));
+    says(KILLED, "back");
+}
+
+#[test]
+fn two_stores_share_a_machine() {
+    needs!(Root, Program("nft"), Program("ip"));
+    says(
+        r#"
+        other() { "$BIN" --root "$home/other" "$@"; }
+        md pull -q $I > /dev/null; other pull -q $I > /dev/null
+        address() { busybox ip -4 -o address show $1 | grep -o 'inet [0-9./]*'; }
+        md run -d --name box --network bridge $I sleep 1000 > /dev/null
+        other run -d --name box --network bridge $I sleep 1000 > /dev/null
+        address mini0; address mini1
+        other exec box busybox ping -c 1 -q 172.18.0.1 | grep -o '0% packet loss'
+        echo the same subnet:
+        md network create --subnet 10.9.0.0/24 shop > /dev/null
+        other network create --subnet 10.9.0.0/16 shop > /dev/null
+        md run -d --name one --network shop $I sleep 1000 > /dev/null
+        fails other run --rm --network shop $I true 2>&1 | sed "s,br-[0-9a-f]*,br-ID,"
+        md exec one busybox ping -c 1 -q 10.9.0.1 | grep -o '0% packet loss'
+        md rm -f one > /dev/null
+        other run --rm --network shop $I echo now
+        echo the same bridge:
+        md network create -o com.docker.network.bridge.name=wire a > /dev/null
+        other network create -o com.docker.network.bridge.name=wire a > /dev/null
+        md run -d --name one --network a $I sleep 1000 > /dev/null
+        fails other run --rm --network a $I true 2>&1
+        md rm -f one > /dev/null
+        other run --rm --network a $I echo now
+        other rm -f box > /dev/null; other rmi -f $I > /dev/null
+        "#,
+        r#"
+        inet 172.17.0.1/16
+        inet 172.18.0.1/16
+        0% packet loss
+        the same subnet:
+        error: cannot make the bridge br-ID
+        why: 10.9.0.0/16 has addresses of 10.9.0.0/24, and this machine is in that already
+        fix: see whose it is (ip route), or make the network again with another --subnet
+        = 125
+        0% packet loss
+        now
+        the same bridge:
+        error: cannot make the bridge wire
+        why: an interface of that name is there, and it is not ours
+        fix: remove the network and make it again, with another name for its bridge
+        = 125
+        now
+        "#,
+    );
+}
+
+#[test]
+fn what_happens_to_networks_is_written_down_as_docker_does() {
+    needs!(Root, Program("nft"));
+    says(
+        r#"
+        md pull -q $I > /dev/null
+        id=$(md network create shop)
+        box=$(md run -d --name box --network bridge $I sleep 1000)
+        bridge=$(md network inspect -f '{{.Id}}' bridge)
+        md network connect shop box
+        md network disconnect shop box
+        md network connect shop box
+        md rm -f box > /dev/null
+        md network rm shop > /dev/null
+        md events --since 1h --until 0s --filter type=network --format '{{.Action}} {{.Actor.ID}} {{json .Actor.Attributes}}' |
+            sed "s/$id/SHOP/; s/$bridge/BRIDGE/; s/$box/BOX/"
+        md events --since 1h --until 0s --filter network=shop --filter event=connect --format '{{.Type}}' | uniq -c
+        "#,
+        r#"
+        create SHOP {"name":"shop","type":"bridge"}
+        connect BRIDGE {"container":"BOX","name":"bridge","type":"bridge"}
+        connect SHOP {"container":"BOX","name":"shop","type":"bridge"}
+        disconnect SHOP {"container":"BOX","name":"shop","type":"bridge"}
+        connect SHOP {"container":"BOX","name":"shop","type":"bridge"}
+        disconnect BRIDGE {"container":"BOX","name":"bridge","type":"bridge"}
+        disconnect SHOP {"container":"BOX","name":"shop","type":"bridge"}
+        destroy SHOP {"name":"shop","type":"bridge"}
+        2 network
+        "#,
+    );
+}
+
+#[test]
+fn networks_are_listed_by_what_dockers_filters_say() {
+    needs!(Root, Program("nft"));
+    says(
+        r#"
+        md pull -q $I > /dev/null
+        md network create --label tier=front shop > /dev/null; md network create --internal back > /dev/null
+        md create --name box --network shop $I true > /dev/null
+        names() { md network ls --format '{{.Name}}' "$@" | tr '\n' ' '; echo; }
+        names; names --filter dangling=true; names --filter dangling=false
+        names --filter type=builtin; names --filter type=custom --filter name=ho
+        names --filter label=tier=front --filter driver=bridge; names --filter driver=null
+        md network ls --filter name=back --format '{{.Driver}} {{.Scope}} {{.IPv6}} {{.Internal}} {{.Labels}}'
+        md network ls --filter name=shop --format '{{.Label "tier"}} {{len .ID}}'
+        fails md network ls --filter dangling=perhaps 2>&1
+        md network inspect -f '{{.Name}} {{.Driver}} {{.ConfigOnly}} {{(index .IPAM.Config 0).Subnet}}' shop back
+        md network inspect -f '{{json .ConfigFrom}}' bridge
+        md rm box > /dev/null; md network prune -f > /dev/null
+        "#,
+        r#"
+        back bridge host none shop
+        back
+        bridge host none shop
+        bridge host none
+        shop
+        shop
+        none
+        bridge local false true
+        front 12
+        error: Invalid filter 'dangling=perhaps'
+        fix: it can be true or false
+        = 1
+        shop bridge false 172.18.0.0/16
+        back bridge false 172.19.0.0/16
+        {"Network":""}
+        "#,
+    );
+}
+
+#[test]
+fn where_somebody_drops_what_they_do_not_know_our_rules_are_in_their_chain() {
+    needs!(Root, Program("nft"), Program("iptables"));
+    says(
+        r#"
+        md pull -q $I > /dev/null
+        ours() { iptables -S FORWARD | grep -c MD- || true; nft list tables | grep -c mini-docker || true; }
+        for policy in DROP ACCEPT; do
+            iptables -P FORWARD $policy
+            md run -d --name box --network bridge $I sleep 1000 > /dev/null
+            echo $policy: $(ours)
+            md rm -f box > /dev/null
+            echo $policy: $(ours)
+        done
+        links > before
+        "#,
+        "
+        DROP: 1 0
+        DROP: 0 0
+        ACCEPT: 0 1
+        ACCEPT: 0 0
+        ",
+    );
+}
