@@ -46,7 +46,7 @@ pub fn start(netns: &Path) -> Result<(Child, IpAddr)> {
     }
     if let Some(program) = find("pasta") {
         // It gives the host's own address, which is not ours to choose.
-        return Ok((pasta(&program, netns, &inside)?, Ipv4Addr::LOCALHOST.into()));
+        return Ok((pasta(&program, &inside)?, Ipv4Addr::LOCALHOST.into()));
     }
     Err(Error::new("cannot give the container a network")
         .why("only root may make bridges, and neither slirp4netns nor pasta is installed")
@@ -86,14 +86,19 @@ fn slirp4netns(program: &Path, netns: &Path) -> Result<Child> {
     }
 }
 
-fn pasta(program: &Path, netns: &Path, inside: &Netns) -> Result<Child> {
+fn pasta(program: &Path, inside: &Netns) -> Result<Child> {
+    let cannot = |error: io::Error| cannot_start(program, &error);
     let mut command = Command::new(program);
     command.args(["--config-net", "--foreground", "--quiet", "--ns-ifname", "eth0"]);
-    // Ports are the porter's business.
-    command.args(["-t", "none", "-u", "none", "-T", "none", "-U", "none", "--netns"]).arg(netns);
-    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
+    // Ports are the porter's business, and services on this machine's loopback interface nobody's.
+    command.args(["-t", "none", "-u", "none", "-T", "none", "-U", "none", "--no-map-gw"]);
+    // It has given up the capability to look at the container's process (CAP_SYS_PTRACE) when it opens
+    // this; so it gets the namespace itself, as its standard input.
+    command.args(["--netns", "/proc/self/fd/0"]);
+    command.stdin(inside.descriptor().try_clone().map_err(cannot)?);
+    command.stdout(Stdio::null()).stderr(Stdio::piped());
     sys::dies_with_parent(&mut command);
-    let mut child = command.spawn().map_err(|error| cannot_start(program, &error))?;
+    let mut child = command.spawn().map_err(cannot)?;
     let begun = Instant::now();
     // It says nothing; the interface is what can be seen of it.
     while begun.elapsed() < PATIENCE && matches!(child.try_wait(), Ok(None)) {

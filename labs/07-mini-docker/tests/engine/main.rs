@@ -22,6 +22,7 @@ mod lifecycle;
 mod look;
 mod networks;
 mod networks_shared;
+mod networks_user;
 mod options;
 mod shells;
 mod texts;

@@ -196,7 +196,7 @@ fn a_killed_monitor_leaves_what_the_next_command_sweeps() {
 
 /// A network beside the host, with a machine in it that is reached through it: `outside CMD`. It has
 /// the address 203.0.113.2, the host 203.0.113.1.
-const WORLD: &str = r#"
+pub const WORLD: &str = r#"
     unshare -n sleep 1000 & world=$!
     until [ "$(readlink /proc/$world/ns/net)" != "$(readlink /proc/self/ns/net)" ]; do sleep 0.02; done
     ip link add up0 type veth peer name eth0 netns $world
