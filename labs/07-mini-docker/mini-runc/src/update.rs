@@ -13,7 +13,10 @@ use ground::{Error, Result};
 use oci::runtime::{Resources, Status};
 use serde_json::Value;
 
-use crate::{Warn, bundle, cgroup, record::Container};
+use crate::{
+    Warn, bundle, cgroup,
+    record::{Container, Record},
+};
 
 /// Gives a container these limits as well.
 ///
@@ -38,6 +41,11 @@ pub(crate) fn update(container: &Container, changes: &Resources, warn: Warn<'_>)
     let (old, limits) = (cgroup::limits(&parse(old)?)?, cgroup::limits(&parse(new.clone())?)?);
     let asked = cgroup::limits(changes)?;
     group.ignored(&asked).iter().for_each(|it| warn(cgroup::not_kept(it)));
+    if asked.controllers().iter().any(|it| group.dir_of(*it).is_none()) {
+        // Before another tree has it: whoever ends the container now looks for the group in all.
+        let record = Record { trees: Vec::new(), ..container.record.clone() };
+        record.write(&container.dir)?;
+    }
     let group = cgroup::extended(&group, container.record.scope.as_ref(), &asked)?;
     group.update(&old, &limits)?;
     if let Some(scope) = &container.record.scope {
