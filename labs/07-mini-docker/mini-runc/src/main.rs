@@ -6,8 +6,8 @@
 #[path = "main/sys.rs"]
 mod sys;
 
-use std::ffi::c_int;
+use std::ffi::{OsString, c_int};
 
-fn run() -> c_int {
-    mini_runc::main(std::env::args_os()).into()
+fn run(words: impl Iterator<Item = OsString>) -> c_int {
+    mini_runc::main(words).into()
 }

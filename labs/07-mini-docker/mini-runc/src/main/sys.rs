@@ -2,26 +2,37 @@
 //!
 //! Rust's own beginning (std::rt) would come between. It looks through /proc/self/maps to be able to
 //! say that the stack overflowed, and that takes a third as long as it takes a static program to begin
-//! and end. What we need of it is here: a SIGPIPE that is an error, and no closed standard stream. The
-//! arguments are there without it: the GNU C library hands them to std before `main`.
+//! and end. What we need of it is here: the arguments, a SIGPIPE that is an error, and no closed
+//! standard stream.
 //!
 //! # Safety
-//! Only integers and one constant string are passed to the C library.
+//! The C library hands over `argc` strings, which stay for as long as the process. Only integers and
+//! one constant string are passed to it.
 #![allow(unsafe_code, reason = "a name for the linker, and calls before anything is there")]
 #![allow(clippy::exit, reason = "it writes out what is still in the buffer of standard output")]
 
 use std::{
-    ffi::{c_char, c_int},
-    process,
+    ffi::{CStr, OsStr, OsString, c_char, c_int},
+    os::unix::ffi::OsStrExt,
+    process, slice,
 };
 
 // SAFETY: there is no other `main`, and this one has the type that the C library expects.
 #[unsafe(no_mangle)]
-extern "C" fn main(_argc: c_int, _argv: *const *const c_char) -> c_int {
+extern "C" fn main(argc: c_int, argv: *const *const c_char) -> c_int {
     fill_standard_streams();
     // SAFETY: no handler of ours is called.
     unsafe { libc::signal(libc::SIGPIPE, libc::SIG_IGN) };
-    process::exit(super::run())
+    // SAFETY: as the module says.
+    let words = unsafe { slice::from_raw_parts(argv, argc as usize) };
+    process::exit(super::run(words.iter().map(|word| owned(*word))))
+}
+
+/// One of the strings that `main` was handed.
+fn owned(word: *const c_char) -> OsString {
+    // SAFETY: as the module says.
+    let word = unsafe { CStr::from_ptr(word) };
+    OsStr::from_bytes(word.to_bytes()).to_owned()
 }
 
 /// Opens /dev/null for each standard stream that our caller has closed: the next file that is opened
