@@ -31,8 +31,10 @@ impl Engine {
         let mut removed = Vec::new();
         match named {
             Some(reference) if !is_last(&reference, &image) => {
-                self.store.untag(&reference)?;
-                removed.push(Removed::Untagged(reference));
+                for gone in with_digests(reference, &image) {
+                    self.store.untag(&gone)?;
+                    removed.push(Removed::Untagged(gone));
+                }
                 removed.iter().for_each(|it| self.removal_event(&image, it));
             }
             named => {
@@ -129,4 +131,40 @@ fn tags(image: &Image) -> impl Iterator<Item = &Reference> {
 /// Whether the image has no other tag: then it goes with this name.
 fn is_last(reference: &Reference, image: &Image) -> bool {
     tags(image).all(|tag| tag == reference)
+}
+
+/// A tag, and with the last of its repository what that registry called the image.
+fn with_digests(tag: Reference, image: &Image) -> Vec<Reference> {
+    let is_there = |it: &&Reference| it.name() == tag.name() && **it != tag;
+    let mut others = image.references.iter().filter(is_there).cloned().collect::<Vec<_>>();
+    if others.iter().any(|it| it.tag().is_some()) {
+        others.clear();
+    }
+    others.insert(0, tag);
+    others
+}
+
+#[cfg(test)]
+mod tests {
+    use oci::{Descriptor, MediaType};
+
+    use super::*;
+
+    #[track_caller]
+    fn check(names: &[&str], expected: &[&str]) {
+        let parse = |name: &&str| name.parse::<Reference>().unwrap();
+        let id: Digest = format!("sha256:{}", "0".repeat(64)).parse().unwrap();
+        let manifest = Descriptor::new(MediaType::OciManifest, id.clone(), 0);
+        let image = Image { id, manifest, references: names.iter().map(parse).collect() };
+        let gone = with_digests("here/a:1".parse().unwrap(), &image);
+        assert_eq!(gone, expected.iter().map(parse).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn a_digest_goes_with_the_last_tag_of_its_repository() {
+        let digest = format!("here/a@sha256:{}", "0".repeat(64));
+        check(&["here/a:1", &digest, "b:1"], &["here/a:1", &digest]);
+        check(&["here/a:1", &digest, "here/a:2"], &["here/a:1"]);
+        check(&["here/a:1", "b:1"], &["here/a:1"]);
+    }
 }
