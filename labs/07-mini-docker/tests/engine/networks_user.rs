@@ -11,11 +11,11 @@ use crate::{
 /// `as_user WITHOUT SCRIPT`: a script of a user, where one of the two programs is not installed. What is
 /// mounted for it is seen by nobody else.
 const AS_USER: &str = r#"
-    chmod 711 "$home"; mkdir bin own www; chown 2:2 own
+    chmod 711 "$home"; mkdir bin own www; chown 4242:4242 own
     as_user() {
         unshare -m sh -euc '
             mount --bind /dev/null "$(command -v $1)"; mount --bind "$(dirname "$BIN")" "$3/bin"; cd "$3/own"
-            exec setpriv --reuid 2 --regid 2 --clear-groups --inh-caps=-all \
+            exec setpriv --reuid 4242 --regid 4242 --clear-groups --inh-caps=-all \
                 env HOME="$3/own" BIN="$3/bin/mini-docker" sh -euc "$2"' sh "$1" "$2" "$home"
     }
     echo from outside > www/index.html
