@@ -1,13 +1,12 @@
 //! Looking: commands that only print.
 
 use std::{
-    fs::OpenOptions,
+    fs::{self, OpenOptions},
     io::{self, Write},
     process::Command,
 };
 
 use ground::{Error, Explanation, Result};
-use nix::unistd::{Uid, User};
 use serde_json::{Value, json};
 
 use super::{
@@ -52,8 +51,18 @@ fn entry(container: &Container) -> Result<Value> {
 
 fn owner(container: &Container) -> String {
     let uid = container.record.owner_uid;
-    let user = User::from_uid(Uid::from_raw(uid)).ok().flatten();
-    user.map_or_else(|| format!("#{uid}"), |user| user.name)
+    let passwd = fs::read_to_string("/etc/passwd").unwrap_or_default();
+    user_name(&passwd, uid).map_or_else(|| format!("#{uid}"), str::to_owned)
+}
+
+/// The name that a user has in passwd(5). getpwuid(3) would ask more than that file, by libraries of
+/// the machine, which a static program cannot load.
+fn user_name(passwd: &str, uid: u32) -> Option<&str> {
+    passwd.lines().find_map(|line| {
+        let mut fields = line.split(':');
+        let name = fields.next()?;
+        (fields.nth(1)?.parse() == Ok(uid)).then_some(name)
+    })
 }
 
 pub(super) fn list(root: &Root, args: &List) -> Result<()> {
@@ -148,4 +157,16 @@ pub(super) fn spec(args: &Spec) -> Result<()> {
             .io(format_args!("open {}", path.display()), &error)
             .fix("one that is there already stays: remove it, or name another --bundle")
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_user_has_a_name_if_the_file_has_one() {
+        let passwd = "root:x:0:0:root:/root:/bin/sh\nbroken\nann:x:1000:100::/home/ann:/bin/sh\n";
+        assert_eq!(user_name(passwd, 1000), Some("ann"));
+        assert_eq!(user_name(passwd, 100), None);
+    }
 }
