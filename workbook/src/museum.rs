@@ -43,7 +43,7 @@ pub fn pages(exercises: &[Exercise], root: &Path) -> Result<String> {
     let mut pages = String::new();
     let exhibits = exhibits(exercises);
     for lab in exhibits.chunk_by(|a, b| a.exercise.id.lab == b.exercise.id.lab) {
-        pages += &format!("## Lab {:02}\n\n", lab[0].exercise.id.lab);
+        pages += &format!("# Lab {:02}\n\n", lab[0].exercise.id.lab);
         for exhibit in lab {
             pages += &exhibit.section(root)?;
         }
@@ -89,7 +89,7 @@ impl Exhibit<'_> {
             thread => format!("; [seen by others]({thread})"),
         };
         Ok(format!(
-            "### {number}. {}\n\n{}\n\n```diff\n{}```\n\n```text\n{}\n```\n\n{}\n\nExercise {}{seen}.\n\n",
+            "## {number}. {}\n\n{}\n\n```diff\n{}```\n\n```text\n{}\n```\n\n{}\n\nExercise {}{seen}.\n\n",
             mistake.fact("title"),
             mistake.text,
             self.patch(),
