@@ -197,6 +197,8 @@ struct Tracer {
     /// Whether the first process has become what is to be watched.
     begun: bool,
     known: BTreeMap<Pid, usize>,
+    /// Who came and ended before the news of their birth.
+    unannounced: BTreeMap<Pid, usize>,
     /// What each is about to call.
     pending: BTreeMap<Pid, Call>,
     /// Who is between the entry of a call and its exit.
@@ -215,6 +217,7 @@ impl Tracer {
             first,
             begun: false,
             known: BTreeMap::new(),
+            unannounced: BTreeMap::new(),
             pending: BTreeMap::new(),
             inside: BTreeSet::new(),
             alive: 0,
@@ -255,7 +258,11 @@ impl Tracer {
     fn ended(&mut self, pid: Pid, code: i32) {
         self.inside.remove(&pid);
         if let Some(place) = self.known.remove(&pid) {
-            self.trace.processes[place].code = Some(code);
+            let process = &mut self.trace.processes[place];
+            process.code = Some(code);
+            if process.parent.is_none() {
+                self.unannounced.insert(pid, place);
+            }
             self.alive = self.alive.saturating_sub(1);
         }
         if pid == self.first {
@@ -304,8 +311,9 @@ impl Tracer {
     }
 
     fn know(&mut self, pid: Pid, parent: Option<usize>) {
-        if let Some(place) = self.known.get(&pid) {
-            let known = &mut self.trace.processes[*place];
+        let ended = parent.and_then(|_| self.unannounced.remove(&pid));
+        if let Some(place) = self.known.get(&pid).copied().or(ended) {
+            let known = &mut self.trace.processes[place];
             known.parent = known.parent.or(parent);
             return;
         }
