@@ -4,11 +4,19 @@
 //! and boot are one. They are written into the record, so that a later command can tell whether the
 //! monitor of a container still lives, even if it was killed by SIGKILL.
 
-use std::{fs, os::fd::OwnedFd};
+use std::{
+    fs,
+    os::fd::{AsFd, OwnedFd},
+    time::Duration,
+};
 
 use ground::{Error, Result};
 use namespaces::pidfd;
-use nix::unistd::Pid;
+use nix::{
+    errno::Errno,
+    poll::{PollFd, PollFlags, PollTimeout, poll},
+    unistd::Pid,
+};
 use serde::{Deserialize, Serialize};
 
 /// A process, for as long as this boot lasts.
@@ -57,6 +65,22 @@ impl Identity {
         let fd = pidfd::open(Pid::from_raw(self.pid)).ok()?;
         // After the open: what is true now was true of the process that the descriptor stands for.
         self.is_alive().then_some(fd)
+    }
+
+    /// Waits until this process has ended, or the time is over. Whether it has ended.
+    pub fn await_end(&self, at_most: Option<Duration>) -> bool {
+        let Some(pidfd) = self.open() else { return true };
+        let timeout = at_most.map_or(PollTimeout::NONE, |time| {
+            PollTimeout::try_from(time).unwrap_or(PollTimeout::MAX)
+        });
+        loop {
+            let mut ended = [PollFd::new(pidfd.as_fd(), PollFlags::POLLIN)];
+            match poll(&mut ended, timeout) {
+                Err(Errno::EINTR) => {}
+                Ok(0) => return false,
+                _ => return true,
+            }
+        }
     }
 }
 

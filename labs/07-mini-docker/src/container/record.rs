@@ -73,6 +73,9 @@ pub struct State {
     pub finished: Option<String>,
     /// The process that watches over it; only while it runs or starts.
     pub monitor: Option<Identity>,
+    /// The monitor of the last run, as long as it tidies up: nothing can be started before.
+    #[serde(default)]
+    pub leaving: Option<Identity>,
     /// Whether somebody has stopped or killed it since its start: no policy starts it again.
     #[serde(default)]
     pub stopped: bool,
@@ -102,6 +105,7 @@ impl State {
             started: None,
             finished: None,
             monitor: None,
+            leaving: None,
             stopped: false,
             comes_back: false,
             restart_count: 0,
@@ -124,6 +128,11 @@ impl State {
         }
         self.status = next;
         Ok(())
+    }
+
+    /// The run is over, and its monitor has only to tidy up.
+    pub fn ends_watch(&mut self) {
+        self.leaving = self.monitor.take();
     }
 
     /// Whether a monitor was there and died without a word, as by SIGKILL.

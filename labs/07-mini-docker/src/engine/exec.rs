@@ -23,7 +23,7 @@ use setns::{JoinProcess, Target};
 use super::{Engine, Error, Result, is_watched, pause::is_frozen};
 use crate::{
     bundle::{self, ExecOptions},
-    container::{Record, Status, fresh_id},
+    container::{Identity, Record, Status, fresh_id},
     layout::Layout,
     runtime::Runtime,
 };
@@ -89,7 +89,11 @@ impl Exec {
     /// status is the program's.
     pub fn failure(&self) -> Option<Report> {
         let said = std::fs::metadata(self.log.path()).is_ok_and(|log| log.len() > 0);
-        said.then(|| self.runtime.said(self.log.path(), &[]))
+        said.then(|| match self.record.state.pid.is_some_and(Identity::runs) {
+            true => self.runtime.said(self.log.path(), &[]),
+            // It ended after we looked, and the runtime knows it no more.
+            false => not_running(&self.record).into(),
+        })
     }
 
     /// Whether the runtime itself has told a failure to whoever reads our standard error.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use ground::Error as Report;
 use nix::sys::signal::Signal;
 
-use super::{Engine, Error, Result, is_watched, wait::await_end};
+use super::{Engine, Error, Result, is_watched};
 use crate::container::{Identity, Record, Status};
 
 /// How long a process may take to die: the kernel takes its mounts apart first.
@@ -60,7 +60,7 @@ impl Engine {
 fn has_ended(record: &Record) -> bool {
     let monitor = record.state.monitor.as_ref();
     !record.state.pid.is_some_and(Identity::runs)
-        || monitor.is_none_or(|monitor| await_end(monitor, Some(DYING)))
+        || monitor.is_none_or(|monitor| monitor.await_end(Some(DYING)))
 }
 
 /// The number of a signal: `TERM`, `SIGTERM` or `15`.

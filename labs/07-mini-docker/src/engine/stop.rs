@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use nix::sys::signal::Signal;
 
-use super::{Engine, Result, is_watched, kill::signal, wait::await_end};
+use super::{Engine, Result, is_watched, kill::signal};
 use crate::container::{Identity, Record, Restart, Status};
 
 /// How often a container that is being started is looked at.
@@ -37,9 +37,9 @@ impl Engine {
         self.send(&record, number)?;
         let seconds = how.timeout.or(record.stop_timeout()).unwrap_or(GRACE);
         let grace = u64::try_from(seconds).ok().map(Duration::from_secs);
-        if !await_end(&monitor, grace) {
+        if !monitor.await_end(grace) {
             self.send(&record, Signal::SIGKILL as i32)?;
-            await_end(&monitor, None);
+            monitor.await_end(None);
         }
         record.event("stop").record(&self.layout.events());
         Ok(())
@@ -52,7 +52,7 @@ impl Engine {
     pub fn kill_and_wait(&self, record: &Record) -> Result<()> {
         let Some((record, monitor)) = self.settled(record)? else { return Ok(()) };
         self.send(&record, Signal::SIGKILL as i32)?;
-        await_end(&monitor, None);
+        monitor.await_end(None);
         Ok(())
     }
 
@@ -75,9 +75,9 @@ impl Engine {
             } else if record.state.status == Status::Restarting {
                 self.mark_stopped(&record)?;
                 self.wake(&record);
-                await_end(&monitor, Some(START_LOOK));
+                monitor.await_end(Some(START_LOOK));
             } else {
-                await_end(&monitor, Some(START_LOOK));
+                monitor.await_end(Some(START_LOOK));
             }
             match Record::read(&self.container_layout(&record))? {
                 Some(now) => record = now,

@@ -3,17 +3,11 @@
 use std::{
     fs::File,
     io::{Read, Seek},
-    os::fd::AsFd,
     time::Duration,
 };
 
-use nix::{
-    errno::Errno,
-    poll::{PollFd, PollFlags, PollTimeout, poll},
-};
-
 use super::{Engine, Result, is_watched};
-use crate::container::{Frame, Identity, NOBODY_SAW, Record, Status};
+use crate::container::{Frame, NOBODY_SAW, Record, Status};
 
 /// How often a container that is to be removed, or started, is looked at.
 const LOOK: Duration = Duration::from_millis(50);
@@ -66,7 +60,7 @@ impl Engine {
 
     fn last_exit(&self, record: &Record, exit: Option<File>) -> Result<i32> {
         if let Some(monitor) = record.state.monitor.as_ref().filter(|_| is_starting(record)) {
-            await_end(monitor, None);
+            monitor.await_end(None);
         }
         if let Some(code) = exit.and_then(read_code) {
             return Ok(code);
@@ -86,19 +80,4 @@ fn read_code(mut file: File) -> Option<i32> {
     file.rewind().ok()?;
     file.read_to_string(&mut text).ok()?;
     text.parse().ok()
-}
-
-/// Waits until the monitor is gone, or the time is over. Whether it is gone.
-pub(super) fn await_end(monitor: &Identity, at_most: Option<Duration>) -> bool {
-    let Some(pidfd) = monitor.open() else { return true };
-    let timeout = at_most
-        .map_or(PollTimeout::NONE, |time| PollTimeout::try_from(time).unwrap_or(PollTimeout::MAX));
-    loop {
-        let mut ended = [PollFd::new(pidfd.as_fd(), PollFlags::POLLIN)];
-        match poll(&mut ended, timeout) {
-            Err(Errno::EINTR) => {}
-            Ok(0) => return false,
-            _ => return true,
-        }
-    }
 }

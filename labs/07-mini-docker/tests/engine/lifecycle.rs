@@ -349,3 +349,36 @@ fn somebody_lets_go_of_a_terminal_and_comes_back() {
         "#,
     );
 }
+
+/// The monitor of the last run tidies up after the record says that it ended; what it takes away is
+/// not to be the next run's. An exec that comes too late is told so.
+#[test]
+fn a_container_that_has_just_ended_is_started_again() {
+    needs!(In(Place::Root));
+    says(
+        Place::Root,
+        r#"
+            md run -d --name box $I sleep 1000 > /dev/null
+            ended() { until [ $(md inspect -f '{{.State.Status}}' box) = exited ]; do :; done; }
+            for round in 1 2 3 4 5 6 7 8; do
+                md kill box > /dev/null; ended; md start box > /dev/null; md exec box echo round $round
+            done
+            md kill box > /dev/null; ended
+            fails md exec box true 2>&1 | sed 's/[0-9a-f]\{64\}/ID/'
+        "#,
+        "
+            round 1
+            round 2
+            round 3
+            round 4
+            round 5
+            round 6
+            round 7
+            round 8
+            error: container ID is not running
+            why: a program needs namespaces to join, and those end with the container
+            fix: start it first: mini-docker start box
+            = 1
+        ",
+    );
+}

@@ -33,7 +33,7 @@ impl Monitor {
                 }
                 None => {
                     record.state.become_(Status::Exited)?;
-                    record.state.monitor = None;
+                    record.state.ends_watch();
                 }
             }
             Ok(record.clone())
@@ -49,11 +49,24 @@ impl Monitor {
             None => {
                 // Nobody must come any more: there would be no answer.
                 self.listener = None;
-                surroundings.clean_up(&staying_if_it_comes_back(&record));
+                self.leave(&staying_if_it_comes_back(&record), surroundings);
                 self.see_off(&Frame::Exited(code));
                 Ok(())
             }
         }
+    }
+
+    /// Tidies up, and lets the next monitor begin: what we take away is where it puts its own.
+    fn leave(&self, record: &Record, surroundings: &mut dyn Surroundings) {
+        surroundings.clean_up(record);
+        // Its directory may be gone, or somebody is at it.
+        let _ = Record::update(&self.layout, |record| {
+            record.state.leaving = None;
+            match record.state.status {
+                Status::Removing => Err(Error::new("nothing may be written there any more")),
+                _ => Ok(()),
+            }
+        });
     }
 
     fn write_down(&self, record: &Record, oom_killed: bool) {
@@ -96,7 +109,7 @@ impl Monitor {
         let record = Record::update(&self.layout, |record| {
             if record.state.stopped {
                 record.state.become_(Status::Exited)?;
-                record.state.monitor = None;
+                record.state.ends_watch();
             }
             Ok(record.clone())
         })?;
@@ -104,7 +117,7 @@ impl Monitor {
             return self.start(&record, surroundings);
         }
         self.listener = None;
-        surroundings.clean_up(&staying_if_it_comes_back(&record));
+        self.leave(&staying_if_it_comes_back(&record), surroundings);
         self.see_off(&Frame::Exited(record.state.exit_code));
         Ok(())
     }
@@ -124,12 +137,12 @@ impl Monitor {
             record.state.exit_code = error.exit_code.into();
             record.state.error = Some(error.to_string());
             record.state.pid = None;
-            record.state.monitor = None;
+            record.state.ends_watch();
             Ok(record.clone())
         })?;
         self.listener = None;
         let _ = fs::write(self.layout.exit(), error.exit_code.to_string());
-        surroundings.clean_up(&record);
+        self.leave(&record, surroundings);
         self.see_off(&Frame::Failed(error));
         Ok(())
     }

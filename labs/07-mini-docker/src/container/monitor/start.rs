@@ -7,6 +7,7 @@ use std::{
         unix::net::UnixListener,
     },
     path::Path,
+    time::Duration,
 };
 
 use ground::{Error, Result};
@@ -27,8 +28,19 @@ use crate::{
     runtime::Create,
 };
 
+/// How often the record is looked at while the last monitor tidies up.
+const LEAVE_LOOK: Duration = Duration::from_millis(10);
+
+/// Whose the container is.
+enum Claimed {
+    Ours(Box<Record>),
+    /// Still this one's.
+    Leaving(Identity),
+}
+
 impl Monitor {
-    /// Becomes the monitor of the container, if it has none.
+    /// Becomes the monitor of the container, if it has none. One that still tidies up after the last
+    /// run is waited for: it would take away what we make.
     pub(super) fn claim(&self) -> Result<Record> {
         let ourselves = Identity::of(Pid::this())?;
         prctl::set_child_subreaper(true).map_err(|errno| {
@@ -36,7 +48,19 @@ impl Monitor {
                 .call("prctl(PR_SET_CHILD_SUBREAPER, 1)", errno)
                 .see("2 PR_SET_CHILD_SUBREAPER")
         })?;
+        loop {
+            match self.claim_for(&ourselves)? {
+                Claimed::Ours(record) => return Ok(*record),
+                Claimed::Leaving(last) => drop(last.await_end(Some(LEAVE_LOOK))),
+            }
+        }
+    }
+
+    fn claim_for(&self, ourselves: &Identity) -> Result<Claimed> {
         Record::update(&self.layout, |record| {
+            if let Some(last) = record.state.leaving.clone().filter(Identity::is_alive) {
+                return Ok(Claimed::Leaving(last));
+            }
             if record.state.monitor.as_ref().is_some_and(Identity::is_alive) {
                 return Err(Error::new(format!("container {} is already started", record.name)));
             }
@@ -45,11 +69,12 @@ impl Monitor {
                     .why(format!("it is {}", record.state.status.as_str())));
             }
             let state = &mut record.state;
-            state.monitor = Some(ourselves);
+            state.monitor = Some(ourselves.clone());
+            state.leaving = None;
             state.error = None;
             (state.stopped, state.comes_back) = (false, false);
             (state.restart_count, state.restart_delay_ms) = (0, 0);
-            Ok(record.clone())
+            Ok(Claimed::Ours(Box::new(record.clone())))
         })
     }
 
