@@ -17,7 +17,7 @@ use workbook::{
 const WORKBOOK: &str = env!("CARGO_BIN_EXE_workbook");
 
 /// All parts of a lab may take so long in one place: a guest has one CPU, and each of its calls is traced twice.
-const PATIENCE: Duration = Duration::from_secs(600);
+const PATIENCE: Duration = Duration::from_secs(300);
 
 /// What the grader is to say.
 #[derive(Debug, Clone)]
@@ -117,7 +117,8 @@ fn judge(lab: u8, place: Place) -> String {
             let name = program.file_name().unwrap().to_str().unwrap();
             let script = format!("PROGRAM=${{BIN%/*}}/{name}\n{script}");
             let run = Run { script: Some(&script), limit: PATIENCE, ..Run::of(WORKBOOK.as_ref()) };
-            run.run_in(place).success().to_owned()
+            // What hangs is killed, and so are the memory-hungry.
+            run.run_killing_in(place).success().to_owned()
         }
     };
     let verdicts: Vec<_> = said.lines().collect();

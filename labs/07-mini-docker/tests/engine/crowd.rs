@@ -70,6 +70,8 @@ const CROWD: &str = r#"
     echo "mended: $(grep -c 'repaired:' first)" >&2
     for image in $(md images -q | sort -u); do md run --rm $image true; done
     for id in $(md ps -aq); do
+        # Of a `run` that was killed between making and starting: its program ends at once.
+        if [ $(md inspect -f '{{.Path}}' $id) = true ]; then md start -a $id; md rm -f $id 2> /dev/null; continue; fi
         md stop -t 0 $id > /dev/null; md start $id > /dev/null; md exec $id true; md rm -f $id > /dev/null
     done
     md rmi -f $(md images -q | sort -u) > /dev/null; md system prune -f -a --volumes > /dev/null
