@@ -10,6 +10,7 @@ mod lab_03;
 mod lab_04;
 mod lab_05;
 mod lab_06;
+mod lab_07;
 
 use ground::Error;
 
@@ -33,6 +34,7 @@ pub fn grade(exercise: Id, ring: &mut Ring) -> Verdict {
         4 => &lab_04::GRADERS,
         5 => &lab_05::GRADERS,
         6 => &lab_06::GRADERS,
+        7 => &lab_07::GRADERS,
         _ => &[],
     };
     match graders.get(usize::from(exercise.number).wrapping_sub(1)) {

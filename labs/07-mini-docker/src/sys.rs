@@ -85,12 +85,14 @@ pub(crate) fn dies_with_parent(command: &mut Command) {
     unsafe { command.pre_exec(set) };
 }
 
+// ANCHOR: send_signal
 /// Sends a signal by its number, also one without a name (man 2 kill). That there is nobody left to
 /// get it is no error.
 pub fn send_signal(pid: nix::unistd::Pid, number: i32) {
     // SAFETY: two integers go in.
     let _ = unsafe { libc::kill(pid.as_raw(), number) };
 }
+// ANCHOR_END: send_signal
 
 /// Lets the command's process get the signals that we block: it inherits the mask.
 pub fn takes_signals(command: &mut Command) {

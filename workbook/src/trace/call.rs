@@ -121,7 +121,8 @@ fn strings(name: Sysno, arguments: &[u64; 6]) -> Vec<(usize, Option<usize>)> {
             to_zero(&[1])
         }
         Sysno::open_tree | Sysno::mount_setattr => to_zero(&[1]),
-        Sysno::move_mount | Sysno::renameat2 => to_zero(&[1, 3]),
+        Sysno::move_mount | Sysno::renameat2 | Sysno::renameat | Sysno::linkat => to_zero(&[1, 3]),
+        Sysno::symlinkat => to_zero(&[0, 2]),
         Sysno::fsconfig => to_zero(&[2, 3]),
         Sysno::sethostname => vec![(0, Some(arguments[1] as usize))],
         Sysno::write => vec![(1, Some(arguments[2] as usize))],
@@ -131,7 +132,8 @@ fn strings(name: Sysno, arguments: &[u64; 6]) -> Vec<(usize, Option<usize>)> {
 
 /// Calls of which more than the number is noted.
 fn has_words(name: Sysno) -> bool {
-    changes_the_view(name) || !strings(name, &[0; 6]).is_empty() || name == Sysno::fchdir
+    let of_a_file = matches!(name, Sysno::fchdir | Sysno::fsync | Sysno::fdatasync);
+    changes_the_view(name) || !strings(name, &[0; 6]).is_empty() || of_a_file
 }
 
 /// Calls before and after which a photo is taken.

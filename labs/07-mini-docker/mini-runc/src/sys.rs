@@ -39,6 +39,7 @@ pub fn become_open(program: BorrowedFd<'_>, args: &[CString]) -> Errno {
     Errno::last()
 }
 
+// ANCHOR: cloexec
 /// Marks every descriptor from `first` on as not surviving exec (man 2 close_range).
 pub fn cloexec_from(first: u32) -> Done {
     let flags = libc::CLOSE_RANGE_CLOEXEC;
@@ -52,6 +53,7 @@ pub fn cloexec(fd: RawFd) {
     // SAFETY: F_SETFD takes an integer and changes a flag only.
     unsafe { libc::fcntl(fd, libc::F_SETFD, libc::FD_CLOEXEC) };
 }
+// ANCHOR_END: cloexec
 
 /// Sets the NIS domain name of the UTS namespace (man 2 setdomainname).
 pub fn setdomainname(name: &CStr) -> Done {

@@ -61,7 +61,7 @@ fn main() -> ExitCode {
             let child = Pid::from_raw(child.id().cast_signed());
             // ENOTTY: there is no terminal to give it.
             let _ = tcsetpgrp(io::stdin().as_fd(), child);
-            serve(child, &signals)
+            ExitCode::from(serve(child, &signals))
         }
         Err(error) => {
             let code = if error.kind() == io::ErrorKind::NotFound { 127 } else { 126 };
@@ -71,8 +71,9 @@ fn main() -> ExitCode {
     }
 }
 
-/// Passes signals on and reaps, until the program has ended.
-fn serve(child: Pid, signals: &SignalFd) -> ExitCode {
+// ANCHOR: serve
+/// Passes signals on and reaps, until the program has ended. Its status.
+fn serve(child: Pid, signals: &SignalFd) -> u8 {
     loop {
         let mut fds = [PollFd::new(signals.as_fd(), PollFlags::POLLIN)];
         let _ = poll(&mut fds, PollTimeout::NONE);
@@ -84,7 +85,7 @@ fn serve(child: Pid, signals: &SignalFd) -> ExitCode {
             }
         }
         if let Some(code) = reap(child) {
-            return ExitCode::from(code);
+            return code;
         }
     }
 }
@@ -104,6 +105,7 @@ fn reap(child: Pid) -> Option<u8> {
         }
     }
 }
+// ANCHOR_END: serve
 
 fn fail(what: &str, code: u8) -> ExitCode {
     let _ = writeln!(io::stderr(), "docker-init: {what}");

@@ -39,22 +39,29 @@ pub(super) fn temporary(dir: &Path) -> io::Result<NamedTempFile> {
 
 /// Whether the open `file` is what the name `path` leads to.
 pub(super) fn is_at(file: &File, path: &Path) -> bool {
+    // ANCHOR: is_at
     let (Ok(open), Ok(named)) = (file.metadata(), fs::metadata(path)) else { return false };
     (open.dev(), open.ino()) == (named.dev(), named.ino())
+    // ANCHOR_END: is_at
 }
 
 /// Forces a directory's names to disk.
 pub(super) fn sync_dir(path: &Path) -> io::Result<()> {
+    // ANCHOR: sync_dir
     File::open(path)?.sync_all()
+    // ANCHOR_END: sync_dir
 }
 
 /// Gives the open, written file at `from` its name `to`, making the directory if needed.
 pub(super) fn publish(file: &File, from: &Path, to: &Path) -> io::Result<()> {
+    // ANCHOR: publish
     file.sync_all()?;
     rename(from, to)?;
     sync_dir(parent(to))
+    // ANCHOR_END: publish
 }
 
+// ANCHOR: rename
 /// rename(2), making the directory if needed.
 fn rename(from: &Path, to: &Path) -> io::Result<()> {
     match fs::rename(from, to) {
@@ -69,6 +76,7 @@ fn rename(from: &Path, to: &Path) -> io::Result<()> {
 fn parent(path: &Path) -> &Path {
     path.parent().unwrap_or(Path::new("/"))
 }
+// ANCHOR_END: rename
 
 /// Replaces the file at `to` by `bytes` in one step, by way of a file in `scratch`, which must be
 /// on the same file system.

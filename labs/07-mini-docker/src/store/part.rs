@@ -46,6 +46,7 @@ impl Store {
             if self.has(&descriptor.digest) {
                 return Ok(None);
             }
+            // ANCHOR: lock_part
             let mut options = File::options();
             let file = options.read(true).write(true).create(true).truncate(false).open(path)?;
             file.lock()?;
@@ -54,6 +55,7 @@ impl Store {
             if is_at(&file, path) {
                 return Ok(Some(file));
             }
+            // ANCHOR_END: lock_part
         }
     }
 }

@@ -150,6 +150,7 @@ struct CloseOnExec {
 
 impl Step for CloseOnExec {
     fn run(&self) -> Done {
+        // ANCHOR: close_on_exec
         match sys::cloexec_from(self.first) {
             // Before Linux 5.11: one by one, as far as descriptors may go.
             Err(Errno::ENOSYS | Errno::EINVAL) => {
@@ -161,6 +162,7 @@ impl Step for CloseOnExec {
             }
             marked => marked,
         }
+        // ANCHOR_END: close_on_exec
     }
 
     fn explain(&self) -> Explanation {
