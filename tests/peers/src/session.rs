@@ -61,23 +61,32 @@ pub enum Peer {
 /// With the steps that went otherwise than the session says.
 #[track_caller]
 pub fn play(name: &str, engine: &'static str, peer: Peer) {
-    let (runtime, machine) = match peer {
-        Peer::Runc => ("/usr/sbin/runc", Machine::Here),
-        Peer::Crun => ("/usr/bin/crun", Machine::HereWithoutV2),
+    let machine = match peer {
+        Peer::Runc => Machine::Here,
+        Peer::Crun => Machine::HereWithoutV2,
     };
-    let theirs = Scene { engine, runtime: runtime.into(), machine };
+    let theirs = Scene { engine, runtime: peer.program(), machine };
     Session::read(name).play_to_both(&theirs, Machine::Here);
 }
 
-/// The same in a guest with cgroup v2 only, after crun.
+/// The same in a guest with cgroup v2 only.
 ///
 /// # Panics
 /// As [`play`].
 #[track_caller]
-pub fn play_in_guest(name: &str, engine: &'static str) {
+pub fn play_in_guest(name: &str, engine: &'static str, peer: Peer) {
     let machine = Machine::Guest;
-    let theirs = Scene { engine, runtime: "/usr/bin/crun".into(), machine };
+    let theirs = Scene { engine, runtime: peer.program(), machine };
     Session::read(name).play_to_both(&theirs, machine);
+}
+
+impl Peer {
+    fn program(self) -> PathBuf {
+        match self {
+            Self::Runc => "/usr/sbin/runc".into(),
+            Self::Crun => "/usr/bin/crun".into(),
+        }
+    }
 }
 
 pub(crate) fn recording() -> bool {

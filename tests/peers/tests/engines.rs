@@ -56,7 +56,24 @@ fn an_ordinary_users_podman_does_not_notice() {
 fn podman_does_not_notice_where_cgroups_are_v2_only() {
     needs!(Root, Program("podman"), Program("crun"), Program("busybox"), Guest);
     let before = Host::now();
-    play_in_guest("podman-v2", "podman");
+    play_in_guest("podman-v2", "podman", Peer::Crun);
+    before.assert_unchanged();
+}
+
+#[test]
+fn containerd_does_not_notice_where_cgroups_are_v2_only() {
+    needs!(Root, Program("containerd"), Program("runc"), Program("busybox"), Guest);
+    let before = Host::now();
+    play_in_guest("containerd-v2", "containerd", Peer::Runc);
+    before.assert_unchanged();
+}
+
+#[test]
+fn docker_does_not_notice_where_cgroups_are_v2_only() {
+    needs!(Root, Program("dockerd"), Program("runc"), Program("busybox"), Guest);
+    needs!(Program("iptables-legacy"));
+    let before = Host::now();
+    play_in_guest("docker-v2", "docker", Peer::Runc);
     before.assert_unchanged();
 }
 
@@ -74,6 +91,6 @@ fn podman_does_not_notice_where_systemd_makes_the_groups_of_v2() {
     needs!(Root, Program("podman"), Program("crun"), Program("busybox"), Guest);
     needs!(Program("busctl"), Program("dbus-daemon"));
     let before = Host::now();
-    play_in_guest("systemd-v2", "systemd");
+    play_in_guest("systemd-v2", "systemd", Peer::Crun);
     before.assert_unchanged();
 }
