@@ -8,6 +8,7 @@
 
 mod candidate;
 mod image;
+mod scratch;
 
 use std::{
     path::{Path, PathBuf},
@@ -20,6 +21,8 @@ use serde_json::{Value, json};
 
 use candidate::Candidate;
 use image::Image;
+
+pub use scratch::{KEEPER, keep};
 
 /// nobody, where nobody is known to have called sudo(8).
 const NOBODY: u32 = 65534;

@@ -6,7 +6,7 @@ use std::{ffi::OsString, path::PathBuf, process::ExitCode};
 
 use clap::{Parser, Subcommand};
 use ground::Result;
-use workbook::{exercise::Id, show, stage, verdict};
+use workbook::{doctor, exercise::Id, show, stage, verdict};
 
 /// What this machine can do, exercises that the kernel grades, and a museum of mistakes
 #[derive(Debug, Parser)]
@@ -80,6 +80,8 @@ enum Command {
     Judge { exercise: Id, program: PathBuf },
     #[command(name = stage::GRADER, hide = true)]
     Grade { exercise: Id, program: PathBuf },
+    #[command(name = doctor::KEEPER, hide = true)]
+    Keep,
     #[command(name = stage::BECOME, hide = true)]
     Become {
         standing: String,
@@ -121,6 +123,7 @@ fn run(command: &Command) -> Result<ExitCode> {
             let verdict = stage::grade(*exercise, program);
             commands::say(&verdict::to_json(&verdict).to_string())
         }
+        Command::Keep => doctor::keep().map(|()| ExitCode::SUCCESS),
         Command::Become { standing, host, argv } => {
             let incapable = standing == "incapable";
             stage::become_program(incapable, host, argv).map(|()| ExitCode::SUCCESS)

@@ -1,7 +1,41 @@
-//! What ptrace(2) says of a call: a union that its tag explains. All `unsafe` of the workbook is here.
-#![allow(unsafe_code, reason = "a union is read by its tag")]
+//! What ptrace(2) says of a call: a union that its tag explains; and what a child does before it is a
+//! program. All `unsafe` of the workbook is here.
+#![allow(unsafe_code, reason = "a union is read by its tag; a child has no safe wrapper")]
 
-use nix::{Result, errno::Errno, sys::ptrace, unistd::Pid};
+use std::{
+    io,
+    os::{
+        fd::{BorrowedFd, RawFd},
+        unix::process::{CommandExt, parent_id},
+    },
+    process::{Command, id},
+};
+
+use nix::{
+    Result,
+    errno::Errno,
+    fcntl::{FcntlArg, FdFlag, fcntl},
+    sys::{prctl, ptrace, signal::Signal},
+    unistd::Pid,
+};
+
+/// Lets the kernel kill the command's process when the thread that starts it ends (man 2
+/// PR_SET_PDEATHSIG), and lets it inherit `holds`.
+pub fn goes_with_us(command: &mut Command, holds: Option<RawFd>) {
+    let parent = id();
+    let set = move || {
+        prctl::set_pdeathsig(Signal::SIGKILL)?;
+        if let Some(fd) = holds {
+            // SAFETY: fork(2) has copied it, and only execve(2) closes it.
+            fcntl(unsafe { BorrowedFd::borrow_raw(fd) }, FcntlArg::F_SETFD(FdFlag::empty()))?;
+        }
+        // We may have died before the call: then nobody will ever send the signal.
+        if parent_id() == parent { Ok(()) } else { Err(io::Error::from(Errno::ESRCH)) }
+    };
+    // SAFETY: between fork(2) and execve(2) only prctl(2), fcntl(2) and getppid(2) are called, which
+    // are async-signal-safe; nothing allocates.
+    unsafe { command.pre_exec(set) };
+}
 
 /// A stop at a system call (man 2 ptrace, PTRACE_GET_SYSCALL_INFO).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

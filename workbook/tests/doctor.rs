@@ -5,7 +5,7 @@
 use std::{path::Path, time::Duration};
 
 use serde_json::Value;
-use testbed::{Host, Place, Run, needs, snapshot};
+use testbed::{Host, Place, Run, killed_at_random, needs, snapshot};
 
 const WORKBOOK: &str = env!("CARGO_BIN_EXE_workbook");
 
@@ -283,6 +283,49 @@ fn places_that_take_the_network() {
     "#;
     let users = examined(Place::Root, "rootless", "", script);
     snapshot!("taken_from_networks", format!("{}{}", told(&root), told(&users)));
+}
+
+/// Whoever is in the middle of a container then.
+#[test]
+fn a_doctor_killed_at_any_moment_leaves_nothing() {
+    needs!(In(Place::User), In(Place::Root), Program("busybox"));
+    let arguments = ["doctor", "--no-build"];
+    let killed = killed_at_random(Place::User, WORKBOOK, &arguments, 8);
+    assert!(killed >= 4, "{killed} of 8 were killed in time");
+    let killed = killed_at_random(Place::Root, WORKBOOK, &arguments, 3);
+    assert!(killed >= 1, "{killed} of 3 were killed in time");
+}
+
+/// Two keepers, one after the other; in their directories lies what an overlay leaves, which not even
+/// its owner may enter.
+const KEEPERS: &str = r#"
+    dir=$(mktemp -d) && cd "$dir" && mkfifo pipe || exit
+    keeper() {
+        rm -f said; "$BIN" keep-scratch < pipe > said 3>&- & pid=$!
+        exec 3> pipe
+        until [ -s said ]; do sleep 0.05; done
+        scratch=$(cat said)
+        mkdir -p "$scratch/work/work" && chmod 0 "$scratch/work/work"
+    }
+    keeper; first=$scratch
+    kill -KILL $pid; wait $pid; exec 3>&-
+    [ -d "$first" ] || echo "a killed keeper has removed $first"
+    keeper
+    [ ! -e "$first" ] || echo "not swept: $first"
+    exec 3>&-; wait $pid
+    [ ! -e "$scratch" ] || echo "not removed: $scratch"
+    cd / && rm -r "$dir"
+"#;
+
+#[test]
+fn what_a_killed_keeper_leaves_is_swept_by_the_next() {
+    for place in [Place::Root, Place::User] {
+        needs!(In(place));
+        let before = Host::now();
+        let run = Run { script: Some(KEEPERS), ..Run::of(Path::new(WORKBOOK)) };
+        assert_eq!(run.run_in(place).success(), "");
+        before.assert_unchanged();
+    }
 }
 
 /// One guest for all: what is done to it is told with its name.

@@ -3,7 +3,10 @@
 use std::{
     fs::File,
     io::Read,
-    os::{fd::AsRawFd, unix::process::CommandExt},
+    os::{
+        fd::{AsRawFd, OwnedFd},
+        unix::process::CommandExt,
+    },
     path::Path,
     process::{Child, Command, Stdio},
     thread,
@@ -18,6 +21,7 @@ use nix::{
 };
 
 use super::User;
+use crate::sys;
 
 /// So long may one lab take: a machine of our days needs a second, an emulated one many.
 const PATIENCE: Duration = Duration::from_secs(40);
@@ -27,6 +31,8 @@ const PATIENCE: Duration = Duration::from_secs(40);
 pub struct Candidate {
     program: File,
     user: User,
+    /// What it and its children have open, and nobody else inherits.
+    pub holds: Option<OwnedFd>,
 }
 
 /// What came of it.
@@ -51,7 +57,7 @@ impl Candidate {
         })?;
         fcntl(&program, FcntlArg::F_SETFD(FdFlag::empty()))
             .map_err(|errno| Error::new("cannot try the lab").call("fcntl(F_SETFD)", errno))?;
-        Ok(Self { program, user })
+        Ok(Self { program, user, holds: None })
     }
 
     /// Runs it to its end.
@@ -68,6 +74,7 @@ impl Candidate {
             // With another uid std drops the supplementary groups of root as well.
             command.uid(uid).gid(gid);
         }
+        sys::goes_with_us(&mut command, self.holds.as_ref().map(AsRawFd::as_raw_fd));
         let mut child = command.spawn().map_err(|error| cannot(&error, &path))?;
         let (said, complaint) = (reader(child.stdout.take()), reader(child.stderr.take()));
         let ended = wait(&mut child).map_err(|error| cannot(&error, &path))?;

@@ -2,6 +2,7 @@
 //!
 //! A container of root's would make a bridge on the host. So root's thread goes to a network and a
 //! mount namespace of its own: all that is made there ends with the thread, also when it is killed.
+//! An ordinary user's has a keeper (`scratch.rs`).
 
 use std::{
     fs::File,
@@ -17,9 +18,8 @@ use nix::{
     unistd::geteuid,
 };
 use rootfs::{DEFAULT_PATH, Mount, Program};
-use tempfile::TempDir;
 
-use super::{User, candidate::Candidate};
+use super::{User, candidate::Candidate, scratch::Scratch};
 
 /// Its name, and the program in it.
 const NAME: &str = "doctor";
@@ -29,8 +29,8 @@ const PROGRAM: &str = "true";
 #[derive(Debug)]
 pub struct Image {
     mini_docker: Candidate,
-    /// Keeps the store, and removes it.
-    directory: TempDir,
+    /// Keeps the store.
+    directory: Scratch,
 }
 
 impl Image {
@@ -39,11 +39,12 @@ impl Image {
     /// # Errors
     /// What this machine has against it, in the words of mini-docker.
     pub fn make(mini_docker: &Path, user: User) -> Result<Self> {
-        let mini_docker = Candidate::open(mini_docker, user)?;
+        let mut mini_docker = Candidate::open(mini_docker, user)?;
         if user.is_none() && geteuid().is_root() {
             go_apart();
         }
-        let directory = TempDir::with_prefix("unboxed-doctor.").map_err(|error| cannot(&error))?;
+        let directory = Scratch::new()?;
+        mini_docker.holds = Some(directory.hold().map_err(|error| cannot(&error))?);
         let image = Self { mini_docker, directory };
         let archive = image.directory.path().join("image.tar");
         image.pack(&archive, user)?;
