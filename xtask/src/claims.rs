@@ -1,14 +1,20 @@
-//! The ledger: what tutorials say, beside what the kernel said when a scene asked it.
+//! The ledger: what tutorials say, beside what the kernel said when an experiment asked it.
 //!
-//! `book/claims.txt` has the statements, for each the scenes of the labs that are its experiment, and
-//! what their tables have to say if it is true. The verdict is nobody's opinion: it follows from how
-//! many of these predictions have come true in the run.
+//! `book/claims.txt` has the statements, for each its experiments, and what their tables have to say if
+//! it is true. An experiment is a scene of a lab, or what is run under a heading of a page or of a
+//! session. The verdict is nobody's opinion: it follows from how many of these predictions have come true
+//! in the run.
 
 use std::{collections::BTreeMap, fs, path::Path};
 
 use anyhow::{Context, Result};
 
-use crate::{html::escape, predictions::Prediction, scenes};
+use crate::{
+    consoles,
+    html::escape,
+    predictions::{Contradiction, Prediction, Shown},
+    scenes,
+};
 
 /// A statement and its experiment.
 struct Claim {
@@ -17,21 +23,21 @@ struct Claim {
     experiments: Vec<Experiment>,
 }
 
-/// A scene, and what it has to say.
+/// Where something is tried, and what it has to say.
 struct Experiment {
-    /// As `01 A child gets`.
-    scene: String,
+    /// As `01 A child gets` or `book/src/notes/stop.md A shell`.
+    place: String,
     predictions: Vec<Prediction>,
 }
 
 /// What came of an experiment.
 struct Found {
-    /// The scene's words.
+    /// Where to find it, and what it said.
     says: String,
     /// How many predictions there were.
     predicted: usize,
-    /// What was said instead of what was predicted.
-    contradictions: Vec<String>,
+    /// How many of them have not come true.
+    contradicted: usize,
 }
 
 /// All statements.
@@ -44,7 +50,7 @@ fn claims(root: &Path) -> Result<Vec<Claim>> {
     Ok(claims)
 }
 
-/// A line: a claim at the margin, below it a scene, below that a prediction.
+/// A line: a claim at the margin, below it an experiment, below that a prediction.
 fn take(line: &str, claims: &mut Vec<Claim>) -> Option<()> {
     let word = line.trim_start();
     match line.len() - word.len() {
@@ -56,7 +62,7 @@ fn take(line: &str, claims: &mut Vec<Claim>) -> Option<()> {
         2 => claims
             .last_mut()?
             .experiments
-            .push(Experiment { scene: word.to_owned(), predictions: Vec::new() }),
+            .push(Experiment { place: word.to_owned(), predictions: Vec::new() }),
         _ => {
             claims.last_mut()?.experiments.last_mut()?.predictions.push(Prediction::parse(word)?);
         }
@@ -73,32 +79,103 @@ impl Claim {
 
 impl Experiment {
     fn found(&self, root: &Path) -> Result<Found> {
-        let (lab, beginning) =
-            self.scene.split_once(' ').with_context(|| format!("{}: LAB HEADING", self.scene))?;
+        let (place, beginning) =
+            self.place.split_once(' ').with_context(|| format!("{}: PLACE HEADING", self.place))?;
+        match place.contains('/') {
+            true => self.on_console(root, place, beginning),
+            false => self.in_scene(root, place, beginning),
+        }
+    }
+
+    /// A scene of a lab: its conclusion, and what was not as predicted.
+    fn in_scene(&self, root: &Path, lab: &str, beginning: &str) -> Result<Found> {
         let story = scenes::read(&scenes::story_of(root, lab)?)?;
         let scene = scenes::scenes(&story).into_iter().find(|it| it.title.starts_with(beginning));
         let scene = scene.with_context(|| format!("lab {lab} has no scene {beginning:?}"))?;
-        let said = self.predictions.iter().map(|it| it.contradiction(&scene));
-        let (number, says) = (scene.number, escape(&scene.conclusion()));
-        Ok(Found {
-            says: format!("`cargo run -p lab-{lab}`, scene {number}: {says}"),
-            predicted: self.predictions.len(),
-            contradictions: said.collect::<Result<Vec<_>>>()?.into_iter().flatten().collect(),
-        })
+        let (number, conclusion) = (scene.number, escape(&scene.conclusion()));
+        let shown = Shown { tables: scene.tables(), title: scene.title };
+        let contradictions = self.contradictions(&shown)?;
+        let but = contradictions.iter().map(|it| format!(" *But {}.*", escape(&it.to_string())));
+        let says = format!(
+            "`cargo run -p lab-{lab}`, scene {number}: {conclusion}{}",
+            but.collect::<String>()
+        );
+        Ok(self.with(says, &contradictions))
+    }
+
+    /// What is run under a heading: the commands that are predicted about, and what each said.
+    fn on_console(&self, root: &Path, file: &str, beginning: &str) -> Result<Found> {
+        let shown = consoles::console(root, file, beginning)?.shown();
+        let contradictions = self.contradictions(&shown)?;
+        let table = shown.tables.first().context("a console is a table")?;
+        let meant = |at: usize| {
+            let rows = self.predictions.iter().flat_map(|it| it.rows(table));
+            self.predictions.is_empty() || rows.into_iter().any(|row| row.0 == at)
+        };
+        let rows = table.rows.iter().enumerate().filter(|(at, _)| meant(*at));
+        let said = rows.map(|(at, row)| {
+            let but = contradictions.iter().filter(|it| it.at == at);
+            let but = but.map(|it| format!(" *But predicted was {}.*", instead(it)));
+            format!("<br>{}{}", command(row), but.collect::<String>())
+        });
+        let says = format!("{}:{}", where_it_stands(file, &shown.title), said.collect::<String>());
+        Ok(self.with(says, &contradictions))
+    }
+
+    fn contradictions(&self, shown: &Shown) -> Result<Vec<Contradiction>> {
+        let said = self.predictions.iter().map(|it| it.contradiction(shown));
+        Ok(said.collect::<Result<Vec<_>>>()?.into_iter().flatten().collect())
+    }
+
+    fn with(&self, says: String, contradictions: &[Contradiction]) -> Found {
+        Found { says, predicted: self.predictions.len(), contradicted: contradictions.len() }
     }
 }
 
-impl Found {
-    fn cell(&self) -> String {
-        let but = self.contradictions.iter().map(|it| format!(" *But {}.*", escape(it)));
-        format!("{}{}", self.says, but.collect::<String>())
+/// A command, and what it said. What follows an error's first line is left to the page.
+fn command(row: &[String]) -> String {
+    let said = row[1].split(" /   ").next().unwrap_or_default();
+    let said = if said.is_empty() { "says nothing".to_owned() } else { code(said) };
+    let status = match row[2].as_str() {
+        "0" => String::new(),
+        status => escape(&format!(" [{status}]")),
+    };
+    format!("{}: {said}{status}", code(row[0].trim_start_matches("$ ")))
+}
+
+/// What was predicted instead.
+fn instead(it: &Contradiction) -> String {
+    let predicted = if it.predicted.is_empty() { "nothing" } else { &it.predicted };
+    let column = if it.column == "status" { "status " } else { "" };
+    format!("{column}{}", escape(predicted))
+}
+
+/// Letter by letter: without the quotation marks and dashes that a page makes of words.
+fn code(text: &str) -> String {
+    let text =
+        escape(text).replace('\'', "&#39;").replace("--", "&#45;&#45;").replace('`', "&#96;");
+    format!("<code>{}</code>", text.replace("...", "&#46;&#46;&#46;"))
+}
+
+/// A link to a heading of a page of the book; any other file by its name.
+fn where_it_stands(file: &str, title: &str) -> String {
+    match file.strip_prefix("book/src/") {
+        Some(page) => format!("[{}]({page}#{})", escape(title), id(title)),
+        None => format!("`{file}`, {}", escape(title)),
     }
+}
+
+/// A heading's id, as mdBook makes it of the words.
+fn id(title: &str) -> String {
+    let letters = title.trim().to_lowercase();
+    let letters = letters.chars().map(|it| if it.is_whitespace() { '-' } else { it });
+    letters.filter(|it| it.is_alphanumeric() || matches!(it, '-' | '_')).collect()
 }
 
 /// What follows from all that was found.
 fn verdict(found: &[Found]) -> &'static str {
     let predicted: usize = found.iter().map(|it| it.predicted).sum();
-    let contradicted: usize = found.iter().map(|it| it.contradictions.len()).sum();
+    let contradicted: usize = found.iter().map(|it| it.contradicted).sum();
     match (found, predicted, contradicted) {
         ([], ..) => "",
         (_, 0, _) => "measured",
@@ -111,7 +188,7 @@ fn verdict(found: &[Found]) -> &'static str {
 /// `{{#claims}}`: the table of all statements.
 ///
 /// # Errors
-/// A line that makes no sense, or one whose scene or cell there is not.
+/// A line that makes no sense, or one whose experiment or cell there is not.
 pub fn ledger(root: &Path) -> Result<String> {
     let claims = claims(root)?;
     let mut table = String::from("| | the statement | it | the experiment |\n|---|---|---|---|\n");
@@ -119,7 +196,7 @@ pub fn ledger(root: &Path) -> Result<String> {
         let found = claim.found(root)?;
         let cell = match found.as_slice() {
             [] => "*waits for its experiment*".to_owned(),
-            found => found.iter().map(Found::cell).collect::<Vec<_>>().join("<br>"),
+            found => found.iter().map(|it| &*it.says).collect::<Vec<_>>().join("<br>"),
         };
         let (id, statement) = (&claim.id, escape(&claim.statement).replace('`', ""));
         let verdict = verdict(&found);
@@ -154,9 +231,31 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_claim_has_the_scenes_that_it_names() {
+    fn every_claim_has_the_experiments_that_it_names() {
         let ledger = ledger(crate::root()).unwrap();
         assert!(ledger.contains("N03") && ledger.contains("They hide in one direction only."));
+    }
+
+    #[test]
+    fn a_claim_shows_the_commands_that_it_is_about() {
+        let mut claims = Vec::new();
+        for line in [
+            "D01 | A statement.",
+            "  book/src/how-to.md What a transcript",
+            "    $ lab-01 run --hostname box | says | = else",
+            "    $ lab-01 run --pid | status | = 7",
+        ] {
+            take(line, &mut claims).unwrap();
+        }
+        let found = claims[0].found(crate::root()).unwrap();
+        assert_eq!(verdict(&found), "holds in part");
+        let says = &found[0].says;
+        assert!(says.starts_with("[What a transcript means](how-to.md#what-a-transcript-means)"));
+        assert!(
+            says.contains("uname -n</code>: <code>box</code> *But predicted was else.*"),
+            "{says}"
+        );
+        assert!(says.contains("I am 1</code> &#91;7&#93;") && !says.contains("id -u"), "{says}");
     }
 
     #[test]
@@ -170,11 +269,8 @@ mod tests {
 
     #[test]
     fn a_verdict_follows_from_what_was_predicted() {
-        let found = |predicted, wrong| Found {
-            says: String::new(),
-            predicted,
-            contradictions: vec![String::new(); wrong],
-        };
+        let found =
+            |predicted, contradicted| Found { says: String::new(), predicted, contradicted };
         assert_eq!(verdict(&[]), "");
         assert_eq!(verdict(&[found(0, 0)]), "measured");
         assert_eq!(verdict(&[found(2, 0), found(0, 0)]), "holds");

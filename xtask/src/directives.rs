@@ -5,6 +5,7 @@
 //! |---|---|
 //! | `snapshot FILE` | a snapshot of a test, whole |
 //! | `scene LAB NUMBER` | one scene of a lab's demonstration |
+//! | `session NAME BEGINNING` | what an engine said: the steps of a session in `tests/peers` below the comment that begins so |
 //! | `since OLD NEW` | the new plan, with what the old one does not have marked and explained |
 //! | `picture NAME` | a drawing of a table of a demonstration |
 //! | `escapes`, `walls`, `escape WAY`, each with `user` or `v2` | what came of each way out behind each wall, the walls, the kernel's answers to one |
@@ -22,7 +23,7 @@ use mdbook_preprocessor::{
     book::{Book, BookItem},
 };
 
-use crate::{claims, escapes, fields, museum, pictures, plans, scenes, transcripts};
+use crate::{claims, consoles, escapes, fields, museum, pictures, plans, scenes, transcripts};
 
 /// The preprocessor; paths are relative to the root of the workspace.
 pub struct Directives {
@@ -56,6 +57,10 @@ impl Directives {
             ["snapshot", file] => text(&scenes::read(&self.root.join(file))?),
             ["scene", lab, number] => {
                 text(&scenes::Scene::of(&scenes::story_of(&self.root, lab)?, number.parse()?)?.text)
+            }
+            ["session", name, beginning @ ..] => {
+                let file = format!("tests/peers/sessions/{name}.console");
+                text(&consoles::console(&self.root, &file, &beginning.join(" "))?.text())
             }
             ["since", old, new] => plans::since(&self.root, old, new)?,
             ["picture", name] => pictures::picture(&self.root, name)?,
@@ -130,5 +135,6 @@ mod tests {
         assert_eq!(page.expand("a {{#title b}} c").unwrap(), "a {{#title b}} c");
         assert!(page.expand("{{#scene 01 1}}").unwrap().contains("CLONE_NEWNS"));
         assert!(page.expand("{{#scene 01 99}}").is_err());
+        assert!(page.expand("{{#session docker Further programs}}").unwrap().contains("exit 9"));
     }
 }

@@ -3,6 +3,7 @@
 
 mod book;
 mod claims;
+mod consoles;
 mod directives;
 mod escapes;
 mod fields;

@@ -31,7 +31,14 @@ fn book() -> &'static [Played] {
 
 #[test]
 fn what_a_page_shows_is_what_is_said() {
-    needs!(Root, Guest, NewUidMap, Program("busybox"));
+    needs!(
+        Root,
+        Guest,
+        NewUidMap,
+        Program("busybox"),
+        Program("docker-registry"),
+        Program("skopeo")
+    );
     let complaints: Vec<_> = book().iter().flat_map(Played::complaints).collect();
     if env::var_os("UNBOXED_RECORD").is_some() {
         for played in book() {
@@ -44,7 +51,14 @@ fn what_a_page_shows_is_what_is_said() {
 
 #[test]
 fn all_blocks_are_run_but_a_few_that_say_why() {
-    needs!(Root, Guest, NewUidMap, Program("busybox"));
+    needs!(
+        Root,
+        Guest,
+        NewUidMap,
+        Program("busybox"),
+        Program("docker-registry"),
+        Program("skopeo")
+    );
     let blocks = || book().iter().flat_map(|it| &it.page.blocks);
     let steps: Vec<_> = book().iter().flat_map(Played::steps).collect();
     let lines = || steps.iter().filter(|(block, ..)| !block.list).flat_map(|it| it.1.expected());
@@ -72,7 +86,14 @@ fn all_blocks_are_run_but_a_few_that_say_why() {
 /// Each letter of each line that is shown is changed once, and the page must be found wrong.
 #[test]
 fn a_changed_character_is_noticed() {
-    needs!(Root, Guest, NewUidMap, Program("busybox"));
+    needs!(
+        Root,
+        Guest,
+        NewUidMap,
+        Program("busybox"),
+        Program("docker-registry"),
+        Program("skopeo")
+    );
     let (mut tried, mut missed) = (0, Vec::new());
     for played in book() {
         for (block, step, said) in played.steps().filter(|(block, ..)| !block.list) {
