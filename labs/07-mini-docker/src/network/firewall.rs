@@ -67,30 +67,42 @@ pub fn rules(program: Program, plan: &Plan<'_>) -> Rules {
 /// A program that reads our rules, while we do something else.
 #[derive(Debug)]
 #[must_use = "the rules are not there before it has been waited for"]
-pub struct Applied(Option<Fed>);
+pub struct Applied {
+    reads: Option<Fed>,
+    /// What it reads then, where rules of ours are there although nobody knows of them.
+    if_refused: Option<Rules>,
+}
 
 impl Applied {
     /// Nothing had to be done.
-    pub const ALREADY: Self = Self(None);
+    pub const ALREADY: Self = Self { reads: None, if_refused: None };
 
     /// Waits until the rules are there.
     ///
     /// # Errors
     /// What the program said.
     pub fn wait(self) -> Result<()> {
-        self.0.map_or(Ok(()), Fed::wait)
+        match (self.reads.map_or(Ok(()), Fed::wait), self.if_refused) {
+            (Err(_), Some(rules)) => feed(NFT.0, &NFT.1, &rules),
+            (read, _) => read,
+        }
     }
 }
+
+/// nft(8) and the words that let it read.
+const NFT: (&str, [&str; 2]) = ("nft", ["-f", "-"]);
 
 /// Replaces our rules; `first` where there are none of ours yet.
 ///
 /// # Errors
 /// What the program said, as long as it was waited for here.
 pub fn apply(program: Program, plan: &Plan<'_>, first: bool) -> Result<Applied> {
-    match program {
-        Program::Nft => Ok(Applied(Some(begin_to_feed("nft", &["-f", "-"], &plan.nft())?))),
-        Program::Iptables => apply_iptables(plan, first).map(|()| Applied::ALREADY),
+    if program == Program::Iptables {
+        return apply_iptables(plan, first).map(|()| Applied::ALREADY);
     }
+    let rules = if first { plan.nft_first() } else { plan.nft() };
+    let reads = Some(begin_to_feed(NFT.0, &NFT.1, &rules)?);
+    Ok(Applied { reads, if_refused: first.then(|| plan.nft()) })
 }
 
 fn apply_iptables(plan: &Plan<'_>, first: bool) -> Result<()> {
@@ -273,7 +285,7 @@ pub(super) fn lead_names(from: std::net::SocketAddr, port: u16) -> Result<()> {
          ip daddr {ip} udp dport {domain} dnat to {ip}:{port}\n    \
          ip daddr {ip} tcp dport {domain} dnat to {ip}:{port}\n  }}\n}}\n"
     );
-    if feed("nft", &["-f", "-"], &nft).is_ok() {
+    if feed(NFT.0, &NFT.1, &nft).is_ok() {
         return Ok(());
     }
     let rule = |protocol: &str| {

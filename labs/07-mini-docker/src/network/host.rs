@@ -41,6 +41,9 @@ pub fn settle<T>(
         return Ok((meanwhile(&open.ledger)?, Vec::new()));
     }
     let links = Links::here()?;
+    // Before interfaces go: a removal holds the lock of all that has to do with networks (rtnl) for
+    // tens of milliseconds, and who changes this setting waits for it.
+    let restored = restore_settings(open);
     // The kernel takes its time to remove a namespace, and its interfaces would answer so long.
     let mut partings = Vec::new();
     for endpoint in &open.ledger.gone {
@@ -62,7 +65,7 @@ pub fn settle<T>(
     partings.iter().try_for_each(Parting::out_of_sight)?;
     open.ledger.gone.clear();
     open.ledger.host.bridges = stay;
-    restore_settings(open)?;
+    restored?;
     open.write()?;
     Ok((done?, partings))
 }

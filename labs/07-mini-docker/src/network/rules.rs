@@ -43,8 +43,17 @@ impl Plan<'_> {
     /// What nft(8) reads with `-f`: replaces our table in one transaction.
     pub fn nft(&self) -> Rules {
         let table = self.table();
-        let mut text = format!("table inet {table} {{}}\ndelete table inet {table}\n");
-        let _ = writeln!(text, "table inet {table} {{");
+        format!("table inet {table} {{}}\ndelete table inet {table}\n") + &self.nft_table()
+    }
+
+    /// The same where there is none yet; refused where there is one. Nothing is taken away, and so
+    /// there is no packet that the kernel has to wait for.
+    pub fn nft_first(&self) -> Rules {
+        format!("create table inet {}\n", self.table()) + &self.nft_table()
+    }
+
+    fn nft_table(&self) -> Rules {
+        let mut text = format!("table inet {} {{\n", self.table());
         self.nft_ports(&mut text);
         self.nft_postrouting(&mut text);
         self.nft_forward(&mut text);

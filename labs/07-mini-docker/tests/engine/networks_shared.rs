@@ -179,6 +179,26 @@ fn networks_are_listed_by_what_dockers_filters_say() {
 }
 
 #[test]
+fn rules_of_ours_that_nobody_knows_of_are_replaced() {
+    needs!(Root, Program("nft"));
+    says(
+        r#"
+        md pull -q $I > /dev/null
+        run() { md run -d --name box --network bridge $I sleep 1000 > /dev/null; }
+        run; table=$(nft list tables | grep -o 'mini-docker-.*')
+        nft list table inet $table > ours
+        md rm -f box > /dev/null
+        nft add table inet $table; nft add chain inet $table forward; nft add chain inet $table left
+        run; nft list table inet $table | diff ours - && echo the same
+        md rm -f box > /dev/null
+        "#,
+        "
+        the same
+        ",
+    );
+}
+
+#[test]
 fn where_somebody_drops_what_they_do_not_know_our_rules_are_in_their_chain() {
     needs!(Root, Program("nft"), Program("iptables"));
     says(
