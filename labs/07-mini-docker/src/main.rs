@@ -12,7 +12,6 @@ use std::{
     process::ExitCode,
 };
 
-use clap::Parser;
 use ground::{Error, Look, Narrator};
 use mini_docker::{
     container::monitor::{Watch, handover, watch},
@@ -36,11 +35,11 @@ fn main() -> ExitCode {
     }
     cli::answer();
     let words = cli::spelled_out(words);
-    let arguments = match cli::args::Arguments::try_parse_from(&words) {
+    let arguments = match cli::typed::read(&words) {
         Ok(arguments) => arguments,
         Err(error) => return cli::tell(&error, &words),
     };
-    cli::run(arguments.root, arguments.command).unwrap_or_else(|error| {
+    cli::run(arguments.global.root, arguments.command).unwrap_or_else(|error| {
         report(&error);
         ExitCode::from(error.exit_code)
     })

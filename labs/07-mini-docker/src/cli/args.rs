@@ -29,12 +29,19 @@ pub use super::{
 #[command(name = "mini-docker", version, about, disable_help_subcommand = true)]
 #[command(arg_required_else_help = true, max_term_width = 100)]
 pub struct Arguments {
-    /// Where images and containers are kept
-    #[arg(long, value_name = "DIR", global = true)]
-    pub root: Option<PathBuf>,
+    #[command(flatten)]
+    pub global: Global,
     /// What to do
     #[command(subcommand)]
     pub command: Command,
+}
+
+// What every verb takes. clap would show a doc comment as what the whole program is about.
+#[derive(Debug, Args)]
+pub struct Global {
+    /// Where images and containers are kept
+    #[arg(long, value_name = "DIR", global = true)]
+    pub root: Option<PathBuf>,
 }
 
 /// What to do.

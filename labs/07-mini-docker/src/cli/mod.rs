@@ -8,6 +8,7 @@
 //! | `privilege` | which verb needs a user namespace |
 //! | `containers`, `images`, `run`, `inspect`, .. | one function a verb |
 //! | `format` | `--format`: tables, templates, JSON |
+//! | `typed` | which of all flags are made to read what was typed |
 //! | `nouns`, `help`, `usage`, `completion` | other words for verbs, and words about them |
 //! | `output`, `progress`, `attach` | lines, bars, terminals |
 
@@ -60,6 +61,7 @@ mod surface;
 mod system;
 mod terminal;
 mod top;
+pub mod typed;
 mod usage;
 mod volume;
 mod volume_args;

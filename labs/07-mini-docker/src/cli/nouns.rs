@@ -10,7 +10,7 @@ use clap::{
 };
 
 /// No other name.
-const NONE: Resettable<Str> = Resettable::Reset;
+pub(super) const NONE: Resettable<Str> = Resettable::Reset;
 
 /// What a verb is called under a noun, and what it is called alone.
 type Word = (&'static str, &'static [&'static str]);
@@ -90,7 +90,7 @@ pub fn spelled_out(mut words: Vec<OsString>) -> Vec<OsString> {
 }
 
 /// The first word that is neither an option for all nor its value.
-fn first_word(words: &[OsString]) -> Option<usize> {
+pub(super) fn first_word(words: &[OsString]) -> Option<usize> {
     let mut at = 1;
     loop {
         match words.get(at)?.to_str()? {

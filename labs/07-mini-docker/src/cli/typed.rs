@@ -1,0 +1,161 @@
+//! Typed: words are read with the flags of the verb that is typed, and of no other.
+//!
+//! clap makes each flag of each verb before it reads a word, and `mini-docker` is executed three times
+//! for a container's life: that was most of its beginning. So there is first a command line with one
+//! verb. What that one refuses, and whoever asks for help, is answered by the whole.
+
+use std::{ffi::OsString, mem::ManuallyDrop};
+
+use clap::{Args as _, Command, CommandFactory, FromArgMatches, Subcommand, error::ErrorKind};
+
+use super::{
+    args::{self, Arguments, Global},
+    nouns::first_word,
+};
+
+/// Reads the words of a command line, the first of them our own name.
+///
+/// # Errors
+/// Words that make no sense, and those that ask for help or the version.
+pub fn read(words: &[OsString]) -> Result<Arguments, clap::Error> {
+    match with_one(words).map(|command| parse(command, words)) {
+        Some(Ok(arguments)) => Ok(arguments),
+        Some(Err(error)) if error.kind() == ErrorKind::DisplayVersion => Err(error),
+        _ => parse(Arguments::command(), words),
+    }
+}
+
+fn parse(command: Command, words: &[OsString]) -> Result<Arguments, clap::Error> {
+    // Taking it apart would take nearly as long as putting it together did.
+    let mut command = ManuallyDrop::new(command);
+    let mut matches = command.try_get_matches_from_mut(words)?;
+    Arguments::from_arg_matches_mut(&mut matches).map_err(|error| error.format(&mut command))
+}
+
+/// The command line with the verb that these words name; with none where none is named.
+fn with_one(words: &[OsString]) -> Option<Command> {
+    let command = Command::new("mini-docker").version(env!("CARGO_PKG_VERSION"));
+    let command = Global::augment_args(command);
+    let Some(at) = first_word(words) else { return Some(command) };
+    let verb = words[at].to_str()?;
+    Some(command.subcommand(alone(verb)?))
+}
+
+/// Puts the flags of a verb to it.
+type Flags = fn(Command) -> Command;
+
+/// The verbs, but for the few that are rarely typed.
+const VERBS: [(&str, Flags); 52] = [
+    ("attach", args::Attach::augment_args),
+    ("commit", args::Commit::augment_args),
+    ("container", args::ContainerVerb::augment_subcommands),
+    ("cp", args::Cp::augment_args),
+    ("create", args::Create::augment_args),
+    ("diff", args::Name::augment_args),
+    ("events", args::Events::augment_args),
+    ("exec", args::Exec::augment_args),
+    ("export", args::Export::augment_args),
+    ("history", args::History::augment_args),
+    ("image", args::Image::augment_subcommands),
+    ("images", args::Images::augment_args),
+    ("import", args::Import::augment_args),
+    ("info", args::Info::augment_args),
+    ("inside", args::Inside::augment_args),
+    ("inspect", args::Inspect::augment_args),
+    ("keep", args::Kept::augment_args),
+    ("kill", args::Kill::augment_args),
+    ("load", args::Load::augment_args),
+    ("login", args::Login::augment_args),
+    ("logout", args::Logout::augment_args),
+    ("logs", args::Logs::augment_args),
+    ("monitor", args::Monitor::augment_args),
+    ("network", args::Network::augment_subcommands),
+    ("pause", args::Names::augment_args),
+    ("port", args::PortOf::augment_args),
+    ("porter", std::convert::identity),
+    ("probe", args::Probe::augment_args),
+    ("ps", args::Ps::augment_args),
+    ("pull", args::Pull::augment_args),
+    ("push", args::Push::augment_args),
+    ("rename", args::Rename::augment_args),
+    ("resolver", std::convert::identity),
+    ("restart", args::Restart::augment_args),
+    ("resume", std::convert::identity),
+    ("rm", args::Rm::augment_args),
+    ("rmi", args::Rmi::augment_args),
+    ("run", args::Run::augment_args),
+    ("save", args::Save::augment_args),
+    ("search", args::Search::augment_args),
+    ("start", args::Start::augment_args),
+    ("stats", args::Stats::augment_args),
+    ("stop", args::Stop::augment_args),
+    ("system", args::System::augment_subcommands),
+    ("tag", args::Tag::augment_args),
+    ("top", args::Top::augment_args),
+    ("unpause", args::Names::augment_args),
+    ("update", args::Update::augment_args),
+    ("version", args::Version::augment_args),
+    ("volume", args::Volume::augment_subcommands),
+    ("wait", args::Wait::augment_args),
+    ("xray", args::Xray::augment_args),
+];
+
+/// A verb by itself; `None` for one that is rarely typed, for other names, and for what is none.
+fn alone(verb: &str) -> Option<Command> {
+    let (name, flags) = VERBS.iter().find(|(name, _)| *name == verb)?;
+    Some(flags(Command::new(*name)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::nouns::NONE;
+
+    /// Everything that a command reads, in words.
+    fn reads(command: &Command) -> String {
+        let names: Vec<&str> = command.get_all_aliases().collect();
+        let args: Vec<String> = command.get_arguments().map(|arg| format!("{arg:#?}")).collect();
+        let groups: Vec<String> = command.get_groups().map(|it| format!("{it:#?}")).collect();
+        let verbs = command.get_subcommands();
+        let verbs: Vec<String> = verbs.map(|it| it.get_name().to_owned() + &reads(it)).collect();
+        format!("{names:?}\n{}\n{}\n{}", args.join("\n"), groups.join("\n"), verbs.join("\n"))
+    }
+
+    #[test]
+    fn a_verb_reads_the_same_alone_as_among_all() {
+        for whole in Arguments::command().get_subcommands() {
+            match alone(whole.get_name()) {
+                // Its other names are not looked for: they are read by the whole.
+                Some(alone) => {
+                    let nameless = whole.clone().visible_alias(NONE).alias(NONE);
+                    assert_eq!(reads(&alone), reads(&nameless), "{}", whole.get_name());
+                }
+                None => {
+                    let rare = ["completion", "demo", "man", "registry"];
+                    assert!(rare.contains(&whole.get_name()), "{} is alone", whole.get_name());
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn what_one_verb_refuses_the_whole_answers() {
+        let words = |words: &str| words.split(' ').map(OsString::from).collect::<Vec<_>>();
+        let check = |line: &str| {
+            let whole = Arguments::command().try_get_matches_from(words(line)).err();
+            let told = read(&words(line)).err();
+            assert_eq!(told.map(|it| it.to_string()), whole.map(|it| it.to_string()), "{line}");
+        };
+        check("md run --nope box");
+        check("md run --help");
+        check("md network create --nope");
+        check("md network");
+        check("md --version");
+        check("md --root");
+        check("md rn");
+        check("md");
+        assert!(read(&words("md --root /x list -a")).is_ok());
+        assert!(read(&words("md --root /x completion bash")).is_ok());
+        assert!(with_one(&words("md --root /x ps -a")).is_some());
+    }
+}
