@@ -1,6 +1,6 @@
 //! How the programs are linked. `mini-docker-monitor` is there once for each container, and what the
 //! dynamic linker writes into its memory would be there as often; `mini-init` runs inside containers,
-//! whose libraries are not ours: both are static.
+//! whose libraries are not ours; `mini-docker-runtime` begins and ends all the time: they are static.
 //!
 //! `mini-docker` asks the C library for users and for addresses, and what answers there may be one of
 //! the machine's own libraries (man 5 nsswitch.conf), which a static program cannot load. It is started
@@ -14,8 +14,9 @@ fn main() -> std::io::Result<()> {
     println!("cargo:rerun-if-changed=build.rs");
     println!("cargo:rerun-if-changed=static_link.rs");
     for argument in static_link::arguments()? {
-        println!("cargo:rustc-link-arg-bin=mini-docker-monitor={argument}");
-        println!("cargo:rustc-link-arg-bin=mini-init={argument}");
+        for program in ["mini-docker-monitor", "mini-docker-runtime", "mini-init"] {
+            println!("cargo:rustc-link-arg-bin={program}={argument}");
+        }
     }
     println!("cargo:rustc-link-arg-bin=mini-docker=-no-pie");
     Ok(())

@@ -1,9 +1,10 @@
 //! Runtime: the program below the wall, told about a bundle and nothing else.
 //!
 //! It is *executed*, never linked into a process that has threads: creating a container means
-//! clone(2), and that copies only the calling thread (see lab 01). Ours is this very binary under
-//! another name, `mini-runc`; `runc` and `crun` understand the same words, because all three follow
-//! the runtime specification and runc's command line.
+//! clone(2), and that copies only the calling thread (see lab 01). Ours is `mini-runc`, a small
+//! program beside this one, or where that was not installed this very binary under another name;
+//! `runc` and `crun` understand the same words, because all three follow the runtime specification and
+//! runc's command line.
 //!
 //! ```text
 //! mini-runc --root DIR --log FILE --log-format json create --bundle B --pid-file P ID
@@ -31,12 +32,23 @@ use crate::sys;
 /// Our own program, whatever happened to the name it was started by.
 pub const OURSELVES: &str = "/proc/self/exe";
 
+/// The small program that is a runtime and nothing else; it lies beside the large one.
+const SMALL: &str = "mini-docker-runtime";
+
+/// Our own runtime: the small program, or else ourselves. Not the small one beside a program that was
+/// replaced since we began: it may keep its books in another way.
+fn own_runtime() -> PathBuf {
+    let ourselves = own_program();
+    let beside = ourselves.with_file_name(SMALL);
+    if ourselves != Path::new(OURSELVES) && beside.is_file() { beside } else { ourselves }
+}
+
 /// Our own program, for a runtime that may enter a container: by its path, if that leads to it.
 ///
 /// [`OURSELVES`] leads through a mount of the mount namespace in which we were executed. Who has
 /// another one by now cannot copy that mount (open_tree(2), EINVAL), and has to copy the program
 /// instead to keep containers from writing to it (mini-runc's `seal`).
-pub fn own_program() -> PathBuf {
+fn own_program() -> PathBuf {
     let file = |path: &Path| fs::metadata(path).map(|file| (file.dev(), file.ino())).ok();
     let path = fs::read_link(OURSELVES).ok();
     let is_ours =
@@ -232,7 +244,8 @@ impl Runtime {
     fn command(&self, log: &Path) -> Command {
         let mut command = Command::new(match (&self.program, self.inside) {
             (Program::Other(path), None) => path.clone(),
-            _ => own_program(),
+            (Program::Own, None) => own_runtime(),
+            (_, Some(_)) => own_program(),
         });
         match (&self.program, self.inside) {
             (Program::Own, None) => {

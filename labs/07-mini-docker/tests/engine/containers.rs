@@ -361,3 +361,30 @@ fn a_runtime_protects_its_program_without_a_copy() {
         "0",
     );
 }
+
+#[test]
+fn the_runtime_is_the_small_program_beside_us_or_ourselves() {
+    needs!(In(Place::Root));
+    says(
+        Place::Root,
+        r#"
+        md pull -q $I > /dev/null
+        for place in alone beside; do mkdir $place; cp "$BIN" $place/mini-docker; done
+        small=beside/mini-docker-runtime
+        printf '#!/bin/sh\necho "$*" >> %s\nexec %s "$@"\n' "$home/told" "${BIN%/*}/mini-docker-runtime" > $small
+        chmod +x $small
+        for place in alone beside; do
+            $place/mini-docker --root data run --rm --network none $I echo $place
+            grep -oE ' (create|start|delete) ' told 2> /dev/null || echo nobody was told
+        done
+        "#,
+        "
+        alone
+        nobody was told
+        beside
+        create
+        start
+        delete
+        ",
+    );
+}
