@@ -7,7 +7,8 @@
 //!
 //! `--rounds N` for other than 21 (a row that takes seconds has fewer), `--small` for a tenth of the
 //! containers and a hundredth of the output, which only says that it runs, `--only ROW` for the rows
-//! with such a word in their names, `--program PATH` for a `mini-docker` of another build.
+//! with such a word in their names, `--program PATH` for a `mini-docker` of another build. `--starts`
+//! counts page faults instead, of `mini-docker` alone.
 #![allow(
     clippy::print_stdout,
     clippy::print_stderr,
@@ -19,6 +20,7 @@ mod contender;
 #[path = "../../mini-runc/benches/life/numbers.rs"]
 mod numbers;
 mod scenes;
+mod starts;
 mod tables;
 
 use std::{path::PathBuf, process::ExitCode};
@@ -29,6 +31,11 @@ use scenes::{Kind, Row, Scene, Sizes};
 fn main() -> ExitCode {
     let words: Vec<String> = std::env::args().skip(1).collect();
     let wanted = Wanted::read(&words);
+    if words.iter().any(|word| word == "--starts") {
+        let counted = starts::all(&wanted.program);
+        print!("{}", counted.unwrap_or_else(|error| panic!("cannot count: {error}")));
+        return ExitCode::SUCCESS;
+    }
     let scenes = wanted.scenes();
     if scenes.is_empty() {
         eprintln!(
