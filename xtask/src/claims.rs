@@ -145,9 +145,13 @@ fn command(row: &[String]) -> String {
 
 /// What was predicted instead.
 fn instead(it: &Contradiction) -> String {
-    let predicted = if it.predicted.is_empty() { "nothing" } else { &it.predicted };
-    let column = if it.column == "status" { "status " } else { "" };
-    format!("{column}{}", escape(predicted))
+    match (&*it.column, &*it.predicted) {
+        ("status", "another") => "another status".to_owned(),
+        ("status", status) => format!("status {status}"),
+        (_, "another") => "something else".to_owned(),
+        (_, "") => "nothing".to_owned(),
+        (_, predicted) => escape(predicted),
+    }
 }
 
 /// Letter by letter: without the quotation marks and dashes that a page makes of words.

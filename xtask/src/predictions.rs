@@ -65,9 +65,9 @@ impl Prediction {
         // From behind: a command may be a pipe.
         let fields: Vec<_> = rest.rsplitn(3, " | ").map(str::trim).collect();
         let [value, column, row] = <[&str; 3]>::try_from(fields).ok()?;
-        let (equal, value) = match value.strip_prefix("!= ") {
-            Some(value) => (false, value),
-            None => (true, value.strip_prefix("= ")?),
+        let (equal, value) = match value.strip_prefix("!=") {
+            Some(value) => (false, value.trim()),
+            None => (true, value.strip_prefix('=')?.trim()),
         };
         let [row, column, value] = [row, column, value].map(str::to_owned);
         Some(Self { table, row, column, equal, value })
@@ -139,6 +139,7 @@ mod tests {
         assert_eq!(says("a | its | = 7").unwrap(), "a, its: 2 (predicted: 7)");
         assert_eq!(says("* | its | != {ours}").unwrap(), "b, its: 3 (predicted: another)");
         assert_eq!(says("$ c | its | = 4"), None);
+        assert_eq!(says("$ c | its | !="), None);
         assert_eq!(says("$ c 1 | d | its | = 4"), None);
     }
 

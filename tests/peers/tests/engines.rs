@@ -36,6 +36,14 @@ fn docker_does_not_notice() {
 }
 
 #[test]
+fn dockers_build_does_not_notice() {
+    needs!(Root, Program("dockerd"), Program("runc"), Program("busybox"), CgroupV1("memory"));
+    let before = Host::now();
+    play("build", "docker", Peer::Runc);
+    before.assert_unchanged();
+}
+
+#[test]
 fn a_swarm_of_one_does_not_notice() {
     needs!(Root, Program("dockerd"), Program("runc"), Program("busybox"), CgroupV1("memory"));
     let before = Host::now();
