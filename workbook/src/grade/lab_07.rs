@@ -2,10 +2,12 @@
 
 use std::{
     fs,
+    io::Write,
     path::{Path, PathBuf},
+    process::{Command, Stdio},
 };
 
-use ground::Errno;
+use ground::{Errno, Error};
 use syscalls::Sysno;
 
 use super::{Grader, prediction};
@@ -17,7 +19,7 @@ use crate::{
 };
 
 /// By number.
-pub const GRADERS: [Grader; 8] = [
+pub const GRADERS: [Grader; 9] = [
     whole_or_not_at_all,
     first_process,
     inherited,
@@ -26,6 +28,7 @@ pub const GRADERS: [Grader; 8] = [
     link_in_a_layer,
     broken_off,
     lock_of_a_name,
+    as_promised,
 ];
 
 /// The stage's directory of this run.
@@ -299,4 +302,60 @@ fn lock_of_a_name(ring: &mut Ring) -> Verdict {
     let saw = format!("ingest/part reads {:?}", text("ingest/part"));
     expect(text("ingest/part").starts_with(&word), "nothing", saw, format!("{word:?}"))?;
     trial.ended_well()
+}
+
+/// The SHA-256 of a text, by sha256sum(1): the workbook needs no hash function but here.
+fn sha256(text: &str) -> Result<String, Error> {
+    let asked = (|| {
+        let mut sum = Command::new("sha256sum");
+        let mut sum = sum.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
+        sum.stdin.take().map_or(Ok(()), |mut it| it.write_all(text.as_bytes()))?;
+        sum.wait_with_output()
+    })();
+    let said = asked.map_err(|error| {
+        Error::new("cannot hash").io("execve sha256sum", &error).fix("install coreutils")
+    })?;
+    Ok(String::from_utf8_lossy(&said.stdout).split(' ').next().unwrap_or_default().to_owned())
+}
+
+/// What is sent, of what was promised; the note for who takes it for right; whether it stays for the next try.
+const SENT: [(&str, &str, bool); 4] = [
+    ("all", "refused", false),
+    ("other", "unverified", false),
+    ("less", "short", true),
+    ("more", "endless", false),
+];
+
+fn as_promised(ring: &mut Ring) -> Verdict {
+    for (how, note, stays) in SENT {
+        let (name, promised) = (random_word(), random_words(6));
+        let sent = match how {
+            // As long as the last word.
+            "other" => format!("{}another", &promised[..promised.len() - "another".len()]),
+            "less" => promised[..random_number(7, 40) as usize].to_owned(),
+            "more" => format!("{promised}-{}", random_words(2)),
+            _ => promised.clone(),
+        };
+        let digest = sha256(&promised)?;
+        let trial = ring.run(&[&name, &sent, &promised.len().to_string(), &digest])?;
+        let part = place(&name, "ingest/part");
+        let written = trial.trace.calls(Sysno::write).filter(|it| it.file == part);
+        let written: i64 = written.filter_map(|it| it.answer.ok()).sum();
+        let most = promised.len() as i64;
+        let saw = format!("{written} bytes were written, and {most} were promised");
+        expect(written <= most, "endless", saw, "an end at the first byte too many")?;
+        let blob = place(&name, "blobs/sha256").join(&digest);
+        let saw = format!("{how} was sent; in the store: {:?}", fs::read_to_string(&blob).ok());
+        let expected = if how == "all" { "the content" } else { "None" };
+        let is_right = fs::read_to_string(&blob).is_ok_and(|it| it == promised);
+        let holds = if how == "all" { is_right } else { !blob.exists() };
+        expect(holds, if how == "less" { "unverified" } else { note }, saw, expected)?;
+        let saw = format!("{how} was sent; ingest/part: {:?}", fs::read_to_string(&part).ok());
+        let expected = if stays { "what came, for the next try" } else { "None" };
+        let kept = fs::read_to_string(&part).ok().filter(|it| stays && *it == sent);
+        let note = if how == "other" { "left" } else { note };
+        expect(kept.is_some() == stays && part.exists() == stays, note, saw, expected)?;
+        trial.ended_well()?;
+    }
+    Ok(())
 }

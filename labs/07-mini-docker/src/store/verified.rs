@@ -13,6 +13,7 @@ use oci::{Descriptor, Digest};
 
 use super::Digester;
 
+// ANCHOR: mismatch
 /// How content differs from its descriptor.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Mismatch {
@@ -36,6 +37,7 @@ pub enum Mismatch {
         expected: u64,
     },
 }
+// ANCHOR_END: mismatch
 
 impl fmt::Display for Mismatch {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -104,6 +106,7 @@ impl<S> Verified<S> {
         &mut self.stream
     }
 
+    // ANCHOR: check
     /// Whether what has passed is exactly what was promised.
     ///
     /// # Errors
@@ -138,6 +141,7 @@ impl<S> Verified<S> {
         self.passed = passed;
         Ok(())
     }
+    // ANCHOR_END: check
 }
 
 impl<R: Read> Read for Verified<R> {
