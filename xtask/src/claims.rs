@@ -7,7 +7,7 @@
 
 use std::{collections::BTreeMap, fs, path::Path};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 
 use crate::{
     consoles,
@@ -25,7 +25,7 @@ struct Claim {
 
 /// Where something is tried, and what it has to say.
 struct Experiment {
-    /// As `01 A child gets` or `book/src/notes/stop.md A shell`.
+    /// As `01 A child gets`, `02@root-v2 What does` or `book/src/notes/stop.md A shell`.
     place: String,
     predictions: Vec<Prediction>,
 }
@@ -39,6 +39,9 @@ struct Found {
     /// How many of them have not come true.
     contradicted: usize,
 }
+
+/// The place of the tests that needs no words: root on cgroup v1.
+const ROOT: &str = "root-v1";
 
 /// All statements.
 fn claims(root: &Path) -> Result<Vec<Claim>> {
@@ -89,15 +92,18 @@ impl Experiment {
 
     /// A scene of a lab: its conclusion, and what was not as predicted.
     fn in_scene(&self, root: &Path, lab: &str, beginning: &str) -> Result<Found> {
-        let story = scenes::read(&scenes::story_of(root, lab)?)?;
-        let scene = scenes::scenes(&story).into_iter().find(|it| it.title.starts_with(beginning));
-        let scene = scene.with_context(|| format!("lab {lab} has no scene {beginning:?}"))?;
-        let (number, conclusion) = (scene.number, escape(&scene.conclusion()));
+        let (lab, place) = lab.split_once('@').unwrap_or((lab, ROOT));
+        let scene = scene(root, lab, place, beginning)?;
+        let same = place != ROOT
+            && self::scene(root, lab, ROOT, beginning)?.conclusion() == scene.conclusion();
+        let conclusion = if same { "the same".to_owned() } else { escape(&scene.conclusion()) };
+        let number = scene.number;
         let shown = Shown { tables: scene.tables(), title: scene.title };
         let contradictions = self.contradictions(&shown)?;
         let but = contradictions.iter().map(|it| format!(" *But {}.*", escape(&it.to_string())));
         let says = format!(
-            "`cargo run -p lab-{lab}`, scene {number}: {conclusion}{}",
+            "`cargo run -p lab-{lab}`{}, scene {number}: {conclusion}{}",
+            who_runs_it(place)?,
             but.collect::<String>()
         );
         Ok(self.with(says, &contradictions))
@@ -130,6 +136,23 @@ impl Experiment {
     fn with(&self, says: String, contradictions: &[Contradiction]) -> Found {
         Found { says, predicted: self.predictions.len(), contradicted: contradictions.len() }
     }
+}
+
+/// The scene of a lab whose heading begins so, from the run in a place.
+fn scene(root: &Path, lab: &str, place: &str, beginning: &str) -> Result<scenes::Scene> {
+    let story = scenes::read(&scenes::story_in(root, lab, place)?)?;
+    let scene = scenes::scenes(&story).into_iter().find(|it| it.title.starts_with(beginning));
+    scene.with_context(|| format!("lab {lab} has no scene {beginning:?}"))
+}
+
+/// In words, where it is not root on cgroup v1.
+fn who_runs_it(place: &str) -> Result<&'static str> {
+    Ok(match place {
+        ROOT => "",
+        "root-v2" => ", where there is only cgroup v2",
+        "user-v1" => ", as an ordinary user",
+        _ => bail!("no words for {place}"),
+    })
 }
 
 /// A command, and what it said. What follows an error's first line is left to the page.
@@ -288,6 +311,8 @@ mod tests {
         for line in ["N01 | A statement.", "  01 A child that there is not"] {
             take(line, &mut claims).unwrap();
         }
+        assert!(claims[0].found(crate::root()).is_err());
+        claims[0].experiments[0].place = "01@the-moon A child gets".to_owned();
         assert!(claims[0].found(crate::root()).is_err());
         assert!(take("    no prediction", &mut claims).is_none());
     }

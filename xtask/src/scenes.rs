@@ -43,14 +43,19 @@ pub fn read(path: &Path) -> Result<String> {
     Ok(body(&text).trim_end().to_owned())
 }
 
-/// The snapshot of a lab's demonstration, by its number.
+/// The snapshot of a lab's demonstration, by its number, from the run as root on cgroup v1.
 pub fn story_of(root: &Path, lab: &str) -> Result<PathBuf> {
+    story_in(root, lab, "root-v1")
+}
+
+/// The same from the run in any of the tests' places.
+pub fn story_in(root: &Path, lab: &str, place: &str) -> Result<PathBuf> {
     let labs = fs::read_dir(root.join("labs"))?.flatten().map(|entry| entry.path());
     let starts = |path: &PathBuf| {
         path.file_name().is_some_and(|name| name.to_string_lossy().starts_with(&format!("{lab}-")))
     };
     let directory = labs.into_iter().find(starts).with_context(|| format!("no lab {lab}"))?;
-    Ok(directory.join("tests/snapshots/demo@root-v1.snap"))
+    Ok(directory.join(format!("tests/snapshots/demo@{place}.snap")))
 }
 
 /// The scenes of a demonstration.
