@@ -29,7 +29,7 @@ use super::{
 
 /// `exec`
 pub fn exec(engine: &Engine, args: &Exec) -> Result<ExitCode> {
-    let record = engine.truth(engine.container(&args.container)?);
+    let record = engine.buried(engine.container(&args.container)?);
     let options = options(args)?;
     if !args.detach && !args.tty {
         return in_front(engine, &record, &options, args.interactive);

@@ -74,11 +74,17 @@ impl Engine {
     /// The record as it must be now: a container whose monitor was killed does not run.
     ///
     /// One that the kernel keeps from running is paused.
-    pub fn truth(&self, mut record: Record) -> Record {
+    pub fn truth(&self, record: Record) -> Record {
+        let mut record = self.buried(record);
+        if record.state.status == Status::Running && is_frozen(&record) {
+            record.state.status = Status::Paused;
+        }
+        record
+    }
+
+    /// The same for whoever finds out by themselves whether it is paused.
+    pub fn buried(&self, record: Record) -> Record {
         if !record.state.is_orphan() {
-            if record.state.status == Status::Running && is_frozen(&record) {
-                record.state.status = Status::Paused;
-            }
             return record;
         }
         let _ = self.bury(&record);
