@@ -24,7 +24,7 @@ use crate::{
     cgroup::{Place, Scope},
     console, delete, intel_rdt, net_devices,
     plan::{Gate, Plan, StateText, Wishes, run_hooks},
-    record::{Container, Record, Root},
+    record::{Container, FirstProcess, Record, Root},
     remarks,
     seccomp::listener,
 };
@@ -89,7 +89,7 @@ pub(crate) fn create(root: &Root, id: &str, options: Options, warn: Warn<'_>) ->
 /// the end belong to it (runtime.md, "Lifecycle", steps 3 to 5 lead to step 12).
 fn undo(root: &Root, id: &str, dir: &Path, warn: Warn<'_>) -> Result<()> {
     match root.container(id) {
-        Ok(container) if container.record.pid.is_some() => delete::destroy(&container, warn),
+        Ok(container) if container.record.process.is_some() => delete::destroy(&container, warn),
         _ => delete::take_away(dir),
     }
 }
@@ -221,12 +221,12 @@ impl Making<'_> {
         let class = intel_rdt::Class::make(self.bundle.linux().intel_rdt.as_ref(), self.id)?;
         // On v1 the child enters the trees that limit it; systemd counts in one of its own.
         let scope = record.scope.clone().filter(|_| group.is_none());
-        let mut written: Option<Record> = None;
+        let mut written: Option<FirstProcess> = None;
         let mut write_down = |pid: Pid| -> Result<()> {
-            if written.as_ref().is_none_or(|it| it.pid != Some(pid.as_raw())) {
-                let record = record.clone().with_process(pid)?;
-                record.write(self.dir)?;
-                written = Some(record);
+            if written.is_none_or(|it| it.pid() != pid) {
+                let process = FirstProcess::of(pid)?;
+                process.write(self.dir)?;
+                written = Some(process);
             }
             Ok(())
         };
@@ -250,7 +250,7 @@ impl Making<'_> {
         })?;
         // It may have forked half-way, and what was written down be the one in the middle.
         write_down(child.pid())?;
-        Ok((child, written.unwrap_or(record)))
+        Ok((child, Record { process: written, ..record }))
     }
 
     fn run_hooks(&self, state: &StateText, pid: Pid) -> Result<()> {

@@ -4,6 +4,7 @@
 //! /run/mini-runc/ID/             made by create, first of all: whose mkdir(2) wins has the name
 //!     config.json                config.json as it was when the container was created
 //!     state.json                 this record; written beside and renamed, so never half
+//!     process -> PID:BEGAN       its first process: a link that leads nowhere, made in one piece
 //!     exec.fifo                  there as long as the container waits for start
 //!     report.fifo                how the start went
 //! ```
@@ -11,10 +12,15 @@
 //! Status is never stored: it is what the kernel says of the process now. A PID alone could be
 //! somebody else's by now, so the record also holds when the process began.
 //!
+//! The record is written before there is a process, so that whoever cleans up knows of the group, and
+//! the process comes later. It has a name of its own because a file that replaces another is written
+//! to the disk at once (auto_da_alloc, man 5 ext4), and who deletes it has to wait until it is there.
+//!
 //! Source: runtime specification, runtime.md, "State"; runc's state.json.
 
 use std::{
     fs, io,
+    os::unix::fs::symlink,
     path::{Path, PathBuf},
     time::{SystemTime, UNIX_EPOCH},
 };
@@ -33,6 +39,7 @@ use crate::{
 };
 
 const STATE: &str = "state.json";
+const PROCESS: &str = "process";
 
 /// The containers of one `--root`.
 #[derive(Debug, Clone)]
@@ -50,9 +57,8 @@ pub(crate) struct Record {
     /// Its name.
     pub(crate) id: String,
     /// Its first process; absent until there is one.
-    pub(crate) pid: Option<i32>,
-    /// When that process began, in clock ticks since boot (man 5 proc_pid_stat, field 22).
-    pub(crate) start_time: Option<u64>,
+    #[serde(skip)]
+    pub(crate) process: Option<FirstProcess>,
     /// The bundle, absolute.
     pub(crate) bundle: PathBuf,
     /// The group below the places where groups are made; absent where it has none.
@@ -76,6 +82,14 @@ pub(crate) struct Record {
     /// The hooks that are still to come, so that start and delete need not read config.json again.
     #[serde(default)]
     pub(crate) hooks: Hooks,
+}
+
+/// A container's first process.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct FirstProcess {
+    pid: i32,
+    /// When it began, in clock ticks since boot (man 5 proc_pid_stat, field 22).
+    began: u64,
 }
 
 /// A container that has a directory.
@@ -171,8 +185,7 @@ impl Record {
         Self {
             oci_version: bundle.spec.oci_version.clone(),
             id: id.to_owned(),
-            pid: None,
-            start_time: None,
+            process: None,
             bundle: bundle.dir.clone(),
             cgroup: group.map(|it| it.name.clone()),
             trees: group.map(Group::written).unwrap_or_default(),
@@ -185,17 +198,7 @@ impl Record {
         }
     }
 
-    /// The same with its first process. One that has ended already began never: its number may
-    /// be another's by the time this is read.
-    ///
-    /// # Errors
-    /// As read(2) of /proc/PID/stat.
-    pub(crate) fn with_process(self, pid: Pid) -> Result<Self> {
-        let start_time = process_stat(pid)?.map_or(0, |(_, start_time)| start_time);
-        Ok(Self { pid: Some(pid.as_raw()), start_time: Some(start_time), ..self })
-    }
-
-    /// Writes it to its directory; atomic.
+    /// Writes it to its directory, without the process; atomic.
     ///
     /// # Errors
     /// As open(2), write(2), rename(2).
@@ -217,10 +220,61 @@ impl Record {
             oci_version: self.oci_version.clone(),
             id: self.id.clone(),
             status,
-            pid: if status == Status::Stopped { Some(0) } else { self.pid },
+            pid: match status {
+                Status::Stopped => Some(0),
+                _ => self.process.map(|it| it.pid),
+            },
             bundle: self.bundle.to_string_lossy().into_owned(),
             annotations: self.annotations.clone(),
         }
+    }
+}
+
+impl FirstProcess {
+    /// A process of ours. One that has ended already began never: its number may be another's by the
+    /// time this is read.
+    ///
+    /// # Errors
+    /// As read(2) of /proc/PID/stat.
+    pub(crate) fn of(pid: Pid) -> Result<Self> {
+        let began = process_stat(pid)?.map_or(0, |(_, began)| began);
+        Ok(Self { pid: pid.as_raw(), began })
+    }
+
+    /// Its PID.
+    pub(crate) fn pid(self) -> Pid {
+        Pid::from_raw(self.pid)
+    }
+
+    /// Adds it to the record in this directory, or puts it in the place of another; atomic.
+    ///
+    /// # Errors
+    /// As symlink(2), rename(2).
+    pub(crate) fn write(self, dir: &Path) -> Result<()> {
+        let Self { pid, began } = self;
+        let beside = dir.join(".process");
+        symlink(format!("{pid}:{began}"), &beside)
+            .and_then(|()| fs::rename(&beside, dir.join(PROCESS)))
+            .map_err(|error| {
+                Error::new("cannot write the container's state")
+                    .io(format_args!("symlink {}", dir.join(PROCESS).display()), &error)
+            })
+    }
+
+    /// The one in this directory, if there is one yet.
+    fn read(dir: &Path) -> Result<Option<Self>> {
+        let path = dir.join(PROCESS);
+        let target = match fs::read_link(&path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            target => target.map_err(|error| cannot_read(&path, &error))?,
+        };
+        let read = target.to_str().and_then(Self::parse);
+        read.map(Some).ok_or_else(|| half(dir, format!("{} names no process", path.display())))
+    }
+
+    fn parse(text: &str) -> Option<Self> {
+        let (pid, began) = text.split_once(':')?;
+        Some(Self { pid: pid.parse().ok()?, began: began.parse().ok()? })
     }
 }
 
@@ -239,15 +293,17 @@ pub(crate) fn read(dir: &Path) -> Result<Record> {
 pub(crate) fn find(dir: &Path) -> Result<Option<Record>> {
     let path = dir.join(STATE);
     let text = match fs::read(&path) {
-        Ok(text) => text,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        Err(error) => {
-            return Err(Error::new("cannot read the container's state")
-                .io(format_args!("read {}", path.display()), &error));
-        }
+        text => text.map_err(|error| cannot_read(&path, &error))?,
     };
-    let record = serde_json::from_slice(&text);
-    record.map(Some).map_err(|error| half(dir, format!("{}: {error}", path.display())))
+    let record: Record = serde_json::from_slice(&text)
+        .map_err(|error| half(dir, format!("{}: {error}", path.display())))?;
+    Ok(Some(Record { process: FirstProcess::read(dir)?, ..record }))
+}
+
+fn cannot_read(path: &Path, error: &io::Error) -> Error {
+    Error::new("cannot read the container's state")
+        .io(format_args!("read {}", path.display()), error)
 }
 
 fn half(dir: &Path, why: String) -> Error {
@@ -286,16 +342,15 @@ impl Container {
     /// # Errors
     /// As read(2) of /proc/PID/stat.
     pub(crate) fn look_for_process(&self) -> Result<Option<Pid>> {
-        let Some(pid) = self.record.pid.map(Pid::from_raw) else { return Ok(None) };
-        let Some((state, start_time)) = process_stat(pid)? else { return Ok(None) };
-        let same = self.record.start_time.is_none_or(|it| it == start_time);
-        Ok((same && !matches!(state, 'Z' | 'X')).then_some(pid))
+        let Some(process) = self.record.process else { return Ok(None) };
+        let Some((state, began)) = process_stat(process.pid())? else { return Ok(None) };
+        Ok((process.began == began && !matches!(state, 'Z' | 'X')).then_some(process.pid()))
     }
 
     /// What the kernel says of it now.
     pub(crate) fn status(&self) -> Status {
         let Some(_) = self.process() else {
-            return if self.record.pid.is_none() { Status::Creating } else { Status::Stopped };
+            return if self.record.process.is_none() { Status::Creating } else { Status::Stopped };
         };
         // First of all: who waits for its start can be frozen too, and would wait for ever.
         if self.group().ok().flatten().and_then(|group| group.freeze_state())
@@ -389,6 +444,15 @@ mod tests {
         }
         for id in ["", ".", "..", "a/b", "a b", "ä", "../x"] {
             assert!(check_id(id).is_err(), "{id}");
+        }
+    }
+
+    #[test]
+    fn a_process_is_a_number_and_a_time() {
+        let process = FirstProcess { pid: 42, began: 7 };
+        assert_eq!(FirstProcess::parse("42:7"), Some(process));
+        for text in ["", "42", "42:", ":7", "42:7:1", "a:7"] {
+            assert_eq!(FirstProcess::parse(text), None, "{text}");
         }
     }
 

@@ -6,7 +6,7 @@
 //! read config.json, make this plan
 //! make the cgroup, write its limits
 //! clone3 ────────────────────────────────> waits
-//! uid_map, gid_map; cgroup.procs; state.json
+//! uid_map, gid_map; cgroup.procs; its PID
 //! go ────────────────────────────────────> join ──> names
 //!    <──── halted ──────────────────────────── where the parent has more to do:
 //! network devices, createRuntime hooks
