@@ -126,17 +126,27 @@ impl Contender {
         self.call("delete", bundle).map(drop)
     }
 
-    /// Waits for the container's program, whose parent we became when its runtime ended.
+    /// Waits for the container's program, whose parent we became when its runtime ended. Its number is
+    /// for this container alone: a file that is still there when the next one is created would be
+    /// replaced, which no engine makes a runtime do.
     fn wait(&self, bundle: &Bundle<'_>) -> io::Result<()> {
-        Ok(waitpid(self.pid(bundle)?, None).map(drop)?)
+        let pid = self.pid(bundle)?;
+        if !self.is_floor() {
+            fs::remove_file(self.pid_file(bundle))?;
+        }
+        Ok(waitpid(pid, None).map(drop)?)
     }
 
     fn pid(&self, bundle: &Bundle<'_>) -> io::Result<Pid> {
-        let file = match self.is_floor() {
+        let text = fs::read_to_string(self.pid_file(bundle))?;
+        text.parse().map(Pid::from_raw).map_err(io::Error::other)
+    }
+
+    fn pid_file(&self, bundle: &Bundle<'_>) -> PathBuf {
+        match self.is_floor() {
             true => self.state(bundle).join(&bundle.name).join("pid"),
             false => bundle.dir().join("pid"),
-        };
-        fs::read_to_string(file)?.parse().map(Pid::from_raw).map_err(io::Error::other)
+        }
     }
 
     fn command(&self, verb: &str, bundle: &Bundle<'_>) -> Command {
