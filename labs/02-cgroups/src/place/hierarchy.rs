@@ -6,7 +6,8 @@
 //! each (man 5 proc_pid_mountinfo, man 7 cgroups "/proc files").
 
 use std::{
-    fs,
+    fs::{self, File},
+    io::Read,
     path::{Path, PathBuf},
 };
 
@@ -170,7 +171,11 @@ fn below(mount_point: &Path, root: &str, group: &str) -> Option<PathBuf> {
 }
 
 fn read(path: &str) -> Result<String> {
-    fs::read_to_string(path).map_err(|error| {
+    // Of its length /proc says 0, and std would begin with 32 bytes; the kernel makes a table of
+    // mounts anew for each piece that is asked for.
+    let mut text = String::with_capacity(4096);
+    let whole = File::open(path).and_then(|file| file.take(u64::MAX).read_to_string(&mut text));
+    whole.map(|_| text).map_err(|error| {
         Error::new("cannot see which cgroups this machine has")
             .io(format_args!("read {path}"), &error)
             .see("7 cgroups")

@@ -1,6 +1,9 @@
 //! The caller: what this process may and is, read once, so that a plan can be a pure function.
 
-use std::fs;
+use std::{
+    fs::File,
+    io::{self, Read},
+};
 
 use ground::{Error, Result};
 
@@ -73,8 +76,19 @@ pub(crate) fn in_user_namespace() -> bool {
     !map.is_empty() && !maps_everything(&map)
 }
 
+/// The text of a file of /proc. It says of itself that it has no bytes, so std would begin with 32 and
+/// ask again and again; most of them are less than a page.
+///
+/// # Errors
+/// As open(2) and read(2).
+pub(crate) fn text_of(path: &str) -> io::Result<String> {
+    let mut text = String::with_capacity(4096);
+    File::open(path)?.take(u64::MAX).read_to_string(&mut text)?;
+    Ok(text)
+}
+
 fn read(path: &str) -> Result<String> {
-    fs::read_to_string(path).map_err(|error| {
+    text_of(path).map_err(|error| {
         Error::new("cannot see who we are")
             .io(format_args!("read {path}"), &error)
             .see("5 proc")
@@ -83,7 +97,7 @@ fn read(path: &str) -> Result<String> {
 }
 
 fn optional(path: &str) -> String {
-    fs::read_to_string(path).unwrap_or_default()
+    text_of(path).unwrap_or_default()
 }
 
 /// A mask in a line of /proc/PID/status.

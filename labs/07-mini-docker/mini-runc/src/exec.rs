@@ -19,6 +19,7 @@ use setns::Target;
 
 use crate::{
     Warn,
+    bundle::Bundle,
     caller::Caller,
     cgroup, console,
     create::write_pid,
@@ -47,23 +48,29 @@ pub(crate) struct Options {
     pub(crate) join_paused: bool,
 }
 
-/// Starts the program; it runs when this returns.
+/// Starts the program in a container that was made from this bundle; it runs when this returns.
 ///
 /// # Errors
 /// The container does not run; or what failed on the way in, in that step's words.
-pub(crate) fn exec(container: &Container, options: Options, warn: Warn<'_>) -> Result<Child> {
+pub(crate) fn exec(
+    container: &Container,
+    bundle: Bundle,
+    options: Options,
+    warn: Warn<'_>,
+) -> Result<Child> {
     let status = container.status();
     let joined = may_be_joined(status) || status == Status::Paused && options.join_paused;
-    let Some(pid) = container.process().filter(|_| joined) else {
+    let Some(process) = container.record.process.filter(|_| joined) else {
         let what = format!("cannot exec in a {} container", word(status));
         return Err(container.refuse(what, status));
     };
+    let pid = process.pid();
     let target = Target::open(pid)?;
     // Between reading the number and holding the process it may have become another's.
     if container.process().is_none() {
         return Err(container.refuse("cannot exec in a stopped container", Status::Stopped));
     }
-    let bundle = container.bundle()?.with_process(options.process);
+    let bundle = bundle.with_process(options.process);
     let scope = container.record.scope.as_ref();
     let (group, parts) = cgroup::for_exec(container.group()?, scope, pid, &options.cgroups)?;
     let group_fd = group.as_ref().map_or(Ok(None), cgroups::Group::dir_fd)?;

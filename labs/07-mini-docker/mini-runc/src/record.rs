@@ -34,6 +34,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     bundle,
     bundle::Bundle,
+    caller,
     cgroup::{self, Scope},
     plan,
 };
@@ -411,7 +412,7 @@ pub(crate) fn word(status: Status) -> &'static str {
 /// State letter and start time of a process (man 5 proc_pid_stat); `None` when there is none.
 fn process_stat(pid: Pid) -> Result<Option<(char, u64)>> {
     let path = format!("/proc/{pid}/stat");
-    let text = match fs::read_to_string(&path) {
+    let text = match caller::text_of(&path) {
         Ok(text) => text,
         // ESRCH: it went between open and read.
         Err(error) if error.raw_os_error() == Some(libc::ESRCH) => return Ok(None),

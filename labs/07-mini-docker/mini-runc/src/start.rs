@@ -61,7 +61,7 @@ pub(crate) fn start_or_destroy(container: &Container, warn: Warn<'_>) -> Result<
 /// It is not created; or what came between create and exec failed, in that step's words.
 pub(crate) fn start(container: &Container) -> std::result::Result<(), Failure> {
     let status = container.status();
-    let Some(pid) = container.process().filter(|_| status == Status::Created) else {
+    let Some(process) = container.record.process.filter(|_| status == Status::Created) else {
         let what = match status {
             Status::Running => "cannot start an already running container",
             Status::Paused => "cannot start a paused container",
@@ -74,7 +74,7 @@ pub(crate) fn start(container: &Container) -> std::result::Result<(), Failure> {
         Started::Gone => return Err(container.refuse(STOPPED, Status::Stopped).into()),
         Started::Failed(index, errno) => return Err(failure(container, index, errno)),
     }
-    poststart(container, pid).map_err(Failure::OfHook)
+    poststart(container, process.pid()).map_err(Failure::OfHook)
 }
 
 /// The failed step was made by another process: the same plan again tells its words.

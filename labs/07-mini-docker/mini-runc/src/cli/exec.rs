@@ -15,9 +15,10 @@ use crate::{
 
 pub(super) fn exec(root: &Root, args: Exec, warn: Warn<'_>) -> Result<u8> {
     let container = root.container(&args.id.id)?;
+    let bundle = container.bundle()?;
     let process = match &args.process {
         Some(path) => read(path)?,
-        None => assemble(container.bundle()?.process(), &args)?,
+        None => assemble(bundle.process(), &args)?,
     };
     let (console_socket, own) = sockets(&args, process.terminal)?;
     let options = Options {
@@ -30,11 +31,11 @@ pub(super) fn exec(root: &Root, args: Exec, warn: Warn<'_>) -> Result<u8> {
         join_paused: args.ignore_paused,
     };
     if args.detach {
-        exec::exec(&container, options, warn)?;
+        exec::exec(&container, bundle, options, warn)?;
         return Ok(SUCCESS);
     }
     let signals = Signals::block()?;
-    let mut child = exec::exec(&container, options, warn)?;
+    let mut child = exec::exec(&container, bundle, options, warn)?;
     let exit = match own {
         Some(socket) => console::Session::accept(socket)?.until_end(&signals, &mut child)?,
         None => signals.forward_until_end(&mut child)?,
