@@ -132,7 +132,7 @@ fn libraries_are_silent() {
 fn unsafe_code_is_fenced() {
     assert_none(&everywhere(|code, module, name| {
         // Where one file is too small for a crate's calls, its room is a fence as well.
-        if module.first() == Some(&"sys") { Vec::new() } else { rules::fenced(code, name) }
+        if module.contains(&"sys") { Vec::new() } else { rules::fenced(code, name) }
     }));
 }
 

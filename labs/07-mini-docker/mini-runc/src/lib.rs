@@ -48,6 +48,7 @@ mod update;
 use std::path::Path;
 
 pub use cli::main;
+pub use seal::ENTERING;
 
 /// The plan of a container in the bundle directory `dir`, were this text its config.json: each call
 /// in words, with the lab that teaches it. Nothing is made; what `create --explain` does.

@@ -12,6 +12,9 @@
 //! execveat(mount, "", argv, envp, AT_EMPTY_PATH)   and /proc/self/exe leads to it from now on
 //! ```
 //!
+//! The program does this before the C library has begun (`main/sys/first.rs`); here it is done where
+//! that did not go smoothly, and by whoever has this crate in a program of their own.
+//!
 //! Where no mount may be copied (an ordinary user), a copy of the file in memory is executed, with
 //! seals that no root can take off. Where nobody inside can write the file (a read-only file system,
 //! another's program), nothing is done: that is also how the second time ends.
@@ -49,7 +52,7 @@ use crate::sys;
 const OURSELVES: &str = "/proc/self/exe";
 
 /// The commands after which a process of a container runs our program.
-const ENTERING: [&str; 3] = ["create", "run", "exec"];
+pub const ENTERING: [&str; 3] = ["create", "run", "exec"];
 
 /// The uid that is shown for one that has no number here (man 7 user_namespaces).
 const OVERFLOW_UID: u32 = 65534;

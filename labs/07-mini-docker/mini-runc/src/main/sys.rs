@@ -11,6 +11,10 @@
 #![allow(unsafe_code, reason = "a name for the linker, and calls before anything is there")]
 #![allow(clippy::exit, reason = "it writes out what is still in the buffer of standard output")]
 
+#[cfg(target_arch = "x86_64")]
+#[path = "sys/first.rs"]
+mod first;
+
 use std::{
     ffi::{CStr, OsStr, OsString, c_char, c_int},
     os::unix::ffi::OsStrExt,
