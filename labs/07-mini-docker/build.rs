@@ -18,6 +18,9 @@ fn main() -> std::io::Result<()> {
             println!("cargo:rustc-link-arg-bin={program}={argument}");
         }
     }
+    if let Some(argument) = static_link::runtime_entry() {
+        println!("cargo:rustc-link-arg-bin=mini-docker-runtime={argument}");
+    }
     println!("cargo:rustc-link-arg-bin=mini-docker=-no-pie");
     Ok(())
 }

@@ -32,6 +32,13 @@ pub fn arguments() -> io::Result<Vec<String>> {
     Ok(vec![format!("-L{}", out.display()), "-static".into(), "-no-pie".into()])
 }
 
+/// Where a runtime begins, if not in the C library: mini-runc's src/main/sys/first.rs.
+pub fn runtime_entry() -> Option<&'static str> {
+    let written_for = |arch| arch == "x86_64";
+    let arch = env::var("CARGO_CFG_TARGET_ARCH");
+    arch.is_ok_and(written_for).then_some("-Wl,--entry=mini_runc_begin")
+}
+
 /// Where the compiler has this archive; one that it does not have it calls by the bare name.
 fn archive(name: &str) -> Option<String> {
     let linker = env::var_os("RUSTC_LINKER").unwrap_or("cc".into());

@@ -13,9 +13,8 @@ fn main() -> std::io::Result<()> {
         println!("cargo:rustc-link-arg-bins={argument}");
         println!("cargo:rustc-link-arg-benches={argument}");
     }
-    if std::env::var("CARGO_CFG_TARGET_ARCH").is_ok_and(|arch| arch == "x86_64") {
-        // src/main/sys/first.rs
-        println!("cargo:rustc-link-arg-bins=-Wl,--entry=mini_runc_begin");
+    if let Some(argument) = static_link::runtime_entry() {
+        println!("cargo:rustc-link-arg-bins={argument}");
     }
     Ok(())
 }
