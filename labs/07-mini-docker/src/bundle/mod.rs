@@ -162,16 +162,21 @@ pub fn account_of(record: &Record, root: &impl AsRawFd) -> Result<Account> {
     user::look_up(record.config.user.as_deref().unwrap_or_default(), &root)
 }
 
-/// The program that `exec` runs beside the container's own.
+/// The program that `exec` runs beside the container's own. `env` is further environment as [`Parts::env`] has it.
 ///
 /// # Errors
 /// As [`write()`]: for the user.
-pub fn exec_process(record: &Record, root: &Path, wanted: &ExecOptions) -> Result<Process> {
+pub fn exec_process(
+    record: &Record,
+    root: &Path,
+    wanted: &ExecOptions,
+    env: &[String],
+) -> Result<Process> {
     let user = wanted.user.as_deref().or(record.config.user.as_deref()).unwrap_or_default();
     let account = user::look_up(user, root)?;
     check_mapped(&account, &Mapped::here())?;
     let found = Found { account, ..Found::on_paper(Mapped::here()) };
-    let mut process = process(record, &found, &[]);
+    let mut process = process(record, &found, env);
     process.args = wanted.args.clone();
     process.terminal = wanted.tty;
     process.env = command::merged_env(&process.env, &wanted.env);

@@ -20,7 +20,7 @@ use nix::{
 };
 use setns::{JoinProcess, Target};
 
-use super::{Engine, Error, Result, is_watched, pause::is_frozen};
+use super::{Engine, Error, Result, is_watched, links, pause::is_frozen};
 use crate::{
     bundle::{self, ExecOptions},
     container::{Identity, Record, Status, fresh_id},
@@ -56,9 +56,10 @@ impl Exec {
     pub(super) fn prepare(layout: &Layout, record: &Record, wanted: &ExecOptions) -> Result<Self> {
         check(record)?;
         let Some(monitor) = &record.state.monitor else { return Err(not_running(record)) };
+        let env = links::environment(layout, record)?;
         join(monitor.pid, &[Namespace::User, Namespace::Mount])?;
         let container = layout.container(&record.id);
-        let process = bundle::exec_process(record, &container.merged(), wanted)?;
+        let process = bundle::exec_process(record, &container.merged(), wanted, &env)?;
         let json = serde_json::to_vec(&process)
             .map_err(|error| Report::new("cannot describe the program").why(error.to_string()))?;
         let process = anonymous_file(&json)?;
