@@ -86,8 +86,8 @@ pub fn list() -> Result<ExitCode> {
             events if events.is_empty() => "",
             _ => "begun",
         };
-        let kind = exercise.kind.word();
-        text += &format!("  {}  {kind:7}  {mark:6}  {}\n", exercise.id, exercise.title);
+        let (id, kind) = (exercise.id.to_string(), exercise.kind.word());
+        text += &format!("  {id:5}  {kind:7}  {mark:6}  {}\n", exercise.title);
     }
     let passed = exercises.iter().filter(|it| bench.passed(it.id)).count();
     say(&format!("{text}\n{passed} of {} passed", exercises.len()))

@@ -101,7 +101,7 @@ fn judge(lab: u8, place: Place) -> String {
     let before = Host::now();
     let wanted: Vec<_> = parts.iter().filter(|it| it.name.contains(&only)).collect();
     let script: String = wanted.iter().fold(String::new(), |mut script, part| {
-        let id = &part.name[..4];
+        let id = part.name.split(' ').next().unwrap();
         writeln!(script, "{VARIANT}='{}' \"$BIN\" judge {id} \"$PROGRAM\"", part.name).unwrap();
         script
     });

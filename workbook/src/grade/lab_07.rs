@@ -19,7 +19,7 @@ use crate::{
 };
 
 /// By number.
-pub const GRADERS: [Grader; 9] = [
+pub const GRADERS: [Grader; 10] = [
     whole_or_not_at_all,
     first_process,
     inherited,
@@ -29,6 +29,7 @@ pub const GRADERS: [Grader; 9] = [
     broken_off,
     lock_of_a_name,
     as_promised,
+    sealed_runtime,
 ];
 
 /// The stage's directory of this run.
@@ -355,6 +356,36 @@ fn as_promised(ring: &mut Ring) -> Verdict {
         let kept = fs::read_to_string(&part).ok().filter(|it| stays && *it == sent);
         let note = if how == "other" { "left" } else { note };
         expect(kept.is_some() == stays && part.exists() == stays, note, saw, expected)?;
+        trial.ended_well()?;
+    }
+    Ok(())
+}
+
+fn sealed_runtime(ring: &mut Ring) -> Verdict {
+    for how in ["plain", "sealed"] {
+        let (name, word) = (random_word(), random_word());
+        let trial = ring.run(&[&name, how, &word])?;
+        let runtime = place(&name, "runtime");
+        let begins = fs::read(&runtime).is_ok_and(|it| it.starts_with(word.as_bytes()));
+        let saw = format!(
+            "{} begins {} the word",
+            runtime.display(),
+            if begins { "with" } else { "without" }
+        );
+        if how == "plain" {
+            expect(begins, "attack", saw, "the container's word in the unsealed runtime")?;
+            continue;
+        }
+        expect(!begins, "overwritten", saw, "the sealed runtime's file as it was")?;
+        let written = trial.trace.calls.iter().find(|call| {
+            let process = &trial.trace.processes[call.process];
+            let is_inside = process.parent.is_some()
+                && process.executed.last().is_some_and(|it| it.program.ends_with("tmp/program"));
+            let writes = call.name == Sysno::pwrite64 || call.text(1) == word;
+            is_inside && writes && call.answer.is_ok_and(|it| it > 0)
+        });
+        let saw = written.map_or_else(String::new, Call::shown);
+        expect(written.is_none(), "writable", saw, "EPERM, or no call at all")?;
         trial.ended_well()?;
     }
     Ok(())
