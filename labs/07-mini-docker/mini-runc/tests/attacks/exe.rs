@@ -13,9 +13,16 @@ use std::{
 };
 
 use serde_json::json;
+use syscalls::Sysno;
 use testbed::needs;
 
-use super::{Stage, program, stage, written};
+use super::{
+    Stage, program,
+    scene::{Act, Moment, Scene, Setting},
+    stage,
+    tracer::Then,
+    written,
+};
 
 /// Holds a program that is not the image's own, and writes to it when nobody runs it any more.
 const ATTACKER: &str = r#"#!/bin/sh
@@ -140,4 +147,20 @@ fn nobody_overwrites_the_runtime_through_proc_self_exe() {
         assert!(same, "{victim:?}");
     }
     println!("/proc/self/exe: 1 naive runtime overwritten, {} attacks failed", victims.len());
+}
+
+#[test]
+fn the_second_beginning_is_asked_for_before_the_c_library_has_made_a_call() {
+    needs!(Root, Program("busybox"));
+    let scene = Scene::before(Act { setting: Setting::Plain, moment: Moment::Create });
+    let mut before = None;
+    let ended = scene.trace(&mut |call| {
+        if call.process == 0 && call.name == Sysno::execveat {
+            before.get_or_insert(call.since_exec);
+        }
+        Then::Go
+    });
+    scene.delete_force();
+    assert_eq!(ended.code, 0);
+    assert_eq!(before, Some(3), "access, open_tree and mount_setattr");
 }
