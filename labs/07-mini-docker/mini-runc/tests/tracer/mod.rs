@@ -136,6 +136,13 @@ struct Tracee {
     first_argument: u64,
 }
 
+/// Who was born, if that is the event: traced as its parent is.
+fn born(parent: Pid, event: i32) -> Option<Pid> {
+    let births = [libc::PTRACE_EVENT_CLONE, libc::PTRACE_EVENT_FORK, libc::PTRACE_EVENT_VFORK];
+    let born = births.contains(&event).then(|| ptrace::getevent(parent).ok()).flatten()?;
+    Some(Pid::from_raw(born as i32))
+}
+
 struct Tracer {
     command: Pid,
     /// Whether the command has become what is to be traced.
@@ -185,10 +192,16 @@ impl Tracer {
     /// The command is gone; its container is not, and goes on untraced.
     fn end(mut self, code: i32) -> Ended {
         self.tracees.remove(&self.command);
-        for pid in self.tracees.into_keys() {
-            if ptrace::interrupt(pid).is_ok() && waitpid(pid, Some(wait_flags())).is_ok() {
-                let _ = ptrace::detach(pid, None);
+        let mut held: Vec<_> = self.tracees.into_keys().collect();
+        while let Some(pid) = held.pop() {
+            // Who has ended cannot be interrupted, and stays a zombie until we have heard of it: the
+            // first process of its namespace would wait for us.
+            let _ = ptrace::interrupt(pid);
+            let Ok(status) = waitpid(pid, Some(wait_flags())) else { continue };
+            if let WaitStatus::PtraceEvent(_, _, event) = status {
+                held.extend(born(pid, event));
             }
+            let _ = ptrace::detach(pid, None);
         }
         Ended { code, disturbed: self.disturbed }
     }
@@ -210,13 +223,9 @@ impl Tracer {
                 let now = |it: &mut Tracee| (it.since_exec, it.executed) = (0, true);
                 self.tracees.entry(pid).and_modify(now);
             }
-            libc::PTRACE_EVENT_CLONE | libc::PTRACE_EVENT_FORK | libc::PTRACE_EVENT_VFORK => {
-                let born = Pid::from_raw(ptrace::getevent(pid).unwrap_or_default() as i32);
-                self.know(born);
-            }
             // A newcomer may come before the news of its birth.
             PTRACE_EVENT_STOP => self.know(pid),
-            _ => {}
+            event => born(pid, event).map_or((), |born| self.know(born)),
         }
         self.go_on(pid, None);
     }
