@@ -118,6 +118,7 @@ fn ls(engine: &Engine, flags: &LsNetworks) -> Result<()> {
     let mut networks = engine.networks()?;
     let filters: Filters = flags.filter.iter().cloned().collect();
     filters.check(&["dangling", "driver", "id", "label", "name", "scope", "type"])?;
+    check_type(&filters)?;
     networks.retain(|it| fits(it, &filters));
     if let Some(wanted) = filters.truth("dangling")? {
         let used = engine.used_networks()?;
@@ -132,6 +133,17 @@ fn ls(engine: &Engine, flags: &LsNetworks) -> Result<()> {
     }
     let rows: Vec<Cell> = networks.iter().map(|it| row(it, id(it))).collect();
     format.print(&COLUMNS, &rows)
+}
+
+/// In docker's words, which are others than those for a filter's other values.
+fn check_type(filters: &Filters) -> Result<()> {
+    let known = |value: &&String| matches!(value.as_str(), "builtin" | "custom");
+    match filters.values("type").iter().find(|value| !known(value)) {
+        None => Ok(()),
+        Some(value) => Err(Error::new(format!("invalid filter: 'type'='{value}'"))
+            .why("a network is there before anybody makes one, or somebody has made it")
+            .fix("it can be builtin or custom")),
+    }
 }
 
 /// Whether somebody made it.

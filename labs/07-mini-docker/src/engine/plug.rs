@@ -20,6 +20,8 @@ use nix::{
     unistd::Pid,
 };
 
+use serde::{Deserialize, Serialize};
+
 use super::{links, network::joins};
 use crate::{
     bundle::{self, Neighbourhood},
@@ -35,10 +37,13 @@ use crate::{
 /// Where the resolver answers, in each container's own network namespace; Docker's address.
 pub const RESOLVER: IpAddr = IpAddr::V4(Ipv4Addr::new(127, 0, 0, 11));
 
-/// The processes that answer for a container.
-#[derive(Debug, Default)]
+/// What a container has of networks.
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub(super) struct Plug {
+    /// The processes that answer for it.
     attendants: Vec<Identity>,
+    /// Whether it was told of as in `host` or `none`: the ledger has no line for those.
+    is_told: bool,
 }
 
 impl Plug {
@@ -49,6 +54,7 @@ impl Plug {
     pub fn put_in(&mut self, layout: &Layout, record: &Record, pid: Pid) -> Result<()> {
         let connection = &record.options.connection;
         if record.options.network != Network::Bridge {
+            self.is_told = tell_of_predefined(layout, record, "connect");
             return Ok(());
         }
         let netns = PathBuf::from(format!("/proc/{pid}/ns/net"));
@@ -96,6 +102,9 @@ impl Plug {
     /// What the kernel said about the host's side.
     pub fn pull_out(&mut self, layout: &Layout, record: &Record) -> Result<()> {
         if record.options.network != Network::Bridge {
+            if std::mem::take(&mut self.is_told) {
+                tell_of_predefined(layout, record, "disconnect");
+            }
             return Ok(());
         }
         for attendant in self.attendants.drain(..) {
@@ -117,12 +126,12 @@ impl Plug {
 
     /// What is to be known when the monitor has forgotten everything else; one line.
     pub fn note(&self) -> String {
-        serde_json::to_string(&self.attendants).unwrap_or_default()
+        serde_json::to_string(self).unwrap_or_default()
     }
 
     /// What was [noted](Self::note).
     pub fn recall(note: &str) -> Self {
-        Self { attendants: serde_json::from_str(note).unwrap_or_default() }
+        serde_json::from_str(note).unwrap_or_default()
     }
 
     fn open_ports(
@@ -155,6 +164,19 @@ fn tell(layout: &Layout, record: &Record, ledger: &Ledger, what: (&str, &[Endpoi
     for network in endpoints.iter().filter_map(|it| ledger.network(&it.network)) {
         joins(network, action, record).record(&layout.events());
     }
+}
+
+/// Writes down what happened to a container in a network that is nothing but a name. Says whether it
+/// is in one.
+fn tell_of_predefined(layout: &Layout, record: &Record, action: &str) -> bool {
+    let name = match record.options.network {
+        Network::Host => "host",
+        Network::None => "none",
+        Network::Bridge | Network::Container(_) => return false,
+    };
+    let network = Networks::new(layout, &|_| true).predefined(name);
+    joins(&network, action, record).record(&layout.events());
+    true
 }
 
 /// What an ordinary user is told who wants a network of their own.

@@ -175,8 +175,13 @@ impl Networks<'_> {
         })
     }
 
+    /// A network that nobody has made, and that is no bridge: `host` or `none`.
+    pub fn predefined(&self, name: &str) -> Network {
+        Network { name: name.into(), ..Network::nothing(self.predefined_id(name)) }
+    }
+
     /// The ID of a network that nobody has made.
-    pub fn predefined_id(&self, name: &str) -> String {
+    fn predefined_id(&self, name: &str) -> String {
         hex(&[self.tag.as_bytes(), name.as_bytes()])
     }
 }

@@ -124,6 +124,14 @@ fn what_happens_to_networks_is_written_down_as_docker_does() {
         md events --since 1h --until 0s --filter type=network --format '{{.Action}} {{.Actor.ID}} {{json .Actor.Attributes}}' |
             sed "s/$id/SHOP/; s/$bridge/BRIDGE/; s/$box/BOX/"
         md events --since 1h --until 0s --filter network=shop --filter event=connect --format '{{.Type}}' | uniq -c
+        echo no bridge:
+        host=$(md network inspect -f '{{.Id}}' host); none=$(md network inspect -f '{{.Id}}' none)
+        md run --rm --network host $I true; box=$(md run -d --network none $I sleep 1000)
+        md run --rm --network container:$box $I true; md restart -t 0 $box > /dev/null; md rm -f $box > /dev/null
+        md run --rm --network none $I nothing 2> /dev/null || true
+        md rm $(md create --network host $I true) > /dev/null
+        md events --since 1h --until 0s --filter network=host --filter network=none --format '{{.Action}} {{.Actor.ID}} {{.Actor.Attributes.type}} {{len .Actor.Attributes.container}}' |
+            sed "s/$host/HOST/; s/$none/NONE/"
         "#,
         r#"
         create SHOP {"name":"shop","type":"bridge"}
@@ -135,6 +143,13 @@ fn what_happens_to_networks_is_written_down_as_docker_does() {
         disconnect SHOP {"container":"BOX","name":"shop","type":"bridge"}
         destroy SHOP {"name":"shop","type":"bridge"}
         2 network
+        no bridge:
+        connect HOST host 64
+        disconnect HOST host 64
+        connect NONE null 64
+        disconnect NONE null 64
+        connect NONE null 64
+        disconnect NONE null 64
         "#,
     );
 }
@@ -153,7 +168,10 @@ fn networks_are_listed_by_what_dockers_filters_say() {
         names --filter label=tier=front --filter driver=bridge; names --filter driver=null
         md network ls --filter name=back --format '{{.Driver}} {{.Scope}} {{.IPv6}} {{.Internal}} {{.Labels}}'
         md network ls --filter name=shop --format '{{.Label "tier"}} {{len .ID}}'
+        names --filter type=builtin --filter type=custom
         fails md network ls --filter dangling=perhaps 2>&1
+        fails md network ls --filter type=builtin --filter type=mine 2>&1
+        fails md network ls --filter type=mine --filter colour=red 2>&1
         md network inspect -f '{{.Name}} {{.Driver}} {{.ConfigOnly}} {{(index .IPAM.Config 0).Subnet}}' shop back
         md network inspect -f '{{json .ConfigFrom}}' bridge
         md rm box > /dev/null; md network prune -f > /dev/null
@@ -168,8 +186,16 @@ fn networks_are_listed_by_what_dockers_filters_say() {
         none
         bridge local false true
         front 12
+        back bridge host none shop
         error: Invalid filter 'dangling=perhaps'
         fix: it can be true or false
+        = 1
+        error: invalid filter: 'type'='mine'
+        why: a network is there before anybody makes one, or somebody has made it
+        fix: it can be builtin or custom
+        = 1
+        error: Invalid filter 'colour'
+        fix: there are: dangling, driver, id, label, name, scope, type
         = 1
         shop bridge false 172.18.0.0/16
         back bridge false 172.19.0.0/16

@@ -72,12 +72,7 @@ impl Engine {
             if !all.iter().any(Network::is_default) {
                 all.push(networks.default_network(&ledger)?);
             }
-            for name in ["host", "none"] {
-                all.push(Network {
-                    name: name.into(),
-                    ..Network::nothing(networks.predefined_id(name))
-                });
-            }
+            all.extend(["host", "none"].map(|name| networks.predefined(name)));
             Ok((ledger, all))
         })?;
         all.sort_by(|a, b| a.name.cmp(&b.name));
@@ -166,10 +161,10 @@ impl Engine {
     }
 }
 
-/// Something that happens to a network of ours, as Docker tells it.
+/// Something that happens to a network, as Docker tells it.
 fn event(network: &Network, action: &str) -> Event {
     let event = Event::now(Type::Network, action, &network.id);
-    event.with("name", &network.name).with("type", "bridge")
+    event.with("name", &network.name).with("type", driver(network))
 }
 
 /// A container comes into a network, or leaves it.
@@ -178,13 +173,17 @@ pub(super) fn joins(network: &Network, action: &str, container: &Record) -> Even
 }
 
 fn summary(ledger: &Ledger, network: Network) -> NetworkSummary {
-    let driver = match network.name.as_str() {
+    let members = ledger.members(&network.id).cloned().collect();
+    NetworkSummary { driver: driver(&network), network, scope: "local", members }
+}
+
+/// What kind of network it is, in Docker's words.
+fn driver(network: &Network) -> &'static str {
+    match network.name.as_str() {
         "host" => "host",
         "none" => "null",
         _ => "bridge",
-    };
-    let members = ledger.members(&network.id).cloned().collect();
-    NetworkSummary { network, driver, scope: "local", members }
+    }
 }
 
 /// The default network has neither names nor addresses of one's choice.
