@@ -24,9 +24,9 @@ pub use super::{
     search::Search,
 };
 
-/// Pull, run, commit, push: containers without a daemon.
+/// Pull, run, commit, push: containers without a daemon
 #[derive(Debug, Parser)]
-#[command(name = "mini-docker", version, about, disable_help_subcommand = true)]
+#[command(name = "mini-docker", version, disable_help_subcommand = true)]
 #[command(arg_required_else_help = true, max_term_width = 100)]
 pub struct Arguments {
     #[command(flatten)]

@@ -9,7 +9,8 @@
 //! | `containers`, `images`, `run`, `inspect`, .. | one function a verb |
 //! | `format` | `--format`: tables, templates, JSON |
 //! | `typed` | which of all flags are made to read what was typed |
-//! | `nouns`, `help`, `usage`, `completion` | other words for verbs, and words about them |
+//! | `nouns`, `help`, `usage` | other words for verbs, and words about them |
+//! | `completion`, `half_typed` | what a shell offers at Tab, and pages for man(1) |
 //! | `output`, `progress`, `attach` | lines, bars, terminals |
 
 mod archive;
@@ -28,6 +29,7 @@ mod detach_keys;
 mod events;
 mod exec;
 mod format;
+mod half_typed;
 mod help;
 mod history;
 mod image_list;

@@ -11,7 +11,9 @@ const WORLD: &str = r#"
     md create --name builder box:1 true > /dev/null; md volume create papers > /dev/null
     mkdir -p settings/mini-docker; export XDG_CONFIG_HOME=$PWD/settings PATH=${BIN%/*}:$PATH
     echo '{"data-root": "'$PWD/data'"}' > settings/mini-docker/daemon.json
-    shows() { "$@"; md rm builder > /dev/null; md volume rm papers > /dev/null; }
+    # Another store, which only a flag names.
+    "$BIN" --root "$PWD/other" pull -q $I > /dev/null; "$BIN" --root "$PWD/other" create --name badger --network none $I true > /dev/null
+    shows() { "$@"; "$BIN" --root "$home/other" rm badger > /dev/null; "$BIN" --root "$home/other" rmi $I > /dev/null; md rm builder > /dev/null; md volume rm papers > /dev/null; }
 "#;
 
 #[test]
@@ -32,6 +34,8 @@ fn bash_offers_verbs_flags_and_names() {
             }}
             offers pau; offers run --memory-s; offers rm b; offers inspect p; offers history b
             offers volume insp; offers nonsense nothing
+            # bash takes = for a word of its own, and leaves the rest as it was typed.
+            offers --root other rm b; offers --root = ./other rm b; offers rm --root '"$PWD"/other' b
 END
             shows bash --norc offers
         "#
@@ -44,6 +48,9 @@ END
             history b: box:1
             volume insp: inspect
             nonsense nothing:
+            --root other rm b: badger
+            --root = ./other rm b: badger
+            rm --root \"$PWD\"/other b: badger
         ",
     );
 }
@@ -57,9 +64,9 @@ fn fish_offers_verbs_flags_and_names() {
             r#"{WORLD}
             HOME=$PWD shows fish --no-config -c '
                 mini-docker completion fish | source
-                for line in "pau" "run --memory-s" "rm b" "inspect p"
+                for line in "pau" "run --memory-s" "rm b" "inspect p" "--root other rm b" "rm --root=other b"
                     complete -C "mini-docker $line"
-                end'
+                end' | sed "s,$I,IMAGE,"
         "#
         ),
         "
@@ -68,6 +75,8 @@ fn fish_offers_verbs_flags_and_names() {
             --memory-swappiness\tTune container memory swappiness (0 to 100; -1 for the machine's)
             builder\tbox:1 (created)
             papers
+            badger\tIMAGE (created)
+            badger\tIMAGE (created)
         ",
     );
 }
@@ -86,8 +95,9 @@ fn zsh_offers_verbs_flags_and_names() {
             . <(mini-docker completion zsh)
             offers() {{ words=(mini-docker "$@"); CURRENT=$#words; $completer; }}
             offers pau; offers run --memory-s; offers rm b; offers inspect p
+            offers --root ./other rm b; offers rm '--root="$PWD"/other' b
 END
-            shows zsh -f offers
+            shows zsh -f offers | sed "s,$I,IMAGE,"
         "#
         ),
         "
@@ -96,6 +106,8 @@ END
             --memory-swappiness:Tune container memory swappiness (0 to 100; -1 for the machine's)
             builder:box:1 (created)
             papers
+            badger:IMAGE (created)
+            badger:IMAGE (created)
         ",
     );
 }
@@ -110,17 +122,20 @@ fn every_page_of_the_manual_is_set_without_a_warning() {
             for page in pages/*; do groff -man -Tutf8 -ww -z $page 2>&1; done
             # One for the program, for each verb, and for each verb of a noun.
             for page in mini-docker mini-docker-run mini-docker-volume-create; do
-                groff -man -Tutf8 -P-cbou pages/$page.1 | grep -A1 '^NAME'
+                groff -man -Tutf8 -P-cbou pages/$page.1 | grep -A1 '^NAME' | tail -1 | tr -s ' '
+            done
+            # What apropos(1) finds a page by: its name, a dash, and a few words (man 7 man-pages).
+            for page in pages/*; do
+                name=${page#pages/}; name=${name%.1}
+                sed -n '/^.SH NAME/{n;s/\\-/-/g;p}' $page | grep -qE "^$name - [A-Z][^:]+(: [^:]+)?$" || echo "$page: $(sed -n '/^.SH NAME/{n;p}' $page)"
+                [ -z "$(command -v lexgrog)" ] || lexgrog $page > /dev/null || echo "$page is not found"
             done
             groff -man -Tutf8 -P-cbou pages/mini-docker-run.1 | grep -e '-v, --volume'
         "#,
         "
             man -l pages/mini-docker.1 shows the first of ..
-            NAME
-            mini-docker  - mini-docker: pull, run, commit, push; everything above a
-            NAME
+            mini-docker - Pull, run, commit, push: containers without a daemon
             mini-docker-run - Create and run a new container from an image
-            NAME
             mini-docker-volume-create - Create a volume
             -v, --volume <SRC:DST[:OPTIONS]>
         ",
