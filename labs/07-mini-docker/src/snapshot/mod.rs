@@ -30,7 +30,7 @@ mod scratch;
 mod unpack;
 mod verify;
 
-pub use copy::{Copied, Copy, Named, Owner, Side, copy, receive, send};
+pub use copy::{Copied, Copy, Named, Owner, Side, copy, receive, send, sweep_below};
 pub use layers::{OnLayer, Stage, ensure_layers};
 pub use ownership::{Kept, Mapped, Ownership};
 pub use pack::{Packed, export, pack};

@@ -25,6 +25,12 @@ fn damage_is_found_told_and_mended() {
         [ "$(md run --rm $I cat /srv/first)" = "from the image" ]
         echo "- a file too much, a directory that is no container, one that is gone"
         touch $layer/diff/etc/extra; mkdir data/containers/left; rm -r data/containers/*/work
+        echo "- and what two killed copies have left, and who copies just now"
+        srv=$(ls -d data/containers/*/upper)/srv; mkdir -p $srv
+        for dir in $srv data/volumes/data/_data; do
+            touch $dir/.mini-docker-0123456789abcdef $dir/.mini-docker-not-ours
+        done
+        touch $dir/.mini-docker-fedcba9876543210; exec 9< $dir/.mini-docker-fedcba9876543210; flock 9
         check --repair
         check
         echo "- a blob is another"

@@ -263,3 +263,56 @@ fn mistakes_of_a_copy_are_told_with_their_fix() {
     );
     snapshot!("copy_mistakes", output.success());
 }
+
+/// Kills copies of one large and of many small files after a random time, where files are replaced and
+/// where they are new. What is there is the old or the new, whole, and the next copy leaves nothing else.
+const KILLED: &str = r#"
+    md pull -q $I > /dev/null
+    md run -d --name on $I sleep 1000 > /dev/null; md create --name off $I true > /dev/null
+    mkdir one two; for n in $(seq 60); do echo one > one/$n; echo two > two/$n; done
+    head -c 20000000 /dev/zero > one/large; head -c 20000000 /dev/zero | tr '\0' x > two/large
+    whole() {
+        sums=$(cat one/large | cksum; cat two/large | cksum)
+        for name in $(ls -A "$1"); do
+            case $name in
+                large) sum=$(cksum < "$1/large"); case $sums in *"$sum"*) ;; *) echo "half of $name"; exit 1 ;; esac ;;
+                [1-9]*) case $(cat "$1/$name") in one|two) ;; *) echo "half of $name"; exit 1 ;; esac ;;
+                *) echo "$name is left"; exit 1 ;;
+            esac
+        done
+    }
+    killed() {
+        seed=$(( (seed * 1103515245 + 12345) % 2147483648 ))
+        "$BIN" --root "$home/data" cp -q "$@" 2> /dev/null & victim=$!
+        sleep 0.0$(( seed % 90 + 10 ))
+        kill -9 $victim 2> /dev/null || true; wait $victim 2> /dev/null || true
+    }
+    seed=${UNBOXED_SEED:-$$}; mkdir out
+    for trial in $(seq 12); do
+        for from in one two; do
+            for box in on off; do killed $from/. $box:/srv/there; done
+            killed off:/srv/there/. out
+            case $(( trial % 4 )) in 0) md cp -q $from/1 off:/srv/there/ 2> /dev/null || md cp -q $from off:/srv/there ;; esac
+        done
+    done
+    for box in on off; do
+        md cp -q two/. $box:/srv/there; rm -rf seen; md cp -q $box:/srv/there seen; whole seen
+        [ "$(cat seen/large | cksum)" = "$(cat two/large | cksum)" ]
+    done
+    md cp -q on:/srv/there/. out; whole out
+    md system check > /dev/null
+    md rm -f on off > /dev/null
+    echo whole
+"#;
+
+#[test]
+fn a_copy_may_be_killed_as_root() {
+    needs!(In(Place::Root));
+    says(Place::Root, KILLED, "whole");
+}
+
+#[test]
+fn a_copy_may_be_killed_as_user() {
+    needs!(In(Place::User));
+    says(Place::User, KILLED, "whole");
+}

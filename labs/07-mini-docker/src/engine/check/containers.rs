@@ -11,6 +11,8 @@ use ground::Error as Report;
 use super::{Checked, Engine, Result};
 use crate::{
     container::{Record, Source, Status},
+    engine::is_watched,
+    snapshot::{Snapshot, sweep_below},
     volume,
 };
 
@@ -44,6 +46,7 @@ impl Engine {
                     volume::ensure(&self.layout, &name, false)?;
                 }
             }
+            check_copies(&data, checked, repair);
         }
         Ok(())
     }
@@ -72,7 +75,7 @@ impl Engine {
                 self.bury(record)?;
             }
         }
-        if record.state.status == Status::Removing && !super::super::is_watched(record) {
+        if record.state.status == Status::Removing && !is_watched(record) {
             checked
                 .flaw(format!("the removal of container {name} broke off"), "removed to the end");
             if repair {
@@ -81,6 +84,7 @@ impl Engine {
             return Ok(());
         }
         self.check_directories(record, checked, repair)?;
+        self.check_upper(record, checked, repair)?;
         for mount in &record.options.mounts {
             if let Source::Volume { name: volume, anonymous } = &mount.source
                 && !self.layout.volume(volume).is_dir()
@@ -126,6 +130,18 @@ impl Engine {
         Ok(())
     }
 
+    /// What killed copies have left. One that runs is left to the next copy into it, which sees the same
+    /// locks as others at work in there.
+    fn check_upper(&self, record: &Record, checked: &mut Checked, repair: bool) -> Result<()> {
+        let layout = self.container_layout(record);
+        let snapshot = Snapshot::new(&self.layout, &layout, &record.image.layers);
+        let claim = if snapshot.upper.is_dir() { snapshot.claim()? } else { None };
+        if claim.is_some() && !is_watched(record) {
+            check_copies(&snapshot.upper, checked, repair);
+        }
+        Ok(())
+    }
+
     fn check_unfinished(&self, dir: &Path, checked: &mut Checked, repair: bool) -> Result<()> {
         // Whoever makes or removes a container holds the lock of one of these two.
         let is_held = |dir: &Path| fs::File::open(dir).is_ok_and(|dir| dir.try_lock().is_err());
@@ -137,6 +153,13 @@ impl Engine {
             crate::tree::remove(dir)?;
         }
         Ok(())
+    }
+}
+
+fn check_copies(dir: &Path, checked: &mut Checked, repair: bool) {
+    // A directory that is not here is told of elsewhere.
+    for path in sweep_below(dir, repair).unwrap_or_default() {
+        checked.flaw(format!("{} is half a copy", path.display()), "removed");
     }
 }
 

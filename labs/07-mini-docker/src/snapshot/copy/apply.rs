@@ -196,24 +196,18 @@ impl Work<'_> {
         Ok(())
     }
 
-    /// A file is written beside its name and renamed: where the disk is full or the archive breaks
-    /// off, what was there is there still, and no half of a file is.
+    /// A file is written without its name, and gets it when it is whole: where the disk is full, the
+    /// archive breaks off or we are killed, what was there is there still, and no half of a file is.
     fn file<R: Read>(&mut self, entry: &Entry, at: &At, content: &mut R) -> Result<()> {
         self.is_taken(at)?;
-        let beside = at.beside();
-        let failed = |side: &Side, errno| side.cannot(&at.path, errno);
-        let mut file = beside.create().map_err(|errno| failed(self.files.side, errno))?;
-        let written = io::copy(content, &mut file).map_err(|error| match error.raw_os_error() {
-            Some(errno) => failed(self.files.side, Errno::from_raw(errno)),
+        let mut fresh = at.fresh().map_err(|errno| self.files.side.cannot(&at.path, errno))?;
+        let written = io::copy(content, fresh.file()).map_err(|error| match error.raw_os_error() {
+            Some(errno) => self.files.side.cannot(&at.path, Errno::from_raw(errno)),
             None => broken(&error),
         });
-        let dressed = written.and_then(|_| {
-            let dressed = self.dress_file(entry, at, &file).and_then(|()| beside.rename(at));
-            dressed.map_err(|errno| failed(self.files.side, errno))
-        });
-        dressed.inspect_err(|_| {
-            let _ = beside.unlink();
-        })
+        written?;
+        let put = self.dress_file(entry, at, fresh.file()).and_then(|()| fresh.put(&at.name));
+        put.map_err(|errno| self.files.side.cannot(&at.path, errno))
     }
 
     fn dress_file(&mut self, entry: &Entry, at: &At, file: &File) -> Result<(), Errno> {

@@ -2,7 +2,6 @@
 
 use std::{
     ffi::OsString,
-    fs::File,
     os::fd::{AsFd, OwnedFd},
     path::PathBuf,
     rc::Rc,
@@ -10,10 +9,12 @@ use std::{
 
 use ground::Errno;
 use nix::{
-    fcntl::{AtFlags, OFlag, openat, renameat},
-    sys::stat::{FileStat, Mode, fstatat},
+    fcntl::AtFlags,
+    sys::stat::{FileStat, fstatat},
     unistd::{UnlinkatFlags, unlinkat},
 };
+
+use super::fresh::Fresh;
 
 /// A name in an open directory.
 pub(super) struct At {
@@ -33,22 +34,9 @@ impl At {
         }
     }
 
-    /// A name of ours in the same directory: short, since the real one may be as long as names get.
-    pub(super) fn beside(&self) -> Self {
-        let name = format!(".mini-docker-{}", std::process::id()).into();
-        Self { parent: self.parent.clone(), name, path: self.path.clone() }
-    }
-
-    pub(super) fn create(&self) -> Result<File, Errno> {
-        let flags = OFlag::O_WRONLY | OFlag::O_CREAT | OFlag::O_EXCL | OFlag::O_NOFOLLOW;
-        let mode = Mode::S_IRUSR | Mode::S_IWUSR;
-        let name = self.name.as_os_str();
-        openat(self.parent.as_fd(), name, flags | OFlag::O_CLOEXEC, mode).map(File::from)
-    }
-
-    pub(super) fn rename(&self, to: &Self) -> Result<(), Errno> {
-        let (from, name) = (self.name.as_os_str(), to.name.as_os_str());
-        renameat(self.parent.as_fd(), from, to.parent.as_fd(), name)
+    /// A file that gets this name when it is written.
+    pub(super) fn fresh(&self) -> Result<Fresh<'_>, Errno> {
+        Fresh::create(self.parent.as_fd())
     }
 
     pub(super) fn unlink(&self) -> Result<(), Errno> {

@@ -11,10 +11,12 @@
 //! | `place` | where files go: the table of `docker cp` (pure) |
 //! | `side` | a root, and how its paths are told |
 //! | `at` | one name in an open directory |
+//! | `fresh` | a file that is not in its place yet, and what a killed copy has left of one |
 //! | `apply` | an archive -> files |
 
 mod apply;
 mod at;
+mod fresh;
 mod place;
 mod side;
 
@@ -30,6 +32,7 @@ use std::{
 use ground::{Error, Result};
 
 pub use apply::Owner;
+pub use fresh::sweep_below;
 pub use place::Named;
 pub use side::Side;
 
