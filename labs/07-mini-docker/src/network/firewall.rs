@@ -116,9 +116,9 @@ fn apply_iptables(plan: &Plan<'_>, first: bool) -> Result<()> {
         }
         feed(restore, &["-w", "--noflush"], &plan.iptables(ipv6))?;
         if first {
-            for (table, words) in jumps(plan, ipv6) {
+            for (table, how, words) in jumps(plan, ipv6) {
                 let [chain, rest @ ..] = words.as_slice() else { continue };
-                let mut args = vec!["-w", "-t", table, "-I", chain];
+                let mut args = vec!["-w", "-t", table, how, chain];
                 args.extend(rest.iter().map(String::as_str));
                 output(tables, &args).map_err(Failed::report)?;
             }
@@ -158,28 +158,35 @@ fn remove_table(table: &str, tell: &dyn Fn(Result<()>)) {
 const FAMILIES: [(bool, [&str; 2]); 2] =
     [(false, ["iptables", "iptables-restore"]), (true, ["ip6tables", "ip6tables-restore"])];
 
-/// The rules in the chains of others that lead to ours.
-fn jumps(plan: &Plan<'_>, ipv6: bool) -> Vec<(&'static str, Vec<String>)> {
-    let [ports, post, forward] = plan.chains();
+/// The rules in the chains of others that lead to ours: the table, whether it comes first (-I) or last
+/// (-A), the rule.
+fn jumps(plan: &Plan<'_>, ipv6: bool) -> Vec<(&'static str, &'static str, Vec<String>)> {
+    let [ports, post, forward, nothing_else] = plan.chains();
     let loopback = if ipv6 { "::1/128" } else { "127.0.0.0/8" };
     let words = |text: String| text.split(' ').map(str::to_owned).collect();
     vec![
-        ("nat", words(format!("PREROUTING -m addrtype --dst-type LOCAL -j {ports}"))),
-        ("nat", words(format!("OUTPUT ! -d {loopback} -m addrtype --dst-type LOCAL -j {ports}"))),
-        ("nat", words(format!("POSTROUTING -j {post}"))),
-        ("filter", words(format!("FORWARD -j {forward}"))),
+        ("nat", "-I", words(format!("PREROUTING -m addrtype --dst-type LOCAL -j {ports}"))),
+        (
+            "nat",
+            "-I",
+            words(format!("OUTPUT ! -d {loopback} -m addrtype --dst-type LOCAL -j {ports}")),
+        ),
+        ("nat", "-I", words(format!("POSTROUTING -j {post}"))),
+        ("filter", "-I", words(format!("FORWARD -j {forward}"))),
+        ("filter", "-A", words(format!("FORWARD -j {nothing_else}"))),
     ]
 }
 
 /// What is not there cannot be taken away, and that is fine.
 fn remove_iptables(tables: &str, plan: &Plan<'_>) {
-    for (table, words) in jumps(plan, tables.starts_with("ip6")) {
+    for (table, _, words) in jumps(plan, tables.starts_with("ip6")) {
         let mut args = vec!["-w", "-t", table, "-D"];
         args.extend(words.iter().map(String::as_str));
         let _ = output(tables, &args);
     }
-    let [ports, post, forward] = plan.chains();
-    for (table, chain) in [("nat", &ports), ("nat", &post), ("filter", &forward)] {
+    let [ports, post, forward, nothing_else] = plan.chains();
+    let filter = [("filter", &forward), ("filter", &nothing_else)];
+    for (table, chain) in [("nat", &ports), ("nat", &post)].into_iter().chain(filter) {
         for what in ["-F", "-X"] {
             let _ = output(tables, &["-w", "-t", table, what, chain]);
         }

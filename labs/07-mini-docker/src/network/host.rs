@@ -9,10 +9,11 @@ use ipnet::IpNet;
 
 use super::{
     firewall::{self, Applied},
+    forwarding,
     ipam::{Pool, free_subnet, overlap},
     ledger::{Host, Ledger, Network, Open},
     link::Links,
-    netns::{Netns, set_sysctl, sysctl},
+    netns::Netns,
     parting::Parting,
     rules::{Plan, Rules},
 };
@@ -40,10 +41,11 @@ pub fn settle<T>(
         open.write()?;
         return Ok((meanwhile(&open.ledger)?, Vec::new()));
     }
+    let _turn = forwarding::turn()?;
     let links = Links::here()?;
     // Before interfaces go: a removal holds the lock of all that has to do with networks (rtnl) for
     // tens of milliseconds, and who changes this setting waits for it.
-    let restored = restore_settings(open);
+    let restored = if used.is_empty() { forwarding::switch_back(open, tag) } else { Ok(()) };
     // The kernel takes its time to remove a namespace, and its interfaces would answer so long.
     let mut partings = Vec::new();
     for endpoint in &open.ledger.gone {
@@ -52,7 +54,8 @@ pub fn settle<T>(
     for id in used {
         make_bridge(open, &links, &id, tag)?;
     }
-    change_settings(open)?;
+    let needed = [false, true].map(|ipv6| leads_out(&open.ledger, ipv6));
+    forwarding::switch_on(open, &links, (tag, needed))?;
     partings.extend(remove_rules(open, tag)?);
     let (applied, rules) = begin_rules(open, tag)?;
     let (stay, go) = bridges(&open.ledger);
@@ -97,9 +100,8 @@ fn make_bridge(open: &mut Open<'_>, links: &Links, id: &str, tag: &str) -> Resul
         true => on_free_ground(open, links, network)?,
         false => network,
     };
-    let alias = format!("mini-docker {tag}");
     if let Some(there) = links.find(&network.bridge)? {
-        if there.alias.as_deref() != Some(&alias) {
+        if !forwarding::is_of(&there, tag) {
             return Err(Error::new(format!("cannot make the bridge {}", network.bridge))
                 .why("an interface of that name is there, and it is not ours")
                 .fix("remove the network and make it again, with another name for its bridge"));
@@ -109,7 +111,8 @@ fn make_bridge(open: &mut Open<'_>, links: &Links, id: &str, tag: &str) -> Resul
     check_subnets(links, &network)?;
     open.ledger.host.bridges.push(network.bridge.clone());
     open.write()?;
-    let bridge = links.add_bridge(&network.bridge, &alias, network.mtu())?;
+    let note = forwarding::note(tag, &open.ledger.host.settings);
+    let bridge = links.add_bridge(&network.bridge, &note, network.mtu())?;
     for pool in &network.pools {
         links.add_address(&bridge, address(pool.gateway, pool)?)?;
     }
@@ -184,34 +187,10 @@ fn on_free_ground(open: &mut Open<'_>, links: &Links, network: Network) -> Resul
     Ok(network)
 }
 
-/// Settings that forwarding takes, for a network with and without IPv6.
-const FORWARD: [(bool, &str); 2] = [(false, IPV4), (true, IPV6)];
-const IPV4: &str = "ipv4/ip_forward";
-const IPV6: &str = "ipv6/conf/all/forwarding";
-
-fn change_settings(open: &mut Open<'_>) -> Result<()> {
-    for (ipv6, name) in FORWARD {
-        let needed = used(&open.ledger).iter().any(|id| {
-            let network = open.ledger.network(id);
-            network.is_some_and(|it| !it.internal && it.pool(ipv6).is_some())
-        });
-        if !needed || open.ledger.host.settings.contains_key(name) || sysctl(name)? != "0" {
-            continue;
-        }
-        open.ledger.host.settings.insert(name.to_owned(), "0".to_owned());
-        open.write()?;
-        set_sysctl(name, "1")?;
-    }
-    Ok(())
-}
-
-fn restore_settings(open: &mut Open<'_>) -> Result<()> {
-    if used(&open.ledger).is_empty() {
-        for (name, value) in std::mem::take(&mut open.ledger.host.settings) {
-            set_sysctl(&name, &value)?;
-        }
-    }
-    Ok(())
+/// Whether somebody is in a network that leads out, of this family.
+fn leads_out(ledger: &Ledger, ipv6: bool) -> bool {
+    let mut networks = used(ledger).into_iter().filter_map(|id| ledger.network(&id).cloned());
+    networks.any(|it| !it.internal && it.pool(ipv6).is_some())
 }
 
 /// Takes the rules away when nobody is in any network any more.
@@ -243,7 +222,7 @@ fn begin_rules(open: &mut Open<'_>, tag: &str) -> Result<(Applied, Rules)> {
 }
 
 fn plan<'l>(ledger: &'l Ledger, tag: &'l str) -> Plan<'l> {
-    Plan { tag, ledger, nothing_else: ledger.host.settings.contains_key(IPV4) }
+    Plan { tag, ledger, nothing_else: ledger.host.settings.contains_key(forwarding::IPV4) }
 }
 
 /// Our bridges: those that somebody is on, and the others.

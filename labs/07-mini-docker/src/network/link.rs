@@ -27,6 +27,10 @@ use nix::{errno::Errno, net::if_::if_nametoindex};
 
 use super::{netlink::Netlink, netns::Netns, parting::Parting};
 
+/// The group that every store's bridges are in (ip-link(8), "group"): "md" as a number. Rules tell by
+/// it what is ours, whichever store's, without knowing its name.
+pub const GROUP: u32 = 0x6d64;
+
 /// The interfaces, addresses and routes of one network namespace.
 #[derive(Debug)]
 pub struct Links(Netlink);
@@ -110,6 +114,7 @@ impl Links {
     pub fn add_bridge(&self, name: &str, alias: &str, mtu: Option<u32>) -> Result<Link> {
         let mut message = up(LinkMessage::default());
         message.attributes.push(LinkAttribute::IfName(name.to_owned()));
+        message.attributes.push(LinkAttribute::Group(GROUP));
         message.attributes.extend(mtu.map(LinkAttribute::Mtu));
         message.attributes.push(LinkAttribute::LinkInfo(vec![LinkInfo::Kind(InfoKind::Bridge)]));
         let what = format!("make the bridge {name}");
@@ -117,12 +122,21 @@ impl Links {
             .create(Message::NewLink(message))
             .map_err(|errno| refused(&what, "RTM_NEWLINK {kind: bridge}", errno))?;
         let link = self.named(name)?;
+        self.note(&link, alias)?;
+        Ok(link)
+    }
+
+    /// Notes something on an interface, for everybody to read.
+    ///
+    /// # Errors
+    /// ENODEV: it is gone; EPERM.
+    pub fn note(&self, link: &Link, alias: &str) -> Result<()> {
         let mut note = of(link.index);
         note.attributes.push(LinkAttribute::IfAlias(alias.to_owned()));
+        let what = format!("say on {} whose it is", link.name);
         self.0
             .change(Message::SetLink(note))
-            .map_err(|errno| refused(&what, "RTM_SETLINK {ifalias}", errno))?;
-        Ok(link)
+            .map_err(|errno| refused(&what, "RTM_SETLINK {ifalias}", errno))
     }
 
     /// Makes a pair: one end here, in the bridge and switched on, the other one in `netns`.

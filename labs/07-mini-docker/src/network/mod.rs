@@ -13,6 +13,7 @@
 //! | `netlink`, `link`, `netns` | messages to the kernel; bridges, cables, addresses; namespaces |
 //! | `parting` | what the kernel takes its time for |
 //! | `host` | the host's side, made to look like the ledger |
+//! | `forwarding` | the switch that all stores of the machine share |
 //! | `attach` | a namespace enters a network, and leaves it |
 //! | `define` | networks are made, found and removed |
 //! | `attendant` | processes that answer for a container |
@@ -23,6 +24,7 @@ mod attach;
 mod attendant;
 mod define;
 mod firewall;
+mod forwarding;
 mod host;
 pub mod interfaces;
 pub mod ipam;

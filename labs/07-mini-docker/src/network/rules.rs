@@ -8,10 +8,17 @@
 //! | prerouting, output | a published port of this host becomes the container's address (DNAT) |
 //! | postrouting | what leaves a bridge gets the host's address (masquerade) |
 //! | forward | containers may go out, into their own bridge, and nobody in but by a published port |
+//!
+//! A packet has to pass the forward chains of all tables of nft, and only the first rule of iptables
+//! that fits it. So nft's last rule leaves the bridges of other stores alone, and the last one for
+//! iptables comes after everybody else's.
 
 use std::{collections::BTreeSet, fmt::Write as _, net::IpAddr};
 
-use super::ledger::{Ledger, Network};
+use super::{
+    ledger::{Ledger, Network},
+    link::GROUP,
+};
 
 /// The text of all rules, as it was given to the program; empty for none.
 pub type Rules = String;
@@ -126,7 +133,11 @@ impl Plan<'_> {
             let _ = writeln!(text, "    iifname \"{bridge}\" accept");
         }
         if self.nothing_else {
-            text.push_str("    drop\n");
+            // Bridges of another store, whose own rules say what may pass there.
+            let _ = writeln!(
+                text,
+                "    iifgroup {GROUP} accept\n    oifgroup {GROUP} accept\n    drop"
+            );
         }
         text.push_str("  }\n");
     }
@@ -145,13 +156,13 @@ impl Plan<'_> {
     }
 
     /// The names of our chains for iptables(8), which has at most 28 letters for one.
-    pub fn chains(&self) -> [String; 3] {
-        ["PORTS", "POST", "FWD"].map(|name| format!("MD-{}-{name}", self.tag))
+    pub fn chains(&self) -> [String; 4] {
+        ["PORTS", "POST", "FWD", "ELSE"].map(|name| format!("MD-{}-{name}", self.tag))
     }
 
     /// What iptables-restore(8) or ip6tables-restore(8) reads with `--noflush`: replaces our chains.
     pub fn iptables(&self, ipv6: bool) -> Rules {
-        let [ports, post, forward] = self.chains();
+        let [ports, post, forward, nothing_else] = self.chains();
         let mut text = format!("*nat\n:{ports} - [0:0]\n:{post} - [0:0]\n");
         for port in self.ports().filter(|port| port.target.is_ipv6() == ipv6) {
             let lead = &port.lead;
@@ -176,8 +187,11 @@ impl Plan<'_> {
         for (_, target) in self.targets().iter().filter(|(_, target)| target.is_ipv6() == ipv6) {
             let _ = writeln!(text, "-A {post} -s {target} -d {target} -j MASQUERADE");
         }
-        let _ = writeln!(text, "COMMIT\n*filter\n:{forward} - [0:0]");
+        let _ = writeln!(text, "COMMIT\n*filter\n:{forward} - [0:0]\n:{nothing_else} - [0:0]");
         self.iptables_forward(&mut text, &forward);
+        if self.nothing_else {
+            let _ = writeln!(text, "-A {nothing_else} -j DROP");
+        }
         text.push_str("COMMIT\n");
         text
     }
@@ -207,9 +221,6 @@ impl Plan<'_> {
         }
         for bridge in &bridges {
             let _ = writeln!(text, "-A {chain} -i {bridge} -j ACCEPT");
-        }
-        if self.nothing_else {
-            let _ = writeln!(text, "-A {chain} -j DROP");
         }
     }
 }

@@ -288,7 +288,7 @@ fn iptables_does_it_where_there_is_no_nft() {
             "#
         ),
         "
-        2
+        3
         I am ann
         I am ann
         I am ann

@@ -3,7 +3,10 @@
 
 use testbed::{Place, needs};
 
-use crate::world::{agree, on_own_host};
+use crate::{
+    networks::WORLD,
+    world::{agree, on_own_host},
+};
 
 /// As in `networks`: a network of its own stands for the host, and nothing may be left of the script.
 #[track_caller]
@@ -105,6 +108,103 @@ fn two_stores_share_a_machine() {
         now
         "#,
     );
+}
+
+/// Two stores and the machine's one switch: whoever came first or leaves last, and whoever is killed.
+const SWITCH: &str = r#"
+    other() { "$BIN" --root "$home/other" "$@"; }
+    md pull -q $I > /dev/null; other pull -q $I > /dev/null
+    switch() { echo "$*: $(cat /proc/sys/net/ipv4/ip_forward)"; }
+    box() { $1 run -d --name box --network bridge $I sleep 1000 > /dev/null; }
+    pings() { for store in "$@"; do $store exec box busybox ping -c 1 -W 5 -q 203.0.113.2 > /dev/null && echo "one pings"; done; }
+    # Somebody else's network behind this machine: what is forwarded from it was never ours to allow.
+    ip link add else0 type veth peer name far; ip address add 198.51.100.1/24 dev else0; ip link set else0 up
+    unshare -n sleep 1000 & elsewhere=$!
+    until [ "$(readlink /proc/$elsewhere/ns/net)" != "$(readlink /proc/self/ns/net)" ]; do sleep 0.02; done
+    ip link set far netns $elsewhere
+    far() { nsenter -t $elsewhere -n "$@"; }
+    far ip address add 198.51.100.2/24 dev far; far ip link set far up; far ip route add default via 198.51.100.1
+    outside ip route add 198.51.100.0/24 via 203.0.113.1
+    passes() { far busybox ping -c 1 -W 1 -q 203.0.113.2 > /dev/null && echo "$* passes" || echo "$* does not pass"; }
+    for last in other md; do
+        first=md; [ $last = other ] || first=other
+        switch nobody
+        box md; switch one; box other; switch both
+        pings md other; passes else
+        $first rm -f box > /dev/null; switch one left
+        pings $last; passes else
+        # Of the same store: what it knew is not forgotten.
+        box $first; pings $first $last; passes else
+        $first rm -f box > /dev/null; $last rm -f box > /dev/null; switch nobody
+    done
+    echo killed:
+    box md; box other
+    kill -9 $(md inspect box | sed -n 's/.*"MonitorPid": \([0-9]*\).*/\1/p')
+    other rm -f box > /dev/null; switch nobody has looked
+    until md ps -a | grep -q 'Exited (255)'; do sleep 0.02; done
+    switch somebody has
+    md rm box > /dev/null
+    echo on before:
+    echo 1 > /proc/sys/net/ipv4/ip_forward
+    box md; box other; passes else; md rm -f box > /dev/null; other rm -f box > /dev/null; switch after
+    echo 0 > /proc/sys/net/ipv4/ip_forward
+    echo at once:
+    for store in md other; do
+        (for n in 1 2 3 4 5 6; do $store run --rm --network bridge $I busybox ping -c 1 -W 5 -q 203.0.113.2 > /dev/null && echo "one pings"; done > from-$store) &
+        eval "of_$store=$!"
+    done
+    wait $of_md; wait $of_other; cat from-md from-other | sort | uniq -c
+    switch after
+    other rmi -f $I > /dev/null
+    ip link del else0; kill $elsewhere; wait $elsewhere 2> /dev/null || true
+"#;
+
+const SWITCHED: &str = "
+    nobody: 0
+    one: 1
+    both: 1
+    one pings
+    one pings
+    else does not pass
+    one left: 1
+    one pings
+    else does not pass
+    one pings
+    one pings
+    else does not pass
+    nobody: 0
+";
+
+#[track_caller]
+fn share_the_switch(before: &str, after: &str) {
+    let script = format!("{WORLD}\n{before}\n{SWITCH}\n{after}\n end_of_world");
+    let rest = "
+        killed:
+        nobody has looked: 1
+        somebody has: 0
+        on before:
+        else passes
+        after: 1
+        at once:
+        12 one pings
+        after: 0
+    ";
+    says(&script, &format!("{SWITCHED}{SWITCHED}{rest}"));
+}
+
+#[test]
+fn two_stores_share_the_switch_for_forwarding() {
+    needs!(Root, Program("nft"), Program("ip"));
+    share_the_switch("", "");
+}
+
+#[test]
+fn two_stores_share_the_switch_for_forwarding_with_iptables() {
+    needs!(Root, Program("iptables"), Program("ip"));
+    let nft = "nft=$(readlink -f $(command -v nft))";
+    // iptables(8) leaves its tables behind, empty.
+    let tables = "for it in iptables ip6tables; do $it -S FORWARD > /dev/null; $it -t nat -S > /dev/null; done";
+    share_the_switch(&format!("{nft}; mount --bind /dev/null $nft; {tables}"), "umount $nft");
 }
 
 #[test]
