@@ -239,6 +239,11 @@ impl ContainerLayout {
         self.dir.join("config.json")
     }
 
+    /// There while its networks change and its names are not written yet, and locked by who does it.
+    pub fn untold(&self) -> PathBuf {
+        self.dir.join("untold")
+    }
+
     /// The owners that could not be set on what was copied into it.
     pub fn ownership(&self) -> PathBuf {
         self.dir.join("ownership.json")

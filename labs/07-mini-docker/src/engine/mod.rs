@@ -202,7 +202,11 @@ impl Engine {
     /// [`Kind::NotFound`], or [`Kind::Invalid`] when the digits fit several.
     pub fn container(&self, name: &str) -> Result<Record> {
         match find(&self.layout, name)? {
-            Found::One(record) => Ok(*record),
+            Found::One(record) => {
+                // A look is no failure because of it.
+                let _ = self.catch_up_on_names(&record);
+                Ok(*record)
+            }
             Found::None => Err(Error::not_found(
                 Report::new(format!("No such container: {name}"))
                     .why("no name and no ID of a container is like that")

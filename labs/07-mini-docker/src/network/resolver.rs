@@ -11,7 +11,11 @@
 use std::{
     io,
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, UdpSocket},
-    path::PathBuf,
+    os::{
+        linux::net::SocketAddrExt,
+        unix::net::{SocketAddr as SocketName, UnixDatagram},
+    },
+    path::{Path, PathBuf},
     process::Child,
     sync::Arc,
     time::Duration,
@@ -66,6 +70,20 @@ pub fn start(request: &Request) -> Result<Child> {
     attendant::start::<()>(RESOLVER, request).map(|(child, ())| child)
 }
 
+/// Whether a resolver answers in the network namespace behind a path: the kernel knows it by the
+/// socket that each has there.
+pub fn is_there(netns: &Path) -> bool {
+    let reached = || {
+        let socket = UnixDatagram::unbound()?;
+        socket.connect_addr(&SocketName::from_abstract_name(HERE)?)
+    };
+    Netns::open(netns).and_then(|netns| netns.inside(|| Ok(reached().is_ok()))).unwrap_or(false)
+}
+
+/// The name of a socket that is a resolver's mark. It is in no file system, but in the network
+/// namespace, and goes with its process (man 7 unix, "Abstract sockets").
+const HERE: &str = "mini-docker-resolver";
+
 /// Is the resolver, until the monitor ends.
 ///
 /// # Errors
@@ -75,9 +93,12 @@ pub fn run(servers_of_host: fn() -> Vec<IpAddr>) -> Result<()> {
         |request: &Request| request.monitor,
         |request| {
             let netns = Netns::open(&request.netns)?;
-            netns.inside(|| sockets(request.address)).map(|sockets| (sockets, ()))
+            let made = || Ok((sockets(request.address)?, mark()));
+            netns.inside(made).map(|sockets| (sockets, ()))
         },
-        |request, (udp, tcp)| async move {
+        |request, ((udp, tcp), mark)| async move {
+            // As long as we answer.
+            let _mark = mark;
             let resolver = Arc::new(Resolver {
                 layout: Layout::new(request.root),
                 container: request.container,
@@ -87,6 +108,11 @@ pub fn run(servers_of_host: fn() -> Vec<IpAddr>) -> Result<()> {
             tokio::join!(datagrams(udp, Arc::clone(&resolver)), streams(tcp, resolver));
         },
     )
+}
+
+/// Says that a resolver is here. Another one may be, which comes before us: both answer the same.
+fn mark() -> Option<UnixDatagram> {
+    UnixDatagram::bind_addr(&SocketName::from_abstract_name(HERE).ok()?).ok()
 }
 
 /// The port of name servers.

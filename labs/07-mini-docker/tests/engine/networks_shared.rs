@@ -24,12 +24,24 @@ const KILLED: &str = r#"
     inside() { nsenter -t $pid -n ls /proc/sys/net/ipv4/conf | grep -c '^eth1$' || true; }
     cables() { ls /proc/sys/net/ipv4/conf | grep -c '^veth' || true; }
     wished() { md inspect -f '{{len .NetworkSettings.Networks}}' box; }
+    # By whatever is the first command after the kill: what the container reads is what is so.
+    box_id=$(md inspect -f '{{.Id}}' box | cut -c1-12)
+    names() {
+        case $(( trial % 3 )) in 0) md ps ;; 1) md network inspect back; md inspect box ;; 2) md exec box true ;; esac > /dev/null
+        own=$(md exec box grep -c "$box_id" /etc/hosts); members=$(md network inspect -f '{{len .Containers}}' back)
+        [ "$own" = $((members + 1)) ] || { echo "after $1: $members in the network, $own own names"; md exec box cat /etc/hosts; exit 1; }
+        [ $members = 0 ] || md exec box busybox nslookup box 2>&1 | grep -q '^Address.*172.18.0.2' ||
+            { echo "after $1: nobody answers for names"; md exec box cat /etc/resolv.conf; exit 1; }
+    }
+    resolvers() { for it in /proc/[0-9]*/cmdline; do tr '\0' ' ' < $it 2> /dev/null; echo; done | grep -c '^mini-docker resolver $' || true; }
     truth() {
+        names $1
         md ps > /dev/null
         members=$(md network inspect -f '{{len .Containers}}' back)
         [ "$(inside) $(cables)" = "$members $((members + 1))" ] ||
             { echo "after $1: $members in the network, $(inside) inside, $(cables) cables"; exit 1; }
     }
+    before=$(resolvers)
     seed=${UNBOXED_SEED:-$$}
     for trial in $(seq 1 15); do
         for verb in connect disconnect; do
@@ -50,6 +62,8 @@ const KILLED: &str = r#"
             [ $verb$members$(wished) = connect12 ] || [ $verb$members$(wished) = disconnect01 ]
         done
     done
+    # One, and perhaps one whose maker was killed before it was there.
+    [ $(resolvers) -le $((before + 2)) ] || { echo "$(resolvers) resolvers"; exit 1; }
     md rm -f box > /dev/null
     md network rm back
 "#;
@@ -341,7 +355,7 @@ fn where_somebody_drops_what_they_do_not_know_our_rules_are_in_their_chain() {
         links > before
         "#,
         "
-        DROP: 1 0
+        DROP: 2 0
         DROP: 0 0
         ACCEPT: 0 1
         ACCEPT: 0 0

@@ -6,13 +6,9 @@ use ground::Error as Report;
 
 use super::{check_addresses, check_default, joins};
 use crate::{
-    bundle,
     container::{Identity, Network as Mode, Record},
-    engine::{
-        Engine, Error, Result,
-        plug::{around, needs_resolver, resolver_for},
-    },
-    network::{Attachment, Endpoint, Tenant, resolver},
+    engine::{Engine, Error, Result},
+    network::{Attachment, Endpoint, Tenant},
 };
 
 impl Engine {
@@ -62,6 +58,7 @@ impl Engine {
                 .fix("disconnect it first, to connect it with other addresses or names"),
             ));
         }
+        let untold = self.change_names(record)?;
         let asked = self.write_attachment(record, &network.name, Some(wanted.clone()))?;
         if let Some(netns) = netns {
             let tenant = Tenant { id: &record.id, name: &record.name, netns: &netns };
@@ -71,7 +68,7 @@ impl Engine {
             }
             joins(&network, "connect", record).record(&self.layout.events());
         }
-        self.tell_names(&asked)
+        self.tell_names(&asked, untold)
     }
 
     /// Writes down how a container wants to be in a network, or that it does not want to be there.
@@ -116,6 +113,7 @@ impl Engine {
                 .fix("mini-docker inspect CONTAINER shows its networks"),
             ));
         }
+        let untold = self.change_names(record)?;
         if let Some(endpoint) = self.endpoint(record, &network.id)? {
             let netns = netns(record).unwrap_or_default();
             let tenant = Tenant { id: &record.id, name: &record.name, netns: &netns };
@@ -124,30 +122,12 @@ impl Engine {
         }
         // Last: a command that is killed before can be said again.
         let record = self.write_attachment(record, &network.name, None)?;
-        self.tell_names(&record)
-    }
-
-    /// Writes the names of a running container anew, and starts a resolver if it needs one now.
-    fn tell_names(&self, record: &Record) -> Result<()> {
-        let Some(netns) = netns(record) else { return Ok(()) };
-        let ledger = self.ledger()?;
-        let before =
-            std::fs::read_to_string(self.container_layout(record).bundle().join("resolv.conf"));
-        let has_one =
-            before.is_ok_and(|text| text.contains(&crate::engine::plug::RESOLVER.to_string()));
-        if needs_resolver(&ledger, record) && !has_one {
-            // It ends with the container's monitor, not with us.
-            drop(resolver::start(&resolver_for(&self.layout, record, &netns))?);
-        }
-        let mut around = around(&self.layout, &ledger, record)?;
-        // One that has answered so far goes on: programs have read where it is.
-        around.resolver = around.resolver.or(has_one.then_some(crate::engine::plug::RESOLVER));
-        Ok(bundle::write_names(record, &self.layout, &around)?)
+        self.tell_names(&record, untold)
     }
 }
 
 /// The network namespace of a container that runs.
-fn netns(record: &Record) -> Option<PathBuf> {
+pub(super) fn netns(record: &Record) -> Option<PathBuf> {
     let pid = record.state.pid.filter(|pid| Identity::runs(*pid))?;
     Some(format!("/proc/{pid}/ns/net").into())
 }

@@ -2,6 +2,7 @@
 
 mod connect;
 mod create;
+mod names;
 mod rm;
 
 use std::collections::BTreeSet;
