@@ -203,6 +203,7 @@ fn a_container_is_paused_renamed_updated_and_pruned() {
             "State":"exited"
             1
             create
+            connect
             start
             pause
             unpause
@@ -210,12 +211,15 @@ fn a_container_is_paused_renamed_updated_and_pruned() {
             kill
             kill
             die
+            disconnect
             stop
+            connect
             start
             rename
             update
             kill
             die
+            disconnect
             destroy
         "#,
     );
