@@ -23,28 +23,51 @@ impl Engine {
     ///
     /// # Errors
     /// [`super::Kind::Conflict`] when a container uses the image, or an ID has several names;
-    /// `force` overrides both, and a container keeps its layers.
+    /// `force` overrides both, and a container keeps its layers. Of an image whose container runs only
+    /// the name goes, and by its ID it cannot be removed.
     pub fn rmi(&self, name: &str, force: bool) -> Result<Vec<Removed>> {
         let image = self.store.resolve(name)?;
         let named = name.parse::<Reference>().ok().map(Reference::or_latest);
         let named = named.filter(|named| image.references.contains(named));
-        let mut removed = Vec::new();
-        match named {
-            Some(reference) if !is_last(&reference, &image) => {
-                for gone in with_digests(reference, &image) {
-                    self.store.untag(&gone)?;
-                    removed.push(Removed::Untagged(gone));
+        let removed = match named {
+            Some(reference) if !is_last(&reference, &image) => self.untag(reference, &image)?,
+            Some(reference) => {
+                let users = self.users(&image)?;
+                check_unused(&image, &users, force)?;
+                match users.iter().any(is_up) {
+                    true => self.untag(reference, &image)?,
+                    false => self.remove(&image)?,
                 }
-                removed.iter().for_each(|it| self.removal_event(&image, it));
             }
-            named => {
-                self.check_unused(&image, named.is_some(), force)?;
-                self.store.remove_image(&image.manifest.digest)?;
-                removed.extend(self.told_removed(&image));
+            None => {
+                check_deletable(&image, &self.users(&image)?, force)?;
+                self.remove(&image)?
             }
-        }
+        };
         self.collect()?;
         Ok(removed)
+    }
+
+    fn untag(&self, reference: Reference, image: &Image) -> Result<Vec<Removed>> {
+        let mut removed = Vec::new();
+        for gone in with_digests(reference, image) {
+            self.store.untag(&gone)?;
+            removed.push(Removed::Untagged(gone));
+        }
+        removed.iter().for_each(|it| self.removal_event(image, it));
+        Ok(removed)
+    }
+
+    fn remove(&self, image: &Image) -> Result<Vec<Removed>> {
+        self.store.remove_image(&image.manifest.digest)?;
+        Ok(self.told_removed(image))
+    }
+
+    /// The containers that were made from an image.
+    fn users(&self, image: &Image) -> Result<Vec<Record>> {
+        let records = Record::all(&self.layout)?.into_iter();
+        let users = records.filter(|record| record.image.id == image.id);
+        Ok(users.map(|record| self.truth(record)).collect())
     }
 
     /// What the removal of an image did, written down.
@@ -63,35 +86,6 @@ impl Engine {
         let action = if let Removed::Untagged(_) = removed { "untag" } else { "delete" };
         let id = image.id.to_string();
         self.image_event(action, &id, &id);
-    }
-
-    fn check_unused(&self, image: &Image, by_name: bool, force: bool) -> Result<()> {
-        let short = image.id.short();
-        if !by_name && tags(image).count() > 1 && !force {
-            return Err(Error::conflict(
-                Report::new(format!(
-                    "conflict: unable to delete {short} (must be forced) - image is referenced in \
-                     multiple repositories"
-                ))
-                .fix("remove it by its names, or with -f"),
-            ));
-        }
-        let users = Record::all(&self.layout)?;
-        let Some(user) = users.iter().find(|record| record.image.id == image.id) else {
-            return Ok(());
-        };
-        if force {
-            return Ok(());
-        }
-        Err(Error::conflict(
-            Report::new(format!(
-                "conflict: unable to remove repository reference (must force) - container {} is \
-                 using its referenced image {short}",
-                user.short_id()
-            ))
-            .why("its layers are the lower half of that container")
-            .fix(format!("remove the container first (mini-docker rm {}), or rmi -f", user.name)),
-        ))
     }
 
     /// Removes blobs and layers that no image and no container uses, and returns their bytes. Left
@@ -121,6 +115,54 @@ impl Engine {
         }
         Ok(bytes)
     }
+}
+
+fn is_up(record: &Record) -> bool {
+    record.state.status.is_up()
+}
+
+/// Whether the last name of an image may go.
+fn check_unused(image: &Image, users: &[Record], force: bool) -> Result<()> {
+    let Some(user) = users.first().filter(|_| !force) else { return Ok(()) };
+    let what = format!(
+        "conflict: unable to remove repository reference (must force) - container {} is using its \
+         referenced image {}",
+        user.short_id(),
+        image.id.short()
+    );
+    Err(in_use(what, removable(user)))
+}
+
+/// Whether an image may go, which somebody called by its ID.
+fn check_deletable(image: &Image, users: &[Record], force: bool) -> Result<()> {
+    let unable = format!("conflict: unable to delete {}", image.id.short());
+    if let Some(user) = users.iter().find(|user| is_up(user)) {
+        let id = user.short_id();
+        let what =
+            format!("{unable} (cannot be forced) - image is being used by running container {id}");
+        let fix = format!("remove the container first: mini-docker rm -f {}", user.name);
+        return Err(in_use(what, fix));
+    }
+    if tags(image).count() > 1 && !force {
+        let what =
+            format!("{unable} (must be forced) - image is referenced in multiple repositories");
+        return Err(Error::conflict(Report::new(what).fix("remove it by its names, or with -f")));
+    }
+    let Some(user) = users.first().filter(|_| !force) else { return Ok(()) };
+    let id = user.short_id();
+    let what = format!("{unable} (must be forced) - image is being used by stopped container {id}");
+    Err(in_use(what, removable(user)))
+}
+
+fn in_use(what: String, fix: String) -> Error {
+    Error::conflict(
+        Report::new(what).why("its layers are the lower half of that container").fix(fix),
+    )
+}
+
+fn removable(user: &Record) -> String {
+    let force = if is_up(user) { "-f " } else { "" };
+    format!("remove the container first (mini-docker rm {force}{}), or rmi -f", user.name)
 }
 
 /// The names that people gave it; `name@digest` is what a registry called it.

@@ -388,3 +388,44 @@ fn the_runtime_is_the_small_program_beside_us_or_ourselves() {
         ",
     );
 }
+
+/// As Docker's daemon decides it (`daemon/images/image_delete.go`): a stopped container's image goes by
+/// force, a running one's keeps all but its name.
+#[test]
+fn an_image_in_use_goes_as_far_as_dockers() {
+    needs!(In(Place::Root));
+    says(
+        Place::Root,
+        r#"
+            try() { fails md rmi "$@" 2>&1 | sed 's/[0-9a-f]\{12,\}/ID/g; s,127.*/,,' | grep -E '^(error|Untagged|Deleted|=)'; }
+            md pull -q $I > /dev/null; md tag $I one; md tag $I two; md rmi $I > /dev/null
+            id=$(md images -q one); md create --name box one sleep 1000 > /dev/null
+            try $id; try two; try $id; try one
+            md start box > /dev/null; try $id; try -f $id; try -f one
+            md images --format '{{.Repository}}'; md exec box echo runs
+            try -f $id; md rm -f box > /dev/null; try $id; md images -q
+        "#,
+        "
+            error: conflict: unable to delete ID (must be forced) - image is referenced in multiple repositories
+            = 1
+            Untagged: two:latest
+            = 0
+            error: conflict: unable to delete ID (must be forced) - image is being used by stopped container ID
+            = 1
+            error: conflict: unable to remove repository reference (must force) - container ID is using its referenced image ID
+            = 1
+            error: conflict: unable to delete ID (cannot be forced) - image is being used by running container ID
+            = 1
+            error: conflict: unable to delete ID (cannot be forced) - image is being used by running container ID
+            = 1
+            Untagged: one:latest
+            = 0
+            <none>
+            runs
+            error: conflict: unable to delete ID (cannot be forced) - image is being used by running container ID
+            = 1
+            Deleted: sha256:ID
+            = 0
+        ",
+    );
+}
