@@ -26,7 +26,7 @@ use nix::{
     unistd,
 };
 
-use crate::{run::Signals, sys};
+use crate::{signals::Signals, sys};
 
 /// Connects to the socket of `--console-socket`.
 ///

@@ -17,6 +17,7 @@
 //! | `intel_rdt` | its share of cache and memory bandwidth |
 //! | `net_devices` | devices of the host that move inside |
 //! | `console` | our side of a container's terminal |
+//! | `signals` | those of a command in the foreground, handed on |
 //! | `seal` | why no container can overwrite this program |
 //! | [`defaults`] | what Docker gives a container unless told otherwise |
 //!
@@ -41,6 +42,7 @@ mod remarks;
 mod run;
 mod seal;
 mod seccomp;
+mod signals;
 mod start;
 mod sys;
 mod update;

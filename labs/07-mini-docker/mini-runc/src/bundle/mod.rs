@@ -3,6 +3,7 @@
 //! Source: runtime specification, bundle.md, config.md.
 
 mod json_path;
+mod mount_label;
 
 use std::{
     fs,
@@ -82,7 +83,7 @@ impl Bundle {
     /// Has the mounts made with the label of linux.mountLabel, where SELinux reads it.
     pub(crate) fn label_mounts(&mut self) {
         if let Some(label) = self.linux.mount_label.as_deref().filter(|it| !it.is_empty()) {
-            self.spec.mounts = crate::plan::labelled(&self.spec.mounts, label);
+            self.spec.mounts = mount_label::labelled(&self.spec.mounts, label);
         }
     }
 

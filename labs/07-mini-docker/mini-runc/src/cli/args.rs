@@ -335,7 +335,7 @@ pub(super) struct Events {
     #[arg(long)]
     pub(super) stats: bool,
     /// How often: 500ms, 5s, 2m
-    #[arg(long, value_name = "TIME", default_value = "5s", value_parser = super::events::interval)]
+    #[arg(long, value_name = "TIME", default_value = "5s", value_parser = super::values::interval)]
     pub(super) interval: Duration,
     #[command(flatten)]
     pub(super) id: Id,
@@ -378,19 +378,19 @@ pub(super) struct Update {
     #[arg(long, value_name = "LIST")]
     pub(super) cpuset_mems: Option<String>,
     /// Memory
-    #[arg(long, value_name = "SIZE", allow_hyphen_values = true, value_parser = super::update::size)]
+    #[arg(long, value_name = "SIZE", allow_hyphen_values = true, value_parser = super::values::size)]
     pub(super) memory: Option<i64>,
     /// What is kept when memory is short
-    #[arg(long, value_name = "SIZE", allow_hyphen_values = true, value_parser = super::update::size)]
+    #[arg(long, value_name = "SIZE", allow_hyphen_values = true, value_parser = super::values::size)]
     pub(super) memory_reservation: Option<i64>,
     /// Memory and swap together
-    #[arg(long, value_name = "SIZE", allow_hyphen_values = true, value_parser = super::update::size)]
+    #[arg(long, value_name = "SIZE", allow_hyphen_values = true, value_parser = super::values::size)]
     pub(super) memory_swap: Option<i64>,
     /// Accepted for runc's sake: no kernel limits its own memory any more
-    #[arg(long, hide = true, value_name = "SIZE", value_parser = super::update::size)]
+    #[arg(long, hide = true, value_name = "SIZE", value_parser = super::values::size)]
     pub(super) kernel_memory: Option<i64>,
     /// TCP buffers, on v1
-    #[arg(long, hide = true, value_name = "SIZE", value_parser = super::update::size)]
+    #[arg(long, hide = true, value_name = "SIZE", value_parser = super::values::size)]
     pub(super) kernel_memory_tcp: Option<i64>,
     /// Tasks
     #[arg(long, value_name = "N", allow_hyphen_values = true)]

@@ -8,7 +8,7 @@ use nix::unistd::geteuid;
 use super::{
     args::{Args, Command, Create, Delete, How, Kill, Run},
     events, exec, features, look,
-    report::Log,
+    report::{Log, SUCCESS},
     update,
 };
 use crate::{
@@ -18,9 +18,6 @@ use crate::{
     record::Root,
     run, start,
 };
-
-/// The exit status of a command that did what it was asked for.
-pub(super) const SUCCESS: u8 = 0;
 
 pub(super) fn run(args: Args, log: &Log) -> Result<u8> {
     let systemd_cgroup = args.global.systemd_cgroup;

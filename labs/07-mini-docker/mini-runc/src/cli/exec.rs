@@ -5,12 +5,12 @@ use std::{fs, os::fd::OwnedFd, path::Path};
 use ground::{Error, Result};
 use oci::runtime::{Capabilities, Process};
 
-use super::{args::Exec, commands::SUCCESS};
+use super::{args::Exec, report::SUCCESS};
 use crate::{
     Warn, console,
     exec::{self, Options, process_like},
     record::Root,
-    run::Signals,
+    signals::Signals,
 };
 
 pub(super) fn exec(root: &Root, args: Exec, warn: Warn<'_>) -> Result<u8> {

@@ -12,6 +12,7 @@ mod features;
 mod look;
 mod report;
 mod update;
+mod values;
 
 use std::ffi::OsString;
 

@@ -16,6 +16,9 @@ use serde_json::json;
 
 use super::args::{Global, LogFormat};
 
+/// The exit status of a command that did what it was asked for.
+pub(super) const SUCCESS: u8 = 0;
+
 /// Where reports go.
 #[derive(Debug)]
 pub(super) struct Log {

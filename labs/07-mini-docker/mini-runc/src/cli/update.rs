@@ -58,13 +58,3 @@ fn assemble(args: &Update) -> Resources {
         ..Resources::default()
     }
 }
-
-/// `64m` in bytes; -1 is unlimited.
-pub(super) fn size(text: &str) -> std::result::Result<i64, String> {
-    if text == "-1" {
-        return Ok(-1);
-    }
-    let bytes: cgroups::Bytes =
-        text.parse().map_err(|error: ground::Error| error.why.unwrap_or(error.what))?;
-    i64::try_from(bytes.0).map_err(|_| format!("{text} is more than a limit can be"))
-}

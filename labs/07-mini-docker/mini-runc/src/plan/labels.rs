@@ -2,7 +2,7 @@
 //!
 //! Both are asked for by name; what a name allows is the machine's policy. The label of a process
 //! takes hold with the next exec, so it is written early, while the host's /proc can be seen. The
-//! label of a mount is an option of the mount.
+//! label of a mount is an option of the mount, and the bundle has put it there.
 //!
 //! A label that the kernel cannot apply is refused, as runc does: whoever set it counts on it.
 //!
@@ -10,7 +10,6 @@
 //! proc_pid_attr, man 8 mount ("context").
 
 use ground::{Error, Result};
-use oci::runtime::Mount;
 
 use super::{Context, Steps, files::WriteFile};
 
@@ -44,30 +43,4 @@ fn refused(what: &str, field: &str, label: &str, module: &str) -> Error {
     Error::new(format!("cannot apply the {what}"))
         .why(format!("config.json has {field} {label:?}, and this kernel runs without {module}"))
         .fix(format!("leave {field} out"))
-}
-
-/// The mounts with the label that SELinux is to give to all files in them: those whose file system
-/// is made with the mount, and holds files of the container alone.
-pub(crate) fn labelled(mounts: &[Mount], label: &str) -> Vec<Mount> {
-    let with_label = |mount: &Mount| {
-        let mut mount = mount.clone();
-        if matches!(mount.kind.as_deref(), Some("tmpfs" | "devpts" | "ramfs" | "overlay")) {
-            mount.options.push(format!("context=\"{label}\""));
-        }
-        mount
-    };
-    mounts.iter().map(with_label).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_file_systems_of_the_container_are_labelled() {
-        let mount = |kind: &str| Mount { kind: Some(kind.to_owned()), ..Mount::default() };
-        let mounts = labelled(&[mount("proc"), mount("tmpfs"), mount("bind")], "a:b:c:d");
-        assert_eq!(mounts[1].options, ["context=\"a:b:c:d\""]);
-        assert!(mounts[0].options.is_empty() && mounts[2].options.is_empty());
-    }
 }

@@ -57,7 +57,6 @@ pub(crate) use capabilities::names_of;
 pub(crate) use gate::{EXEC as EXEC_FIFO, Gate, Started, open as open_gate};
 pub(crate) use hooks::{ALL as HOOKS, StateText, run as run_hooks};
 pub(crate) use joining::{Joining, Wishes as ExecWishes};
-pub(crate) use labels::labelled;
 pub(crate) use limits::resource;
 pub(crate) use memory_policy::{flags as memory_policy_flags, modes as memory_policy_modes};
 pub(crate) use mount_options::names as mount_options;
