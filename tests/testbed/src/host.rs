@@ -20,6 +20,10 @@ const GRACE: Duration = Duration::from_secs(3);
 /// So long we wait for other tests whose work we cannot tell from a leak.
 const OTHERS: Duration = Duration::from_secs(30);
 
+/// A program of ours that nobody has marked, as a monitor whose starter has ended. A living one may be
+/// another test's.
+const STRAY: &str = "stray";
+
 /// Directories whose entries with a name of ours are looked at.
 const FILES: [&str; 8] =
     ["/tmp", "/var/tmp", "/run", "/run/netns", "/run/lock", "/var/lib", "/var/cache", "/dev/shm"];
@@ -47,7 +51,7 @@ impl Host {
             if difference.is_empty() {
                 return;
             }
-            // A process carries the mark of its test; all else may be another test's.
+            // A process that carries our mark is ours; all else may be another test's.
             let sure = difference.iter().any(|thing| thing.starts_with("+ process "));
             let patience = if !sure && others_run() { OTHERS } else { GRACE };
             assert!(
@@ -82,7 +86,7 @@ fn is_ours(thing: &str) -> bool {
 /// Whether a number in this name is the pid of a living process, and not ours:
 /// `cgroup /sys/fs/cgroup/pids/lab-02-4711-x7y`.
 fn has_living_maker(thing: &str) -> bool {
-    if thing.starts_with("process ") || !is_ours(thing) {
+    if thing.starts_with("process ") || thing.starts_with(STRAY) || !is_ours(thing) {
         return false;
     }
     thing
@@ -162,14 +166,15 @@ fn processes() -> Vec<String> {
     let all = process::all();
     let own = own_mark();
     all.values()
-        .filter(|process| match process::mark(&all, process.pid) {
-            Some(mark) => mark == own,
-            None => {
-                process.parent == 1 && OUR_NAMES.iter().any(|name| process.name.starts_with(name))
-            }
-        })
         .filter(|process| process.pid != id().cast_signed())
-        .map(|process| format!("process {} ({})", process.name, process.pid))
+        .filter_map(|process| {
+            let is_ours = || OUR_NAMES.iter().any(|name| process.name.starts_with(name));
+            let kind = match process::mark(&all, process.pid) {
+                Some(mark) => (mark == own).then_some("process"),
+                None => (process.parent == 1 && is_ours()).then_some(STRAY),
+            }?;
+            Some(format!("{kind} {} ({})", process.name, process.pid))
+        })
         .collect()
 }
 
