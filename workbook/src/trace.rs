@@ -341,7 +341,11 @@ impl Tracer {
                 Ok(SyscallStop::Entry(number, arguments)) => {
                     let place = self.known.get(&pid).copied().unwrap_or_default();
                     if let Some(call) = Call::about_to(pid, place, number, arguments) {
+                        let may_kill = call::may_kill(call.name);
                         self.pending.insert(pid, call);
+                        if may_kill {
+                            return self.let_it_kill(pid);
+                        }
                     }
                 }
                 Ok(SyscallStop::Exit(answer)) => {
@@ -353,6 +357,15 @@ impl Tracer {
             }
         }
         go_on(pid, None);
+    }
+
+    /// Looks at nobody while somebody kills: a SIGKILL takes a process from the stop in which we look
+    /// at it to that of its end, and resumed from there it would end without a photo.
+    fn let_it_kill(&mut self, pid: Pid) {
+        go_on(pid, None);
+        if let Ok(news) = waitpid(pid, Some(WaitPidFlag::__WALL)) {
+            self.at(news);
+        }
     }
 }
 

@@ -159,6 +159,19 @@ fn changes_the_view(name: Sysno) -> bool {
     )
 }
 
+/// Calls that end others. None of them waits for anything.
+pub(super) fn may_kill(name: Sysno) -> bool {
+    matches!(
+        name,
+        Sysno::kill
+            | Sysno::tkill
+            | Sysno::tgkill
+            | Sysno::pidfd_send_signal
+            | Sysno::rt_sigqueueinfo
+            | Sysno::rt_tgsigqueueinfo
+    )
+}
+
 /// Calls whose refusal says something about a container.
 pub(super) fn is_telling(name: Sysno) -> bool {
     changes_the_view(name)
