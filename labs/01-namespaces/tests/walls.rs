@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use testbed::{Output, Place, Run, needs, snapshot};
+use testbed::{Output, Place, REFUSING, Run, needs, snapshot};
 
 const LAB: &str = env!("CARGO_BIN_EXE_lab-01");
 
@@ -65,29 +65,11 @@ fn a_switch_of_the_machine_is_named_with_its_cure() {
     snapshot!("wall_switches", output.success());
 }
 
-/// Puts a filter on itself and becomes the rest of its command line: `ERRNO-OF-CLONE3
-/// ERRNO-OF-UNSHARE COMMAND ..`.
-const FILTER: &str = r#"
-import ctypes, os, struct, sys
-load, equal, answer = 0x20, 0x15, 0x06
-calls = [(435, int(sys.argv[1])), (272, int(sys.argv[2]))]
-program = [(load, 0, 0, 0)]
-for call, errno in calls:
-    program += [(equal, 0, 1, call), (answer, 0, 0, 0x50000 | errno)]
-program += [(answer, 0, 0, 0x7fff0000)]
-code = b"".join(struct.pack("HBBI", *step) for step in program)
-filters = ctypes.create_string_buffer(code)
-prog = struct.pack("HxxxxxxQ", len(program), ctypes.addressof(filters))
-libc = ctypes.CDLL(None, use_errno=True)
-assert libc.prctl(38, 1, 0, 0, 0) == 0
-assert libc.prctl(22, 2, prog, 0, 0) == 0, ctypes.get_errno()
-os.execvp(sys.argv[3], sys.argv[3:])
-"#;
-
 #[track_caller]
 fn below_a_filter(place: Place, script: &str) -> Output {
     let start = format!(
-        r#"cat > filter.py <<'EOF'{FILTER}EOF
+        r#"cat > filter.py <<'EOF'
+{REFUSING}EOF
         try() {{ echo "\$ lab-01${{*:+ $*}}"; python3 filter.py $FILTER "$BIN" "$@" 2>&1; echo "[$?]"; echo; }}"#
     );
     place.shell(LAB, &format!("{start}\n{script}"))

@@ -19,6 +19,20 @@ const MOST_NOT_RUN: usize = 5;
 /// Of a hundred lines that are shown, so many may hold a wildcard.
 const MOST_OPEN: usize = 15;
 
+/// What the pages' commands take.
+macro_rules! needs_what_pages_need {
+    () => {
+        needs!(
+            Root,
+            Guest,
+            NewUidMap,
+            Program("busybox"),
+            Program("docker-registry"),
+            Program("skopeo")
+        );
+    };
+}
+
 /// The book is played once.
 fn book() -> &'static [Played] {
     // Poisoned by a stage that breaks down: no second try.
@@ -31,14 +45,7 @@ fn book() -> &'static [Played] {
 
 #[test]
 fn what_a_page_shows_is_what_is_said() {
-    needs!(
-        Root,
-        Guest,
-        NewUidMap,
-        Program("busybox"),
-        Program("docker-registry"),
-        Program("skopeo")
-    );
+    needs_what_pages_need!();
     let complaints: Vec<_> = book().iter().flat_map(Played::complaints).collect();
     if env::var_os("UNBOXED_RECORD").is_some() {
         for played in book() {
@@ -51,14 +58,7 @@ fn what_a_page_shows_is_what_is_said() {
 
 #[test]
 fn all_blocks_are_run_but_a_few_that_say_why() {
-    needs!(
-        Root,
-        Guest,
-        NewUidMap,
-        Program("busybox"),
-        Program("docker-registry"),
-        Program("skopeo")
-    );
+    needs_what_pages_need!();
     let blocks = || book().iter().flat_map(|it| &it.page.blocks);
     let steps: Vec<_> = book().iter().flat_map(Played::steps).collect();
     let lines = || steps.iter().filter(|(block, ..)| !block.list).flat_map(|it| it.1.expected());
@@ -86,14 +86,7 @@ fn all_blocks_are_run_but_a_few_that_say_why() {
 /// Each letter of each line that is shown is changed once, and the page must be found wrong.
 #[test]
 fn a_changed_character_is_noticed() {
-    needs!(
-        Root,
-        Guest,
-        NewUidMap,
-        Program("busybox"),
-        Program("docker-registry"),
-        Program("skopeo")
-    );
+    needs_what_pages_need!();
     let (mut tried, mut missed) = (0, Vec::new());
     for played in book() {
         for (block, step, said) in played.steps().filter(|(block, ..)| !block.list) {

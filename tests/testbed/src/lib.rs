@@ -60,6 +60,10 @@ pub use process::{MARK, own_mark};
 pub use redact::redact;
 pub use run::Run;
 
+/// A program for python3(1): `ERRNO-OF-CLONE3 ERRNO-OF-UNSHARE COMMAND ..` puts a seccomp filter on itself
+/// that answers the two calls so, and becomes the command.
+pub const REFUSING: &str = include_str!("refusing.py");
+
 /// Returns from the test, with a `SKIP` line that names the reason, unless all of these are met.
 ///
 /// Takes variants of [`Need`]: `needs!(Root, CgroupV1("memory"), Program("runc"))`.

@@ -4,7 +4,7 @@ use testbed::{Place, needs, snapshot};
 
 use crate::{
     BIN,
-    world::{on_own_host, turn, with_image},
+    world::{on_own_host, said, turn},
 };
 
 #[test]
@@ -75,12 +75,8 @@ fn the_plan_of_a_run_is_events_too() {
 #[test]
 fn mistakes_are_told_with_their_fix() {
     needs!(In(Place::Root));
-    let _turn = turn(Place::Root);
-    let output = with_image(
-        Place::Root,
+    let text = said(
         r#"
-        exec 2>&1
-        md pull -q $I > /dev/null
         try run nowhere-to-be-found.invalid/x
         try run --rm --pull never alpine
         try run --rm $I nowhere
@@ -110,7 +106,6 @@ fn mistakes_are_told_with_their_fix() {
         try logs --tail some box
         "#,
     );
-    let text = output.success();
     // Without any network the resolver only says that it cannot know.
     let unresolved = r"Temporary failure in name resolution";
     snapshot!(
@@ -149,12 +144,9 @@ fn a_port_that_is_taken_is_told_with_its_fix() {
 #[test]
 fn what_is_roots_is_told_to_an_ordinary_user() {
     needs!(In(Place::Root), Program("setpriv"));
-    let _turn = turn(Place::Root);
-    let output = with_image(
-        Place::Root,
+    let text = said(
         r#"
-        exec 2>&1
-        md create --name box $I > /dev/null 2>&1
+        md create --name box $I > /dev/null
         # mini-docker has closed its directory; whoever runs it may open it to be looked at.
         chmod 755 "$home" "$home/data"
         try() {
@@ -173,7 +165,7 @@ fn what_is_roots_is_told_to_an_ordinary_user() {
     );
     snapshot!(
         "not_yours",
-        output.success(),
+        text,
         [(r"127\.0\.0\.1:\d+", "127.0.0.1:[PORT]"), (r"/[^ ]*/data", "ROOT")]
     );
 }

@@ -112,6 +112,15 @@ pub fn with_image(place: Place, script: &str) -> Output {
     with_image_for(place, script, Duration::from_secs(120))
 }
 
+/// Runs a script as [`with_image`], as root and alone: what it says, errors included, in the order
+/// in which it is said. The image is there.
+#[track_caller]
+pub fn said(script: &str) -> String {
+    let _turn = turn(Place::Root);
+    let script = format!("exec 2>&1\nmd pull -q $I > /dev/null\n{script}");
+    with_image(Place::Root, &script).success().to_owned()
+}
+
 /// Runs a script as [`with_image`] and compares what it says.
 #[track_caller]
 pub fn says(place: Place, script: &str, expected: &str) {
