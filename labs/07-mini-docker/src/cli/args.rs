@@ -10,7 +10,9 @@ use mini_docker::engine::Filter;
 
 pub use super::{
     archive_args::{Cp, Export, Image, Import, Load, Save, System},
-    container_args::{ContainerFlags, Create, FileFlags, LimitFlags, Pulling, Run, SecurityFlags},
+    container_args::{
+        ContainerFlags, Create, FileFlags, LimitFlags, LiveLimits, Pulling, Run, SecurityFlags,
+    },
     lifecycle_args::{
         Attach, ContainerVerb, Exec, Kept, Kill, Probe, PruneContainers, Rename, Restart, Start,
         Stop, Update, Wait,

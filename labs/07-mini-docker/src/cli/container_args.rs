@@ -12,7 +12,7 @@ use clap::Args;
 use super::{life::Life, network_args::NetworkFlags};
 
 pub use files::FileFlags;
-pub use limits::LimitFlags;
+pub use limits::{LimitFlags, LiveLimits};
 pub use namespaces::NamespaceFlags;
 pub use security::SecurityFlags;
 

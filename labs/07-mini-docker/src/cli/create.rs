@@ -28,6 +28,7 @@ use mini_docker::{
 use super::{args::ContainerFlags, connection::connection, life};
 
 pub use env::{environment, pair};
+pub use limits::live_limits;
 pub use mounts::no_such_driver;
 
 /// What the flags ask for.

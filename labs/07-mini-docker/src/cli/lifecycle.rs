@@ -3,12 +3,9 @@
 use std::process::ExitCode;
 
 use ground::{Error, Result};
-use mini_docker::{
-    container::Limits,
-    engine::{self, Engine, Update},
-};
+use mini_docker::engine::{self, Engine, Update};
 
-use super::{args, each, output::line, privilege};
+use super::{args, create::live_limits, each, output::line, privilege};
 
 /// `stop`
 pub fn stop(engine: &Engine, args: &args::Stop) -> Result<ExitCode> {
@@ -76,7 +73,7 @@ pub fn wait(engine: &Engine, args: &args::Wait) -> Result<ExitCode> {
 
 /// `update`
 pub fn update(engine: &Engine, args: &args::Update) -> Result<ExitCode> {
-    let wanted = Update { limits: limits(args)?, restart: args.restart };
+    let wanted = Update { limits: live_limits(&args.limits)?, restart: args.restart };
     if wanted == Update::default() {
         return Err(Error::new("you must provide one or more flags when using this command")
             .fix("mini-docker update --help shows them"));
@@ -85,35 +82,6 @@ pub fn update(engine: &Engine, args: &args::Update) -> Result<ExitCode> {
         engine.update(&engine.container(name)?, &wanted)?;
         Ok(line(name)?)
     }))
-}
-
-fn limits(args: &args::Update) -> Result<Limits> {
-    let signed = |value: u64| i64::try_from(value).unwrap_or(i64::MAX);
-    let swap = match args.memory_swap.as_deref() {
-        Some("-1") => Some(-1),
-        Some(text) => Some(signed(text.parse::<cgroups::Bytes>()?.0)),
-        None => None,
-    };
-    for list in [&args.cpuset_cpus, &args.cpuset_mems].into_iter().flatten() {
-        list.parse::<cgroups::CpuList>()?;
-    }
-    let (quota, period) = match args.cpus {
-        Some(cpus) => (Some(signed(cpus.quota_us())), Some(cgroups::Cpus::PERIOD_US)),
-        None => (args.cpu_quota, args.cpu_period),
-    };
-    Ok(Limits {
-        memory: args.memory.map(|bytes| signed(bytes.0)),
-        memory_swap: swap,
-        cpu_quota_us: quota,
-        cpu_period_us: period,
-        cpu_shares: args.cpu_shares,
-        nano_cpus: args.cpus.map(|cpus| cpus.quota_us() * 10_000),
-        cpuset_cpus: args.cpuset_cpus.clone(),
-        cpuset_mems: args.cpuset_mems.clone(),
-        memory_reservation: args.memory_reservation.map(|bytes| signed(bytes.0)),
-        pids: args.pids_limit,
-        ..Limits::default()
-    })
 }
 
 /// `resume`

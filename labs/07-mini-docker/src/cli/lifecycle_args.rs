@@ -8,7 +8,7 @@ use mini_docker::{
     engine::{Filter, Until},
 };
 
-use super::args;
+use super::{args, container_args::LiveLimits};
 
 /// `exec`
 #[derive(Debug, Args)]
@@ -159,36 +159,8 @@ pub struct Rename {
 /// `update`
 #[derive(Debug, Args)]
 pub struct Update {
-    /// Memory limit
-    #[arg(short, long, value_name = "BYTES")]
-    pub memory: Option<cgroups::Bytes>,
-    /// Swap limit equal to memory plus swap: -1 to enable unlimited swap
-    #[arg(long, value_name = "BYTES", allow_hyphen_values = true)]
-    pub memory_swap: Option<String>,
-    /// Memory soft limit
-    #[arg(long, value_name = "BYTES")]
-    pub memory_reservation: Option<cgroups::Bytes>,
-    /// Number of CPUs
-    #[arg(long, value_name = "N")]
-    pub cpus: Option<cgroups::Cpus>,
-    /// Limit the CPU period, in microseconds
-    #[arg(long, value_name = "TIME", conflicts_with = "cpus")]
-    pub cpu_period: Option<u64>,
-    /// Limit the CPU time in each period, in microseconds
-    #[arg(long, value_name = "TIME", conflicts_with = "cpus", allow_hyphen_values = true)]
-    pub cpu_quota: Option<i64>,
-    /// CPU shares (relative weight)
-    #[arg(short, long, value_name = "N")]
-    pub cpu_shares: Option<u64>,
-    /// CPUs in which to allow execution (0-3, 0,1)
-    #[arg(long, value_name = "LIST")]
-    pub cpuset_cpus: Option<String>,
-    /// Memory nodes in which to allow execution (0-3, 0,1)
-    #[arg(long, value_name = "LIST")]
-    pub cpuset_mems: Option<String>,
-    /// Limit on processes and threads (-1 for unlimited)
-    #[arg(long, value_name = "N", allow_hyphen_values = true)]
-    pub pids_limit: Option<i64>,
+    #[command(flatten)]
+    pub limits: LiveLimits,
     /// Restart policy to apply when a container exits
     #[arg(long, value_name = "POLICY")]
     pub restart: Option<Policy>,

@@ -180,6 +180,37 @@ fn a_wrong_value_is_named_before_anything_is_made() {
     );
 }
 
+/// What a container may not be made with it cannot be changed to either.
+#[test]
+fn update_refuses_the_limits_that_create_refuses() {
+    needs!(In(Place::Root));
+    says(
+        Place::Root,
+        r#"
+            md pull -q $I > /dev/null; md create --name box $I true > /dev/null
+            try() { fails md update "$@" box 2>&1 | grep -E '^(error|=)'; }
+            try -m 1k
+            try -m 64m --memory-reservation 65m
+            try -m 64m --memory-swap 32m
+            try --cpus 1 --cpu-period 50000
+            try --cpuset-cpus nonsense | tail -1
+            md inspect -f '{{.HostConfig.Memory}} {{.HostConfig.NanoCpus}}' box
+        "#,
+        "
+            error: Minimum memory limit allowed is 6MB
+            = 1
+            error: Minimum memory limit can not be less than memory reservation limit
+            = 1
+            error: invalid --memory-swap 32m
+            = 1
+            error: Conflicting options: Nano CPUs and CPU Period cannot both be set
+            = 1
+            = 1
+            0 0
+        ",
+    );
+}
+
 /// Settings that cannot be read matter to who needs them, and to nobody else.
 #[test]
 fn a_broken_settings_file_stops_only_who_needs_it() {
@@ -194,7 +225,8 @@ fn a_broken_settings_file_stops_only_who_needs_it() {
                 echo "$json" > settings/mini-docker/daemon.json; echo "$json"
                 md ps -a --format '{{.Names}}'; md images -q | wc -l; md logs box; md info --format '{{.Containers}}'
                 "$BIN" version --format '{{.Client.Os}}'
-                tells create --name other $I; tells pull $I; tells search x; tells login -u a -p b $I
+                { tells create --name other $I; tells pull $I; tells search x; tells login -u a -p b $I; } |
+                    sort | uniq -c | sed 's/^ *//'
             done
             # Without a flag it says where everything is, if only it were JSON.
             fails "$BIN" ps -aq 2>&1 | grep -E '^(error|=)'
@@ -211,27 +243,15 @@ fn a_broken_settings_file_stops_only_who_needs_it() {
             1
             1
             linux
-            error: cannot read the settings
-            = 1
-            error: cannot read the settings
-            = 1
-            error: cannot read the settings
-            = 1
-            error: cannot read the settings
-            = 1
+            4 = 1
+            4 error: cannot read the settings
             {"dns":
             box
             1
             1
             linux
-            error: cannot read the settings
-            = 1
-            error: cannot read the settings
-            = 1
-            error: cannot read the settings
-            = 1
-            error: cannot read the settings
-            = 1
+            4 = 1
+            4 error: cannot read the settings
             error: cannot read the settings
             = 1
             box

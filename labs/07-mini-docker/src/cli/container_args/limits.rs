@@ -2,10 +2,9 @@
 
 use clap::Args;
 
-/// What the container may use.
+/// The limits that `update` can change as well.
 #[derive(Debug, Args)]
-#[command(next_help_heading = "What it may use")]
-pub struct LimitFlags {
+pub struct LiveLimits {
     /// Memory limit
     #[arg(short, long, value_name = "BYTES")]
     pub memory: Option<cgroups::Bytes>,
@@ -15,18 +14,6 @@ pub struct LimitFlags {
     /// Memory soft limit
     #[arg(long, value_name = "BYTES")]
     pub memory_reservation: Option<cgroups::Bytes>,
-    /// Tune container memory swappiness (0 to 100; -1 for the machine's)
-    #[arg(long, value_name = "N", allow_hyphen_values = true)]
-    pub memory_swappiness: Option<i64>,
-    /// Kernel memory limit
-    #[arg(long, value_name = "BYTES", hide = true)]
-    pub kernel_memory: Option<String>,
-    /// Disable the OOM killer
-    #[arg(long)]
-    pub oom_kill_disable: bool,
-    /// Tune the host's OOM preferences (-1000 to 1000)
-    #[arg(long, value_name = "N", allow_hyphen_values = true)]
-    pub oom_score_adj: Option<i32>,
     /// Number of CPUs
     #[arg(long, value_name = "N")]
     pub cpus: Option<cgroups::Cpus>,
@@ -48,6 +35,26 @@ pub struct LimitFlags {
     /// Limit on processes and threads (-1 for unlimited)
     #[arg(long, value_name = "N", allow_hyphen_values = true)]
     pub pids_limit: Option<i64>,
+}
+
+/// What the container may use.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "What it may use")]
+pub struct LimitFlags {
+    #[command(flatten)]
+    pub live: LiveLimits,
+    /// Tune container memory swappiness (0 to 100; -1 for the machine's)
+    #[arg(long, value_name = "N", allow_hyphen_values = true)]
+    pub memory_swappiness: Option<i64>,
+    /// Kernel memory limit
+    #[arg(long, value_name = "BYTES", hide = true)]
+    pub kernel_memory: Option<String>,
+    /// Disable the OOM killer
+    #[arg(long)]
+    pub oom_kill_disable: bool,
+    /// Tune the host's OOM preferences (-1000 to 1000)
+    #[arg(long, value_name = "N", allow_hyphen_values = true)]
+    pub oom_score_adj: Option<i32>,
     /// Block IO (relative weight), between 10 and 1000, or 0 to disable
     #[arg(long, value_name = "N")]
     pub blkio_weight: Option<u16>,

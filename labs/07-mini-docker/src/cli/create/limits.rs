@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use ground::{Error, Result};
 use mini_docker::container::{BlockIo, DeviceRate, Limits, Ulimit};
 
-use crate::cli::args::LimitFlags;
+use crate::cli::args::{LimitFlags, LiveLimits};
 
 /// Docker's least, so that the container's first process can live in it.
 const MEMORY_MIN: u64 = 6 << 20;
@@ -13,20 +13,39 @@ const MEMORY_MIN: u64 = 6 << 20;
 /// The limits of the cgroup.
 ///
 /// # Errors
-/// A value that makes no sense, or two that contradict each other.
+/// As [`live_limits`]; memory and swap together without memory alone.
 pub fn limits(flags: &LimitFlags) -> Result<Limits> {
-    let memory = flags.memory.map(|bytes| bytes.0);
-    check_memory(flags, memory)?;
+    let limits = live_limits(&flags.live)?;
+    if let (Some(text), None) = (&flags.live.memory_swap, flags.live.memory) {
+        return Err(invalid_swap(text, "it needs a memory limit beside it"));
+    }
+    if flags.kernel_memory.is_some() {
+        return Err(Error::new("invalid --kernel-memory")
+            .why("no kernel since 5.16 limits its own memory apart; it counts as memory")
+            .fix("use -m: it limits both together"));
+    }
+    Ok(Limits {
+        memory_swappiness: swappiness(flags.memory_swappiness)?,
+        oom_kill_disable: flags.oom_kill_disable,
+        block_io: block_io(flags)?,
+        ..limits
+    })
+}
+
+/// Those that can be changed later, too.
+///
+/// # Errors
+/// A value that makes no sense, or two that contradict each other.
+pub fn live_limits(flags: &LiveLimits) -> Result<Limits> {
+    check_memory(flags)?;
     let (quota, period) = cpu(flags)?;
     for list in [&flags.cpuset_cpus, &flags.cpuset_mems].into_iter().flatten() {
         list.parse::<cgroups::CpuList>()?;
     }
     Ok(Limits {
-        memory: memory.map(signed),
-        memory_swap: memory_swap(flags, memory)?,
+        memory: flags.memory.map(|bytes| signed(bytes.0)),
+        memory_swap: memory_swap(flags)?,
         memory_reservation: flags.memory_reservation.map(|bytes| signed(bytes.0)),
-        memory_swappiness: swappiness(flags.memory_swappiness)?,
-        oom_kill_disable: flags.oom_kill_disable,
         cpu_quota_us: quota,
         cpu_period_us: period,
         nano_cpus: flags.cpus.map(|cpus| cpus.quota_us() * 10_000),
@@ -34,11 +53,12 @@ pub fn limits(flags: &LimitFlags) -> Result<Limits> {
         cpuset_cpus: flags.cpuset_cpus.clone(),
         cpuset_mems: flags.cpuset_mems.clone(),
         pids: flags.pids_limit,
-        block_io: block_io(flags)?,
+        ..Limits::default()
     })
 }
 
-fn check_memory(flags: &LimitFlags, memory: Option<u64>) -> Result<()> {
+fn check_memory(flags: &LiveLimits) -> Result<()> {
+    let memory = flags.memory.map(|bytes| bytes.0);
     if memory.is_some_and(|memory| memory < MEMORY_MIN) {
         return Err(Error::new("Minimum memory limit allowed is 6MB")
             .why("with less not even the runtime can start the program")
@@ -52,15 +72,10 @@ fn check_memory(flags: &LimitFlags, memory: Option<u64>) -> Result<()> {
         .why("what is left to a container when memory gets short is a part of what it may use")
         .fix("give --memory more than --memory-reservation"));
     }
-    if flags.kernel_memory.is_some() {
-        return Err(Error::new("invalid --kernel-memory")
-            .why("no kernel since 5.16 limits its own memory apart; it counts as memory")
-            .fix("use -m: it limits both together"));
-    }
     Ok(())
 }
 
-fn cpu(flags: &LimitFlags) -> Result<(Option<i64>, Option<u64>)> {
+fn cpu(flags: &LiveLimits) -> Result<(Option<i64>, Option<u64>)> {
     let Some(cpus) = flags.cpus else { return Ok((flags.cpu_quota, flags.cpu_period)) };
     let given =
         [("CPU Quota", flags.cpu_quota.is_some()), ("CPU Period", flags.cpu_period.is_some())];
@@ -78,23 +93,25 @@ fn signed(value: u64) -> i64 {
     i64::try_from(value).unwrap_or(i64::MAX)
 }
 
-fn memory_swap(flags: &LimitFlags, memory: Option<u64>) -> Result<Option<i64>> {
+fn memory_swap(flags: &LiveLimits) -> Result<Option<i64>> {
     let Some(text) = &flags.memory_swap else { return Ok(None) };
-    let invalid = |why: &str| {
-        Err(Error::new(format!("invalid --memory-swap {text}"))
-            .why(why)
-            .fix("it is memory and swap together: -m 64m --memory-swap 128m, or -1 for no limit"))
-    };
-    let Some(memory) = memory else { return invalid("it needs a memory limit beside it") };
     if text == "-1" {
         return Ok(Some(-1));
     }
     match text.parse::<cgroups::Bytes>()? {
         // Docker's word for "as if it was not said".
         cgroups::Bytes(0) => Ok(None),
-        swap if swap.0 < memory => invalid("it is smaller than the memory limit"),
+        swap if flags.memory.is_some_and(|memory| swap.0 < memory.0) => {
+            Err(invalid_swap(text, "it is smaller than the memory limit"))
+        }
         swap => Ok(Some(signed(swap.0))),
     }
+}
+
+fn invalid_swap(text: &str, why: &str) -> Error {
+    Error::new(format!("invalid --memory-swap {text}"))
+        .why(why)
+        .fix("it is memory and swap together: -m 64m --memory-swap 128m, or -1 for no limit")
 }
 
 fn swappiness(value: Option<i64>) -> Result<Option<u64>> {
