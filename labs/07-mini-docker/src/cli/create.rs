@@ -3,7 +3,7 @@
 //! | file | what it reads |
 //! |---|---|
 //! | `env` | variables, labels and the files of both |
-//! | `mounts`, `mount_option` | -v, --tmpfs, --volumes-from; --mount |
+//! | `mounts`, `volume_option`, `mount_option` | --tmpfs, --volumes-from; -v; --mount |
 //! | `limits` | what it may use |
 //! | `devices` | which of the host's devices it gets |
 //! | `security` | what it may do |
@@ -16,6 +16,7 @@ mod mount_option;
 mod mounts;
 mod namespaces;
 mod security;
+mod volume_option;
 
 use std::collections::BTreeMap;
 
@@ -29,7 +30,7 @@ use super::{args::ContainerFlags, connection::connection, life};
 
 pub use env::{environment, pair};
 pub use limits::live_limits;
-pub use mounts::no_such_driver;
+pub use volume_option::no_such_driver;
 
 /// What the flags ask for.
 ///
@@ -133,7 +134,7 @@ fn refuse_what_is_not_linux(flags: &ContainerFlags) -> Result<()> {
     if let Some(driver) = flags.files.volume_driver.as_deref()
         && driver != "local"
     {
-        return Err(mounts::no_such_driver(driver));
+        return Err(no_such_driver(driver));
     }
     Ok(())
 }

@@ -24,7 +24,7 @@ use std::{
 use ground::{Error, Result};
 use serde::{Deserialize, de::DeserializeOwned};
 
-use super::settings::user_config_dir;
+use super::home::user_config_dir;
 
 const DOCKERS: &str = "/etc/docker/daemon.json";
 

@@ -4,10 +4,10 @@
 //! |---|---|
 //! | `args`, `container_args`, `lifecycle_args`, `network_args` | flags as typed |
 //! | `create`, `connection`, `life` | the flags of run and create, as meant |
-//! | `settings` | daemon.json, ~/.docker/config.json, the environment |
+//! | `settings`, `daemon_json`, `home` | daemon.json, ~/.docker/config.json, the environment |
 //! | `privilege` | which verb needs a user namespace |
 //! | `containers`, `images`, `run`, `inspect`, .. | one function a verb |
-//! | `format` | `--format`: tables, templates, JSON |
+//! | `format`, `documents` | `--format`: tables, templates, JSON |
 //! | `typed` | which of all flags are made to read what was typed |
 //! | `nouns`, `help`, `usage` | other words for verbs, and words about them |
 //! | `completion`, `half_typed` | what a shell offers at Tab, and pages for man(1) |
@@ -26,12 +26,14 @@ mod copy;
 mod create;
 mod daemon_json;
 mod detach_keys;
+mod documents;
 mod events;
 mod exec;
 mod format;
 mod half_typed;
 mod help;
 mod history;
+mod home;
 mod image_list;
 mod images;
 mod info;

@@ -14,9 +14,9 @@ use template::{Method, Value as Cell, to_value};
 use super::{
     connection::link,
     create::pair,
+    documents::documents,
     each,
     format::{Columns, Format},
-    inspect,
     network_args::{Connect, CreateNetwork as CreateFlags, LsNetworks, Network},
     output::{line, stamp},
     prune,
@@ -46,7 +46,7 @@ pub fn network(engine: &Engine, args: Network) -> Result<ExitCode> {
         Network::Create(flags) => line(engine.network_create(meant(flags)?)?.id)?,
         Network::Ls(flags) => ls(engine, &flags)?,
         Network::Inspect { format, networks } => {
-            return inspect::documents(format.as_deref(), &networks, |name| document(engine, name));
+            return documents(format.as_deref(), &networks, |name| document(engine, name));
         }
         Network::Rm { force, networks } => {
             return Ok(each(&networks, |name| match engine.network_rm(name) {

@@ -15,6 +15,7 @@ use serde::Deserialize;
 use super::{
     daemon_json::{self, DaemonJson},
     detach_keys::DetachKeys,
+    home::{docker_config_dir, user_config_dir},
 };
 
 /// The root directory: named by a flag, by daemon.json, or the usual one. Absolute. Where the flag
@@ -45,7 +46,7 @@ pub fn detach_keys(flag: Option<&str>) -> Result<DetachKeys> {
     struct ConfigJson {
         detach_keys: Option<String>,
     }
-    let json = fs::read(config_dir().join("config.json")).ok();
+    let json = fs::read(docker_config_dir().join("config.json")).ok();
     let config: ConfigJson =
         json.and_then(|json| serde_json::from_slice(&json).ok()).unwrap_or_default();
     DetachKeys::parse(flag.or(config.detach_keys.as_deref()))
@@ -55,7 +56,7 @@ pub fn detach_keys(flag: Option<&str>) -> Result<DetachKeys> {
 /// whoever needs what stands in it.
 pub fn settings(root: PathBuf) -> Settings {
     let daemon = DaemonJson::read();
-    let config_file = ConfigFile::new(config_dir().join("config.json"));
+    let config_file = ConfigFile::new(docker_config_dir().join("config.json"));
     Settings {
         root,
         registries: daemon.clone().and_then(|daemon| registries(daemon, &config_file)),
@@ -82,23 +83,6 @@ fn registries(daemon: DaemonJson, config_file: &ConfigFile) -> Result<Options> {
         }),
         ..Options::anonymous()
     })
-}
-
-/// `~/.docker`
-fn config_dir() -> PathBuf {
-    let named = std::env::var_os("DOCKER_CONFIG").filter(|dir| !dir.is_empty()).map(PathBuf::from);
-    // Who has no home has root's, which is right for root and closed to all others.
-    named.or_else(|| Some(home()?.join(".docker"))).unwrap_or_else(|| "/root/.docker".into())
-}
-
-fn home() -> Option<PathBuf> {
-    std::env::var_os("HOME").map(PathBuf::from)
-}
-
-/// `~/.config`
-pub(super) fn user_config_dir() -> Option<PathBuf> {
-    let named = std::env::var_os("XDG_CONFIG_HOME").map(PathBuf::from);
-    named.filter(|dir| dir.is_absolute()).or_else(|| Some(home()?.join(".config")))
 }
 
 /// Docker's directory, and the one of its rootless form.

@@ -12,9 +12,9 @@ use template::{Method, Value, to_value};
 use super::{
     args::{Volume, VolumeCreate, VolumeLs},
     create::{no_such_driver, pair},
+    documents::documents,
     each,
     format::{Columns, Format},
-    inspect,
     output::line,
     prune,
     ps::joined,
@@ -45,7 +45,7 @@ pub fn volume(engine: &Engine, args: Volume) -> Result<ExitCode> {
         Volume::Create(it) => create(engine, &it)?,
         Volume::Ls(it) => ls(engine, &it)?,
         Volume::Inspect { format, names } => {
-            return inspect::documents(format.as_deref(), &names, |name| document(engine, name));
+            return documents(format.as_deref(), &names, |name| document(engine, name));
         }
         Volume::Rm { force, names } => {
             return Ok(each(&names, |name| {

@@ -9,7 +9,6 @@ use super::{
     Engine,
     plug::exposed,
     ports::{Port, Range},
-    ps::is_up,
 };
 use crate::{
     container::{Network, Record},
@@ -143,7 +142,7 @@ impl Wires {
                 public: Some(it.lead.host_port),
             })
             .collect();
-        for port in exposed(record).into_iter().filter(|_| is_up(record)) {
+        for port in exposed(record).into_iter().filter(|_| record.state.status.is_up()) {
             let protocol = port.protocol.to_string();
             let is_led_to = |it: &Port| it.private == port.number && it.protocol == protocol;
             if !ports.iter().any(is_led_to) {

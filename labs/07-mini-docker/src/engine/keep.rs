@@ -28,7 +28,7 @@ use crate::{
     bundle::ExecOptions,
     container::{
         Frame, Record,
-        monitor::{Ends, Held, Watch, Watched, console, handover, read_pid},
+        monitor::{Ends, Held, Watch, Watched, console, handover, read_pid, see_off},
     },
     layout::Layout,
 };
@@ -144,7 +144,7 @@ fn ended(layout: &Layout, id: &str, watched: Watched) -> Result<()> {
     if let Ok(Some(record)) = Record::read(&layout.container(id)) {
         died(layout, &record, &watched.note, code);
     }
-    handover::see_off(watched.clients, &Frame::Exited(code));
+    see_off(watched.clients, &Frame::Exited(code));
     Ok(())
 }
 

@@ -7,7 +7,7 @@ use ground::Error as Report;
 use namespaces::{Id, Kind as Namespace};
 use nix::unistd::Pid;
 
-use super::{Engine, Error, Result, ps::is_up};
+use super::{Engine, Error, Result};
 use crate::container::Record;
 
 impl Engine {
@@ -16,7 +16,7 @@ impl Engine {
     /// # Errors
     /// [`super::Kind::Conflict`] when it does not run.
     pub fn processes(&self, record: &Record) -> Result<Vec<i32>> {
-        let Some(first) = record.state.pid.filter(|_| is_up(record)) else {
+        let Some(first) = record.state.pid.filter(|_| record.state.status.is_up()) else {
             return Err(not_running(record));
         };
         let mut pids = match group_of(record).and_then(|group| members(&group, &record.id)) {

@@ -149,11 +149,6 @@ fn died_unseen(record: &mut Record) {
     state.monitor = None;
 }
 
-/// Whether it counts as running.
-pub(super) fn is_up(record: &Record) -> bool {
-    record.state.status.is_up()
-}
-
 /// What its checks say, in Docker's words.
 fn health(record: &Record) -> &'static str {
     record.state.health.as_ref().map_or("none", |health| health.status.as_str())

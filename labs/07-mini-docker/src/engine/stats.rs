@@ -6,7 +6,7 @@ use cgroups::Bound;
 use namespaces::{Id, Kind as Namespace};
 use nix::unistd::Pid;
 
-use super::{Engine, processes::group_of, ps::is_up};
+use super::{Engine, processes::group_of};
 use crate::container::Record;
 
 /// What a container has used up to a moment; a number that nobody counts is `None`.
@@ -59,7 +59,7 @@ impl Sample {
 impl Engine {
     /// What the container has used up to now; nothing is known of one that does not run.
     pub fn sample(&self, record: &Record) -> Sample {
-        let Some(pid) = record.state.pid.filter(|_| is_up(record)) else {
+        let Some(pid) = record.state.pid.filter(|_| record.state.status.is_up()) else {
             return Sample::nothing();
         };
         let network = own_network(pid).then(|| interfaces(pid)).flatten();

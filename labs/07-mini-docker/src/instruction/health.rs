@@ -5,7 +5,7 @@ use std::time::Duration;
 use ground::Result;
 use oci::Healthcheck;
 
-use super::{Command, invalid, parse::command};
+use super::{Command, invalid};
 
 /// Reads what follows the word.
 pub fn parse(text: &str) -> Result<Healthcheck> {
@@ -19,7 +19,7 @@ pub fn parse(text: &str) -> Result<Healthcheck> {
     check.test = Some(match word.to_ascii_uppercase().as_str() {
         "NONE" if rest.trim().is_empty() => vec!["NONE".into()],
         "NONE" => return Err(invalid("HEALTHCHECK NONE takes no arguments", rest)),
-        "CMD" if !rest.trim().is_empty() => match command(rest.trim()) {
+        "CMD" if !rest.trim().is_empty() => match Command::read(rest.trim()) {
             Command::Exec(words) => ["CMD".into()].into_iter().chain(words).collect(),
             Command::Shell(line) => vec!["CMD-SHELL".into(), line],
         },

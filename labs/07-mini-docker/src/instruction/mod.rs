@@ -59,6 +59,16 @@ pub enum Command {
     Shell(String),
 }
 
+impl Command {
+    /// JSON is run as it is, everything else by the shell: also what was meant to be JSON and is not.
+    fn read(text: &str) -> Self {
+        match serde_json::from_str(text) {
+            Ok(words) => Self::Exec(words),
+            Err(_) => Self::Shell(text.to_owned()),
+        }
+    }
+}
+
 /// Applies lines to a config, in their order.
 ///
 /// # Errors

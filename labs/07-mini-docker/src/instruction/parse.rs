@@ -26,8 +26,8 @@ impl FromStr for Instruction {
             return Err(invalid(format!("{word} requires at least one argument"), "none follows"));
         }
         Ok(match word.as_str() {
-            "CMD" => Self::Cmd(command(rest)),
-            "ENTRYPOINT" => Self::Entrypoint(command(rest)),
+            "CMD" => Self::Cmd(Command::read(rest)),
+            "ENTRYPOINT" => Self::Entrypoint(Command::read(rest)),
             "ENV" => Self::Env(pairs(&word, rest)?),
             "EXPOSE" => Self::Expose(split(rest)),
             "LABEL" => Self::Label(pairs(&word, rest)?),
@@ -60,14 +60,6 @@ const KNOWN: [&str; 11] = [
     "STOPSIGNAL",
     "HEALTHCHECK",
 ];
-
-/// JSON is run as it is, everything else by the shell: also what was meant to be JSON and is not.
-pub(super) fn command(text: &str) -> Command {
-    match serde_json::from_str(text) {
-        Ok(words) => Command::Exec(words),
-        Err(_) => Command::Shell(text.to_owned()),
-    }
-}
 
 fn list(text: &str) -> Vec<String> {
     serde_json::from_str(text).unwrap_or_else(|_| split(text))

@@ -100,8 +100,3 @@ fn no_checkpoints() -> Error {
         .see("8 criu")
         .fix("use runc or crun for containers that are to be checkpointed")
 }
-
-/// The report for output that cannot be written.
-pub(super) fn cannot_print(error: &std::io::Error) -> Error {
-    Error::new("cannot print").io("write", error)
-}

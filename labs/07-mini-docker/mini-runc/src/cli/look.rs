@@ -11,7 +11,6 @@ use serde_json::{Value, json};
 
 use super::{
     args::{List, ListFormat, Ps, Spec},
-    commands::cannot_print,
     report::rfc3339,
 };
 use crate::{
@@ -22,7 +21,9 @@ use crate::{
 /// Prints a line; a reader that went away is fine.
 pub(super) fn print(text: &str) -> Result<()> {
     match writeln!(io::stdout(), "{text}") {
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(cannot_print(&error)),
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            Err(Error::new("cannot print").io("write", &error))
+        }
         _ => Ok(()),
     }
 }

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use ground::{Error, Result};
 use mini_docker::container::{Mount, Source};
 
-use super::mounts::{PROPAGATIONS, no_such_driver};
+use super::volume_option::{PROPAGATIONS, no_such_driver};
 
 const FIX: &str = "write type=bind,source=/on/the/host,target=/inside,readonly, or \
                    type=volume,source=NAME,target=/inside, or type=tmpfs,target=/inside";

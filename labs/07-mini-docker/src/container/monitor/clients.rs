@@ -131,6 +131,16 @@ impl Client {
     }
 }
 
+/// Tells clients a last thing, and lets them go. What they have not taken yet they get first: a slow
+/// reader of a lot of output gets all of it.
+pub fn see_off(clients: Vec<Held>, frame: &Frame) {
+    let frame = frame.encode();
+    for held in clients {
+        let mut client = Client::taken(held);
+        let _ = client.flush_all() && client.tell(&frame) && client.flush_all();
+    }
+}
+
 /// Output as it goes over the wire.
 pub(super) fn output(stream: Stream, bytes: &[u8]) -> Vec<u8> {
     Frame::Output(stream, bytes.to_vec()).encode()

@@ -8,7 +8,7 @@ use std::{
 
 use ground::{Error, Result};
 
-use super::{Monitor, Surroundings, Watch, handover};
+use super::{Monitor, Surroundings, Watch, handover, see_off};
 use crate::container::{Frame, Record, Status, record, restart::Run};
 
 impl Monitor {
@@ -79,7 +79,7 @@ impl Monitor {
     }
 
     fn see_off(&mut self, frame: &Frame) {
-        handover::see_off(std::mem::take(&mut self.clients), frame);
+        see_off(std::mem::take(&mut self.clients), frame);
     }
 
     /// Becomes the small program, until it is time for the next start.

@@ -27,11 +27,7 @@ use ground::{Error, Result};
 use nix::fcntl::{FcntlArg, FdFlag, OFlag, fcntl};
 use serde::{Deserialize, Serialize};
 
-use super::clients::Client;
-use crate::{
-    container::{Frame, logs},
-    runtime::OURSELVES,
-};
+use crate::{container::logs, runtime::OURSELVES};
 
 /// The name of the small program; it lies beside the large one.
 pub const SMALL: &str = "mini-docker-monitor";
@@ -198,16 +194,6 @@ pub fn ourselves() -> Result<OwnedFd> {
 pub fn words(root: &Path, rest: &[&str]) -> Vec<OsString> {
     let words: [OsString; 3] = ["mini-docker".into(), "--root".into(), root.into()];
     words.into_iter().chain(rest.iter().map(OsString::from)).collect()
-}
-
-/// Tells clients a last thing, and lets them go. What they have not taken yet they get first: a slow
-/// reader of a lot of output gets all of it.
-pub fn see_off(clients: Vec<Held>, frame: &Frame) {
-    let frame = frame.encode();
-    for held in clients {
-        let mut client = Client::taken(held);
-        let _ = client.flush_all() && client.tell(&frame) && client.flush_all();
-    }
 }
 
 /// Takes a descriptor that was handed over. What this program executes shall not have it.

@@ -53,6 +53,7 @@ use nix::unistd::Pid;
 use super::{Frame, Record};
 use crate::{layout::ContainerLayout, runtime::Runtime};
 
+pub use clients::see_off;
 pub use ends::Ends;
 pub use handover::{Held, Watch, Watched};
 pub use start::{pipe, read_pid};

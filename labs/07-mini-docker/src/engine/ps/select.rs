@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use ground::Error as Report;
 
-use super::{Connections, List, health, is_up};
+use super::{Connections, List, health};
 use crate::{
     container::{Found, Record, Source, find},
     engine::{Engine, Error, Result, filter::invalid, ports::Range},
@@ -96,7 +96,7 @@ impl<'a> Selection<'a> {
         let filters = &self.list.filters;
         let status = record.state.status;
         let label = |name: &str| record.config.labels.as_ref()?.get(name).map(String::as_str);
-        Ok((self.all || is_up(record))
+        Ok((self.all || record.state.status.is_up())
             && filters.finds("id", &[&record.id])?
             && filters.finds("name", &[&record.name, &format!("/{}", record.name)])?
             && filters.labels(label)
@@ -114,7 +114,7 @@ impl<'a> Selection<'a> {
     }
 
     fn exited_so(&self, record: &Record) -> bool {
-        let has_run = record.state.finished.is_some() && !is_up(record);
+        let has_run = record.state.finished.is_some() && !record.state.status.is_up();
         has_run && self.exited.contains(&record.state.exit_code)
     }
 

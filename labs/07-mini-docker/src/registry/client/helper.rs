@@ -14,8 +14,8 @@ use serde_json::json;
 
 use super::{
     Result,
-    credentials::Login,
     error::{Error, Kind},
+    login::Login,
 };
 
 /// What a helper calls the name of who has a token instead of a password.

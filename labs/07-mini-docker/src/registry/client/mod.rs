@@ -32,6 +32,7 @@ mod helper;
 mod host;
 mod keep;
 mod listing;
+mod login;
 mod manifests;
 mod mirrors;
 mod network;
@@ -48,9 +49,10 @@ use std::{
 };
 
 pub use blobs::BlobBody;
-pub use credentials::{Credentials, Login};
+pub use credentials::Credentials;
 pub use error::{Error, Kind, Result};
 pub use keep::{ConfigFile, Kept};
+pub use login::Login;
 pub use manifests::Fetched;
 pub use proxy::Proxies;
 pub use search::Found;
