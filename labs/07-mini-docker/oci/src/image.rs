@@ -25,20 +25,9 @@ pub struct ImageConfig {
     /// Who made it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub author: Option<String>,
-    /// The processor, in Go's words.
-    pub architecture: String,
-    /// The operating system, in Go's words.
-    pub os: String,
-    /// The version of the operating system; Windows images have it.
-    #[serde(default, rename = "os.version", skip_serializing_if = "Option::is_none")]
-    pub os_version: Option<String>,
-    /// What the operating system must offer; Windows images have it.
-    #[serde(default, rename = "os.features", deserialize_with = "serde_null::as_empty")]
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub os_features: Vec<String>,
-    /// The generation of the processor.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub variant: Option<String>,
+    /// Where it runs.
+    #[serde(flatten)]
+    pub platform: Platform,
     /// How to run it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub config: Option<Config>,
@@ -59,11 +48,7 @@ impl ImageConfig {
         Self {
             created: None,
             author: None,
-            architecture: platform.architecture.clone(),
-            os: platform.os.clone(),
-            os_version: platform.os_version.clone(),
-            os_features: platform.os_features.clone(),
-            variant: platform.variant.clone(),
+            platform: platform.clone(),
             config: None,
             rootfs: RootFs { kind: "layers".into(), diff_ids: Vec::new() },
             history: Vec::new(),
@@ -71,14 +56,10 @@ impl ImageConfig {
         }
     }
 
-    /// Where the image runs.
-    pub fn platform(&self) -> Platform {
-        Platform::new(&self.os, &self.architecture, self.variant.as_deref())
-    }
-
     /// Whether it is made for such a machine, whatever the generation of its processor.
     pub fn is_for(&self, platform: &Platform) -> bool {
-        self.os == platform.os && self.architecture == platform.architecture
+        let built = &self.platform;
+        built.os == platform.os && built.architecture == platform.architecture
     }
 }
 
@@ -229,6 +210,15 @@ mod tests {
         assert_eq!(config.volumes, None);
         assert!(config.exposed_ports.unwrap().contains_key("80/tcp"));
         assert_eq!(config.healthcheck.unwrap().interval, Some(5_000_000_000));
+    }
+
+    /// To the letter: an image's ID is the digest of what is written.
+    #[test]
+    fn the_platform_is_read_and_written_where_it_stands() {
+        let json = r#"{"architecture":"arm","os":"windows","os.version":"10.0","os.features":["win32k"],"variant":"v7","rootfs":{"type":"layers","diff_ids":[]},"other":1}"#;
+        let image: ImageConfig = serde_json::from_str(json).unwrap();
+        assert_eq!(image.platform.variant.as_deref(), Some("v7"));
+        assert_eq!(serde_json::to_string(&image).unwrap(), json);
     }
 
     #[test]

@@ -95,13 +95,13 @@ fn make_or_pull(engine: &Engine, flags: &ContainerFlags, wanted: engine::Create)
 fn warn_of_platform(engine: &Engine, flags: &ContainerFlags, record: &Record) {
     let Ok((_, config)) = engine.image_config(&record.image.id.to_string()) else { return };
     let host = oci::Platform::host();
-    if config.is_for(&host) || flags.platform.is_some() || config.architecture.is_empty() {
+    if config.is_for(&host) || flags.platform.is_some() || config.platform.architecture.is_empty() {
         return;
     }
     Progress::new(Direction::Pull, true).line(&format!(
         "WARNING: The requested image's platform ({}/{}) does not match the detected host platform \
          ({host}) and no specific platform was requested",
-        config.os, config.architecture
+        config.platform.os, config.platform.architecture
     ));
 }
 

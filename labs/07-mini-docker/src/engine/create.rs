@@ -187,7 +187,7 @@ fn check_platform(wanted: &Create, image: &ImageConfig) -> Result<()> {
              ({platform})",
             wanted.image
         ))
-        .why(format!("the one that is here is for {}/{}", image.os, image.architecture))
+        .why(format!("the one that is here is for {}", image.platform))
         .fix(format!(
             "leave --platform out, or name an image that is made for it: \
              mini-docker pull --platform {platform} NAME:TAG tells"

@@ -55,7 +55,7 @@ impl Engine {
             Report::new(format!(
                 "image {name} doesn't provide the requested platform ({platform})"
             ))
-            .why(format!("the archive has it for {}", config.platform()))
+            .why(format!("the archive has it for {}", config.platform))
             .fix("leave --platform out, or have the right one saved"),
         ))
     }

@@ -127,9 +127,9 @@ pub(super) fn document(engine: &Engine, name: &str) -> Result<ImageDocument> {
         comment: comment.unwrap_or_default(),
         docker_version: version.unwrap_or_default().to_owned(),
         author: config.author.clone().unwrap_or_default(),
-        architecture: config.architecture.clone(),
-        variant: OmitEmpty(config.variant.clone().unwrap_or_default()),
-        os: config.os.clone(),
+        architecture: config.platform.architecture.clone(),
+        variant: OmitEmpty(config.platform.variant.clone().unwrap_or_default()),
+        os: config.platform.os.clone(),
         size: blobs + image.manifest.size,
         graph_driver: GraphDriver::of_image(engine, &layers),
         root_fs: RootFs {
