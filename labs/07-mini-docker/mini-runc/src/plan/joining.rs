@@ -57,17 +57,7 @@ impl<'a> Joining<'a> {
         target: &'a Target,
         wishes: Wishes<'_>,
     ) -> Result<Self> {
-        let context = Context {
-            spec: &bundle.spec,
-            bundle: &bundle.dir,
-            rootfs: &bundle.rootfs,
-            caller,
-            cgroup: None,
-            told: false,
-            joined_maps: None,
-            linux: bundle.linux(),
-            process: bundle.process(),
-        };
+        let context = Context::of(bundle, caller);
         let mut spawn = join::running(&context, target, wishes.group, wishes.parts)?;
         let mut steps = Steps::default();
         let ready_before = spawn.steps.len();

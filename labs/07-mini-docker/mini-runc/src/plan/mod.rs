@@ -101,7 +101,22 @@ pub(crate) struct Context<'a> {
     process: &'a Process,
 }
 
-impl Context<'_> {
+impl<'a> Context<'a> {
+    /// What a bundle says, and to whom: without a cgroup, and not only told.
+    fn of(bundle: &'a Bundle, caller: &'a Caller) -> Self {
+        Self {
+            spec: &bundle.spec,
+            bundle: &bundle.dir,
+            rootfs: &bundle.rootfs,
+            caller,
+            cgroup: None,
+            told: false,
+            joined_maps: None,
+            linux: bundle.linux(),
+            process: bundle.process(),
+        }
+    }
+
     /// Whether the container gets a new namespace of this kind.
     pub(crate) fn makes(&self, kind: NamespaceKind) -> bool {
         self.linux.namespaces.iter().any(|it| it.kind == kind && it.path.is_none())
@@ -188,15 +203,10 @@ impl Plan {
         state: &StateText,
     ) -> Result<Self> {
         let context = Context {
-            spec: &bundle.spec,
-            bundle: &bundle.dir,
-            rootfs: &bundle.rootfs,
-            caller,
             cgroup,
             told: wishes.gate.is_none(),
             joined_maps: join::maps_of_joined(bundle.linux())?,
-            linux: bundle.linux(),
-            process: bundle.process(),
+            ..Context::of(bundle, caller)
         };
         let mut spawn = join::spawn(&context)?;
         let mut steps = Steps::default();
