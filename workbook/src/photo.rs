@@ -1,7 +1,7 @@
 //! A photo: what `/proc` says of a stopped process, from outside and at one moment.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     fs,
     path::{Path, PathBuf},
 };
@@ -12,6 +12,10 @@ use nix::{
     unistd::{Pid, gethostname},
 };
 use rootfs::MountInfo;
+
+/// What is read of a process as it is.
+const FILES: [&str; 7] =
+    ["uid_map", "gid_map", "setgroups", "cgroup", "cmdline", "net/dev", "net/route"];
 
 /// A process as the kernel knows it.
 #[derive(Debug, Clone, Default)]
@@ -26,7 +30,7 @@ pub struct Photo {
     pub cwd: PathBuf,
     /// The lines of its status.
     pub status: BTreeMap<String, String>,
-    /// `uid_map`, `gid_map`, `setgroups` and `cgroup`, as they read.
+    /// `uid_map`, `gid_map`, `setgroups`, `cgroup` and what is said of its network, as they read.
     pub files: BTreeMap<&'static str, String>,
     /// Its open files, by number.
     pub open: BTreeMap<i32, PathBuf>,
@@ -47,7 +51,7 @@ impl Photo {
         let text = |name| fs::read_to_string(format!("/proc/{pid}/{name}")).unwrap_or_default();
         let ids = Kind::ALL.into_iter().filter_map(|kind| Id::of(pid, kind).ok());
         let mounts = MountInfo::of(pid).unwrap_or_default();
-        let files = ["uid_map", "gid_map", "setgroups", "cgroup", "cmdline"];
+        let files = FILES;
         Self {
             namespaces: ids.map(|id| (id.kind, id.ino)).collect(),
             group: group(),
@@ -80,6 +84,27 @@ impl Photo {
             .filter(|(kind, ino)| other.namespaces.get(kind) != Some(ino))
             .map(|it| *it.0)
             .collect()
+    }
+
+    /// Its network interfaces, and the packets that each has received (man 5 proc_pid_net).
+    pub fn interfaces(&self) -> BTreeMap<&str, u64> {
+        // Two lines of headings.
+        let lines = self.lines("net/dev").skip(2);
+        lines
+            .filter_map(|line| {
+                let (name, counters) = line.split_once(':')?;
+                Some((name.trim(), counters.split_whitespace().nth(1)?.parse().ok()?))
+            })
+            .collect()
+    }
+
+    /// The interfaces that it has routes through: they are switched on and have an address.
+    pub fn routed(&self) -> BTreeSet<&str> {
+        self.lines("net/route").skip(1).filter_map(|line| line.split('\t').next()).collect()
+    }
+
+    fn lines(&self, file: &str) -> std::str::Lines<'_> {
+        self.files.get(file).map(String::as_str).unwrap_or_default().lines()
     }
 
     /// The topmost mount at a path.

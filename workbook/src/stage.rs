@@ -8,6 +8,7 @@
 //! ```
 
 use std::{
+    collections::BTreeMap,
     ffi::OsString,
     fs,
     io::Read,
@@ -232,6 +233,12 @@ impl Trial {
         let known = |id| self.before.mounts.iter().any(|mount| mount.id == id);
         let new = self.after.mounts.iter().filter(|mount| !known(mount.id));
         new.map(|mount| mount.point.clone()).collect()
+    }
+
+    /// What the last of its children to have one saw in an overlay at its end: names and texts.
+    pub fn overlay_at(&self, point: &Path) -> Option<&BTreeMap<String, String>> {
+        let children = self.trace.processes.iter().skip(1);
+        children.filter_map(|it| it.last.overlays.get(point)).next_back()
     }
 
     /// The end of every grading: the program must have ended well and left nothing.

@@ -31,8 +31,7 @@ fn shown<'a>(
     refused: impl FnOnce(&Trial) -> &'static str,
 ) -> Result<&'a BTreeMap<String, String>, Refusal> {
     let point = place(name, "merged");
-    let overlays = trial.trace.processes.iter().skip(1).map(|it| &it.last.overlays);
-    match overlays.filter_map(|it| it.get(&point)).next_back() {
+    match trial.overlay_at(&point) {
         Some(files) => Ok(files),
         None => {
             let call = trial.trace.calls(Sysno::mount).find(|call| !call.succeeded());

@@ -46,6 +46,7 @@ pub struct Line<'a> {
     pub attributes: Option<&'a str>,
 }
 
+// ANCHOR: rotated
 /// The name of a file that was full, the `age`th before the one that is written: `log.1`.
 fn rotated(path: &Path, age: u32) -> PathBuf {
     if age == 0 {
@@ -55,6 +56,7 @@ fn rotated(path: &Path, age: u32) -> PathBuf {
     name.push(format!(".{age}"));
     name.into()
 }
+// ANCHOR_END: rotated
 
 #[cfg(test)]
 mod tests {

@@ -139,6 +139,7 @@ impl Writer {
         Ok(())
     }
 
+    // ANCHOR: rotate
     /// The written file becomes the first of the older ones; alone, it begins anew.
     fn rotate(&mut self) -> io::Result<()> {
         let path = &self.target.path;
@@ -155,6 +156,7 @@ impl Writer {
         self.file = OpenOptions::new().append(true).create(true).open(path)?;
         Ok(())
     }
+    // ANCHOR_END: rotate
 }
 
 /// Whether JSON has these bytes as they are. Without a branch for each byte, so that the compiler
