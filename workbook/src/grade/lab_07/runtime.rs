@@ -5,7 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use ground::Errno;
+use ground::{Errno, Error};
 use syscalls::Sysno;
 
 use super::place;
@@ -188,11 +188,16 @@ pub fn sealed_runtime(ring: &mut Ring) -> Verdict {
 pub fn plugged_in(ring: &mut Ring) -> Verdict {
     let (name, subnet) = (random_word(), random_number(1, 250).to_string());
     let trial = ring.run(&[&name, &subnet])?;
-    let (said, host) = (trial.trace.said.as_str(), &trial.trace.processes[0].last);
-    if let Some(line) = said.lines().find(|it| it.contains("plug(..) = ")) {
-        let note = if line.contains("EEXIST") { "taken" } else { "refused" };
-        return mistake(note, line.trim(), "plug(..) = 0");
+    let causes = || trial.trace.said.lines().filter_map(|it| it.trim().strip_prefix("why: "));
+    if let Some(cause) = causes().find(|it| it.starts_with("own_card()")) {
+        let error = Error::new("this machine has no veth devices").why(cause).see("4 veth");
+        return Err(error.fix("modprobe veth, as root").into());
     }
+    if let Some(cause) = causes().find(|it| it.starts_with("plug(..)")) {
+        let note = if cause.contains("EEXIST") { "taken" } else { "refused" };
+        return mistake(note, cause, "plug(..) = 0");
+    }
+    let host = &trial.trace.processes[0].last;
     let own = host.interfaces().contains_key("eth0");
     expect(own, "robbed", "the host has no eth0", "its own eth0, as it was")?;
     let inside = executed(&trial, "ends")?.interfaces();
