@@ -54,6 +54,7 @@ mod privilege;
 mod progress;
 mod prune;
 mod ps;
+mod raw;
 mod registry;
 mod run;
 mod search;

@@ -11,6 +11,7 @@ use clap::{Args as _, Command, CommandFactory, FromArgMatches, Subcommand, error
 use super::{
     args::{self, Arguments, Global},
     nouns::first_word,
+    raw::marked,
 };
 
 /// Reads the words of a command line, the first of them our own name.
@@ -18,10 +19,12 @@ use super::{
 /// # Errors
 /// Words that make no sense, and those that ask for help or the version.
 pub fn read(words: &[OsString]) -> Result<Arguments, clap::Error> {
-    match with_one(words).map(|command| parse(command, words)) {
-        Some(Ok(arguments)) => Ok(arguments),
-        Some(Err(error)) if error.kind() == ErrorKind::DisplayVersion => Err(error),
-        _ => parse(Arguments::command(), words),
+    let Some(one) = with_one(words) else { return parse(Arguments::command(), words) };
+    let words = first_word(words).map_or(words.to_vec(), |verb| marked(&one, words, verb));
+    match parse(one, &words) {
+        Ok(arguments) => Ok(arguments),
+        Err(error) if error.kind() == ErrorKind::DisplayVersion => Err(error),
+        Err(_) => parse(Arguments::command(), &words),
     }
 }
 
@@ -136,6 +139,34 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn what_follows_the_image_is_the_programs() {
+        let check = |line: &str, program: &[&str]| {
+            let words: Vec<_> = line.split(' ').map(OsString::from).collect();
+            let args::Command::Verb(verb) = read(&words).unwrap().command else { panic!("{line}") };
+            let (image, command) = match verb {
+                args::Verb::Run(it) => (it.container.image, it.container.command),
+                args::Verb::Create(it) => (it.container.image, it.container.command),
+                args::Verb::Exec(it) => (it.container, it.command),
+                args::Verb::Top(it) => (it.container, it.options),
+                other => panic!("{other:?}"),
+            };
+            assert_eq!((image.as_str(), command.join(" ")), ("box", program.join(" ")), "{line}");
+        };
+        check("md run box -c echo", &["-c", "echo"]);
+        check(
+            "md run --rm -e A=1 -itp 80:80 --name=x box --rm -d --root /x",
+            &["--rm", "-d", "--root", "/x"],
+        );
+        check("md run -m100m -v /a:/b box -- -c", &["--", "-c"]);
+        check("md run -d -- box -c", &["-c"]);
+        check("md create --name x box -v", &["-v"]);
+        check("md exec -u 1 box -d", &["-d"]);
+        check("md exec --root /x box --help", &["--help"]);
+        check("md top box -o pid", &["-o", "pid"]);
+        check("md run box", &[]);
     }
 
     #[test]
