@@ -90,7 +90,9 @@ where
         Ok(prepared) => prepared,
         Err(error) => return say(&Reply::<()>::Failed(error.to_json())),
     };
-    say(&Reply::Done(reply))?;
+    // Nobody listens: who started us was killed. What was asked for holds as long as what we watch.
+    let _ = say(&Reply::Done(reply));
+    fall_silent()?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| told_nothing().io("epoll_create1", &error))?;
     runtime.block_on(async {
@@ -107,18 +109,24 @@ fn told_nothing() -> Error {
         .why("nobody said on standard input what is to be done")
 }
 
-/// Says one line, and nothing more ever: whoever reads it would wait for the end.
+/// Says one line.
 fn say(reply: &impl Serialize) -> Result<()> {
     let mut line = serde_json::to_vec(reply)
         .map_err(|error| Error::new("cannot answer").why(error.to_string()))?;
     line.push(b'\n');
     let mut stdout = io::stdout();
-    let said = stdout.write_all(&line).and_then(|()| stdout.flush()).and_then(|()| {
-        let null = std::fs::File::options().read(true).write(true).open("/dev/null")?;
+    let said = stdout.write_all(&line).and_then(|()| stdout.flush());
+    said.map_err(|error| Error::new("nobody listens any more").io("write", &error))
+}
+
+/// Says nothing more ever: whoever read it would wait for the end.
+fn fall_silent() -> Result<()> {
+    let null = std::fs::File::options().read(true).write(true).open("/dev/null");
+    let silent = null.and_then(|null| {
         nix::unistd::dup2_stdin(&null)?;
         Ok(nix::unistd::dup2_stdout(&null)?)
     });
-    said.map_err(|error| Error::new("nobody listens any more").io("write", &error))
+    silent.map_err(|error| Error::new("cannot fall silent").io("open /dev/null", &error))
 }
 
 /// A pidfd becomes readable when its process ends (man 2 pidfd_open).

@@ -287,17 +287,24 @@ fn refused(program: &str, said: &[u8]) -> Failed {
 /// What the programs said.
 pub(super) fn lead_names(from: std::net::SocketAddr, port: u16) -> Result<()> {
     let (ip, domain) = (from.ip(), from.port());
+    // Before what is there: a resolver that was killed has left its rules, which lead nowhere.
+    let nft_rule = |protocol: &str| {
+        format!(
+            "insert rule ip mini-docker-names output ip daddr {ip} {protocol} dport {domain} dnat to {ip}:{port}\n"
+        )
+    };
     let nft = format!(
-        "table ip mini-docker-names {{\n  chain output {{\n    type nat hook output priority -100\n    \
-         ip daddr {ip} udp dport {domain} dnat to {ip}:{port}\n    \
-         ip daddr {ip} tcp dport {domain} dnat to {ip}:{port}\n  }}\n}}\n"
+        "add table ip mini-docker-names\n\
+         add chain ip mini-docker-names output {{ type nat hook output priority -100; }}\n{}{}",
+        nft_rule("udp"),
+        nft_rule("tcp"),
     );
     if feed(NFT.0, &NFT.1, &nft).is_ok() {
         return Ok(());
     }
     let rule = |protocol: &str| {
         format!(
-            "-A OUTPUT -d {ip}/32 -p {protocol} -m {protocol} --dport {domain} -j DNAT \
+            "-I OUTPUT -d {ip}/32 -p {protocol} -m {protocol} --dport {domain} -j DNAT \
              --to-destination {ip}:{port}\n"
         )
     };

@@ -74,6 +74,54 @@ fn connect_and_disconnect_may_be_killed() {
     says(KILLED, "back");
 }
 
+/// A `network connect` is killed when the resolver that it has started asks for its rule, and later that
+/// resolver itself.
+const RESOLVERS: &str = r##"
+    md pull -q $I > /dev/null
+    md network create back > /dev/null
+    md run -d --name box --network bridge $I sleep 1000 > /dev/null
+    pid=$(md inspect -f '{{.State.Pid}}' box)
+    name() { md exec box busybox nslookup box 2>&1 | grep -o 'Address.*172.18.0.2' || md exec box busybox nslookup box; }
+    # The one on this host: other tests have theirs.
+    here() { [ "$(readlink /proc/$1/ns/net)" = "$(readlink /proc/self/ns/net)" ]; }
+    resolver() { for it in $(grep -lz '^resolver$' /proc/[0-9]*/cmdline 2> /dev/null | cut -d / -f 3); do ! here $it || echo $it; done; }
+    # In the place of nft one that keeps whoever asks for that rule waiting.
+    nft=$(command -v nft); cp $nft nft.real
+    { echo "#!/bin/sh"; echo "cd $PWD"; cat << 'END'; } > nft.slow
+rules=$(cat)
+case $rules in *mini-docker-names*) : > asked; until [ -e killed ]; do sleep 0.02; done ;; esac
+echo "$rules" | ./nft.real -f -
+END
+    chmod +x nft.slow
+    mount --bind nft.slow $nft
+    "$BIN" --root "$home/data" network connect back box > /dev/null 2>&1 & maker=$!
+    until [ -e asked ]; do sleep 0.02; done
+    kill -9 $maker; wait $maker || true
+    umount -l $nft
+    : > killed
+    until nsenter -t $pid -n busybox nslookup box 127.0.0.11 2> /dev/null | grep -q '172.18.0.2'; do sleep 0.02; done
+    md ps > /dev/null
+    name
+    kill -9 $(resolver)
+    md network disconnect back box
+    md network connect back box
+    name
+    md rm -f box > /dev/null
+    md network rm back
+"##;
+
+#[test]
+fn a_resolver_outlives_its_maker_and_follows_a_killed_one() {
+    needs!(Root, Program("nft"), Program("nsenter"));
+    says(
+        RESOLVERS,
+        "
+        Address: 172.18.0.2
+        Address: 172.18.0.2
+        back",
+    );
+}
+
 #[test]
 fn two_stores_share_a_machine() {
     needs!(Root, Program("nft"), Program("ip"));
