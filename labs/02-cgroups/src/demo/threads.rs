@@ -54,7 +54,7 @@ fn conclude(by_tasks: Option<[&str; 2]>, by_procs: [&str; 2], v2: bool) -> Resul
     match (by_tasks, by_procs, v2) {
         (Some([OUTSIDE, INSIDE]), [INSIDE, INSIDE], false) => Ok(
             "`tasks` moved one thread and tore the process apart; `cgroup.procs` moved all of it. \
-             v2 has only the latter.",
+             v2 moves single threads only within groups that are \"threaded\".",
         ),
         (None, [INSIDE, INSIDE], true) => Ok(
             "v2 has no `tasks`: a process is in one group with all its threads (threaded groups \

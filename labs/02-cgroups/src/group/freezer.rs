@@ -1,7 +1,7 @@
 //! The freezer: stopping every task of a group where it stands.
 //!
-//! Unlike SIGSTOP it cannot be seen, caught or undone from inside. Asking is one write; *being*
-//! frozen takes until the last task got there, so we wait for what the kernel reports: `FROZEN`
+//! Unlike a stop by SIGSTOP no parent is told of it, and SIGCONT does not undo it. Asking is one write;
+//! *being* frozen takes until the last task got there, so we wait for what the kernel reports: `FROZEN`
 //! in v1's `freezer.state`, `frozen 1` in v2's `cgroup.events`. A process that joins a frozen
 //! group freezes at once (admin-guide/cgroup-v1/freezer-subsystem.rst; cgroup-v2.rst,
 //! "cgroup.freeze").

@@ -80,8 +80,7 @@ impl Group {
     /// first. A group that is gone is fine. Groups above it stay.
     ///
     /// # Errors
-    /// EBUSY after 2 s: a process does not end, or is a zombie that its parent (we?) has not
-    /// waited for.
+    /// EBUSY after 2 s: a process does not end. A zombie is none of the group's any more.
     pub fn remove(&self) -> Result<()> {
         self.is_no_root()?;
         // rmdir(2) itself says whether anybody is in: an empty group goes at once.

@@ -38,7 +38,7 @@ pub fn scenes() -> Vec<Scene<Stage>> {
                 call("futimens(..)", "only the times of merged/time.txt", "2 futimens"),
                 call(
                     "truncate(\"merged/cut.txt\", 0)",
-                    "nothing of the data is copied that nobody can see",
+                    "copied whole, and then cut; only open(2) with O_TRUNC copies nothing",
                     "2 truncate",
                 ),
                 call(
