@@ -1,10 +1,14 @@
 //! How long images take to come and to go, beside docker, podman and containerd.
 //!
 //! `cargo bench -p lab-07 --bench images` prints the table of the book's performance page: cold pulls
-//! from a registry on loopback, a push to it, and a commit. The contenders take turns on one disk, and
-//! the numbers are medians. Needs root and docker-registry; a peer that is missing is left out, with
-//! the reason. `--rounds N` for other than five rounds, `--small` for images of a hundredth, which
-//! only says that it runs, `--dir DIR` for another disk.
+//! from a registry on loopback, a push to it, and a commit. The contenders take turns, and the numbers
+//! are medians. Needs root and docker-registry; a peer that is missing is left out, with the reason.
+//! `--rounds N` for other than five rounds, `--small` for images of a hundredth, which only says that
+//! it runs, `--dir DIR` for files on a disk.
+//!
+//! Without `--dir` all files are in memory. On ext4 an inode that was given free less than a minute
+//! ago is not used again, and the search for others takes longer than everything that is measured:
+//! each pull follows the removal of what the one before has made.
 //!
 //! All of it happens in namespaces of its own, without a way out: daemons go with them. What outlives
 //! namespaces, control groups and files, is made below a group and a directory of ours, which the
@@ -54,7 +58,9 @@ fn main() -> ExitCode {
 
 /// Executes this program once more where nothing of the host can be changed.
 fn enter(args: &[String]) -> io::Result<ExitCode> {
-    let scratch = tempfile::Builder::new().prefix("images-").tempdir_in(Wanted::read(args).dir)?;
+    let disk = Wanted::read(args).disk;
+    let dir = disk.unwrap_or_else(|| env!("CARGO_TARGET_TMPDIR").into());
+    let scratch = tempfile::Builder::new().prefix("images-").tempdir_in(dir)?;
     // It waits until we have put it into its control groups.
     let enter =
         format!("read -r _; exec setpriv --pdeathsig KILL {UNSHARE} --cgroup \"$0\" \"$@\"");
@@ -75,7 +81,8 @@ struct Wanted {
     rounds: usize,
     /// All images are this many times smaller.
     divisor: usize,
-    dir: PathBuf,
+    /// Where files are; none for memory.
+    disk: Option<PathBuf>,
 }
 
 impl Wanted {
@@ -87,7 +94,7 @@ impl Wanted {
         Self {
             rounds: after("--rounds").and_then(|number| number.parse().ok()).unwrap_or(5),
             divisor: if args.iter().any(|word| word == "--small") { 100 } else { 1 },
-            dir: after("--dir").unwrap_or(env!("CARGO_TARGET_TMPDIR")).into(),
+            disk: after("--dir").map(PathBuf::from),
         }
     }
 }
@@ -103,6 +110,9 @@ pub struct Row {
 
 fn measure(scratch: &Path, wanted: &Wanted) -> io::Result<ExitCode> {
     furnish()?;
+    if wanted.disk.is_none() {
+        in_memory(scratch)?;
+    }
     let Some(registry) = Registry::start(&scratch.join("registry"))? else {
         println!("docker-registry is not installed: nothing to pull from");
         return Ok(ExitCode::SUCCESS);
@@ -127,10 +137,12 @@ fn measure(scratch: &Path, wanted: &Wanted) -> io::Result<ExitCode> {
 /// refuses a machine that is both.
 fn furnish() -> io::Result<()> {
     run(Command::new("bash").arg("-e").arg(cgroups_script()).env("HIDE_V2", "yes"))?;
-    for dir in ["/run", "/tmp"] {
-        run(Command::new("mount").args(["-t", "tmpfs", "-o", "mode=1777", "tmpfs", dir]))?;
-    }
+    ["/run", "/tmp"].into_iter().try_for_each(|dir| in_memory(Path::new(dir)))?;
     run(Command::new("ip").args(["link", "set", "lo", "up"]))
+}
+
+fn in_memory(dir: &Path) -> io::Result<()> {
+    run(Command::new("mount").args(["-t", "tmpfs", "-o", "mode=1777", "tmpfs"]).arg(dir))
 }
 
 /// Runs a command to its end; its failure is ours.
