@@ -12,21 +12,32 @@ mod lab_05;
 mod lab_06;
 mod lab_07;
 
+use std::path::Path;
+
 use ground::Error;
 
 use crate::{
     exercise::{Exercise, Id},
     stage::{Ring, Trial},
-    verdict::Verdict,
+    verdict::{Refusal, Verdict},
 };
 
 type Grader = fn(&mut Ring) -> Verdict;
 
-/// Judges the program on the stage.
+/// Sets the stage, and judges the program there.
 ///
 /// # Errors
 /// The mistake that was seen, or why this machine cannot play it.
-pub fn grade(exercise: Id, ring: &mut Ring) -> Verdict {
+pub fn grade(exercise: Id, program: &Path) -> Verdict {
+    let mut ring = Ring::open(program)?;
+    let mut verdict = judged(exercise, &mut ring);
+    if let Err(Refusal::Mistake(finding)) = &mut verdict {
+        finding.symptom = ring.symptom;
+    }
+    verdict
+}
+
+fn judged(exercise: Id, ring: &mut Ring) -> Verdict {
     let graders: &[Grader] = match exercise.lab {
         1 => &lab_01::GRADERS,
         2 => &lab_02::GRADERS,

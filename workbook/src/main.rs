@@ -6,7 +6,7 @@ use std::{ffi::OsString, path::PathBuf, process::ExitCode};
 
 use clap::{Parser, Subcommand};
 use ground::Result;
-use workbook::{doctor, exercise::Id, show, stage, verdict};
+use workbook::{doctor, exercise::Id, grade, show, stage, verdict};
 
 /// What this machine can do, exercises that the kernel grades, and a museum of mistakes
 #[derive(Debug, Parser)]
@@ -120,7 +120,7 @@ fn run(command: &Command) -> Result<ExitCode> {
             commands::say(&verdict::to_json(&verdict).to_string())
         }
         Command::Grade { exercise, program } => {
-            let verdict = stage::grade(*exercise, program);
+            let verdict = grade::grade(*exercise, program);
             commands::say(&verdict::to_json(&verdict).to_string())
         }
         Command::Keep => doctor::keep().map(|()| ExitCode::SUCCESS),

@@ -36,7 +36,6 @@ use rootfs::{Mount, MsFlags};
 
 use crate::{
     exercise::Id,
-    grade,
     photo::Photo,
     trace::{Trace, trace},
     verdict::{self, Refusal, Verdict, expect, mistake},
@@ -115,19 +114,6 @@ fn group() -> Result<Temporary> {
     Temporary::guarded(&site, "workbook", &needed)
 }
 
-/// The grader's side: PID 1 of the stage.
-///
-/// # Errors
-/// When the stage cannot be set.
-pub fn grade(exercise: Id, program: &Path) -> Verdict {
-    let mut ring = Ring::open(program)?;
-    let mut verdict = grade::grade(exercise, &mut ring);
-    if let Err(Refusal::Mistake(finding)) = &mut verdict {
-        finding.symptom = ring.symptom;
-    }
-    verdict
-}
-
 /// Where a program is run and looked at.
 #[derive(Debug)]
 pub struct Ring {
@@ -135,13 +121,17 @@ pub struct Ring {
     pub capable: bool,
     variant: String,
     /// What the last run showed to whoever only ran it.
-    symptom: String,
+    pub symptom: String,
     /// The mount namespace of the program: its host.
     host: fs::File,
 }
 
 impl Ring {
-    fn open(program: &Path) -> Result<Self> {
+    /// Sets the stage for a program; its grader is PID 1 there.
+    ///
+    /// # Errors
+    /// What the kernel refuses.
+    pub fn open(program: &Path) -> Result<Self> {
         let read = |error| {
             Error::new("cannot read the program")
                 .io(format_args!("open {}", program.display()), &error)

@@ -4,7 +4,7 @@ use std::cmp::Ordering;
 
 use crate::{
     Value,
-    functions::{Result, failed},
+    failure::{Result, failed},
 };
 
 /// Compares as Go does: only what is of the same kind.

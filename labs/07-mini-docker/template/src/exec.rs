@@ -7,6 +7,7 @@ use std::sync::Arc;
 use crate::{
     Error, Mode, Template, Value,
     error::Fault,
+    failure::Failure,
     functions,
     node::{Branch, Command, Kind, Node, Pipe, Place, Term},
 };
@@ -248,8 +249,8 @@ impl<'a> Executor<'a> {
             return Err(self.error(at, &command.to_string(), Fault::new(text)));
         }
         functions::call(self.mode, name, &arguments).map_err(|failure| match failure {
-            functions::Failure::Misused(text) => self.error(at, name, Fault::new(text)),
-            functions::Failure::Failed(text) => {
+            Failure::Misused(text) => self.error(at, name, Fault::new(text)),
+            Failure::Failed(text) => {
                 let text = format!("error calling {name}: {text}");
                 self.error(at, &command.to_string(), Fault::new(text))
             }

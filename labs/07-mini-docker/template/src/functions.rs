@@ -1,8 +1,10 @@
 //! What a template can call: Go's functions and Docker's.
 
-use std::fmt;
-
-use crate::{Mode, Value, compare, json, printf, strings};
+use crate::{
+    Mode, Value, compare,
+    failure::{Failure, Result, failed, wrong_type},
+    json, printf, strings,
+};
 
 /// All of them.
 pub(crate) const NAMES: [&str; 27] = [
@@ -10,21 +12,6 @@ pub(crate) const NAMES: [&str; 27] = [
     "lt", "ne", "not", "or", "pad", "print", "printf", "println", "slice", "split", "title",
     "truncate", "upper", "urlquery",
 ];
-
-/// Why a function did nothing.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Failure {
-    /// It was called with too much, too little or the wrong kind.
-    Misused(String),
-    /// It was called rightly, and failed.
-    Failed(String),
-}
-
-pub(crate) type Result<T> = std::result::Result<T, Failure>;
-
-pub(crate) fn failed<T>(text: impl fmt::Display) -> Result<T> {
-    Err(Failure::Failed(text.to_string()))
-}
 
 /// Calls a function.
 pub(crate) fn call(mode: Mode, name: &str, arguments: &[Value]) -> Result<Value> {
@@ -78,12 +65,6 @@ fn check_count(name: &str, count: usize) -> Result<()> {
     let at_least = if most.is_none() { "at least " } else { "" };
     let text = format!("wrong number of args for {name}: want {at_least}{least} got {count}");
     Err(Failure::Misused(text))
-}
-
-/// What Go says when a text is needed.
-pub(crate) fn wrong_type(value: &Value) -> Failure {
-    let text = format!("wrong type for value; expected string; got {}", value.type_name());
-    Failure::Misused(text)
 }
 
 fn length(value: &Value) -> Result<Value> {

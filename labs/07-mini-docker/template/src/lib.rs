@@ -12,7 +12,7 @@
 //! | `value`, `serialize`, `json` | what a template sees, made from any `Serialize` |
 //! | `duration` | a time in words |
 //! | `exec` | the tree, walked |
-//! | `functions`, `strings`, `compare`, `printf` | what a template can call |
+//! | `functions`, `strings`, `compare`, `printf`, `failure` | what a template can call, and why that failed |
 //!
 //! Pure: nothing is read, nothing printed. Source: <https://pkg.go.dev/text/template>.
 
@@ -20,6 +20,7 @@ mod compare;
 mod duration;
 mod error;
 mod exec;
+mod failure;
 mod functions;
 mod json;
 mod lex;

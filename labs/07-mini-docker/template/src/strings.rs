@@ -2,7 +2,7 @@
 
 use crate::{
     Value,
-    functions::{Failure, Result, wrong_type},
+    failure::{Failure, Result, wrong_type},
 };
 
 /// A function whose first argument is a text, or a list of them.
