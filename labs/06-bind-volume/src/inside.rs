@@ -186,6 +186,8 @@ mod tests {
         inside.make(Wanted::File).unwrap();
         inside.make(Wanted::File).unwrap();
         assert!(root.0.join("a/b/c").is_file());
+        root.inside("/new/../up/./down").make(Wanted::Directory).unwrap();
+        assert!(root.0.join("new").is_dir() && root.0.join("up/down").is_dir());
     }
 
     #[test]
@@ -209,6 +211,10 @@ mod tests {
         symlink("../run/resolv.conf", root.0.join("etc/resolv.conf")).unwrap();
         root.inside("/etc/resolv.conf").make(Wanted::File).unwrap();
         assert!(root.0.join("run/resolv.conf").is_file());
+        symlink("//lab-06-slashes", root.0.join("slashes")).unwrap();
+        root.inside("/slashes").make(Wanted::File).unwrap();
+        assert!(!Path::new("/lab-06-slashes").exists());
+        assert!(root.0.join("lab-06-slashes").is_file());
         symlink("circle", root.0.join("circle")).unwrap();
         assert_eq!(root.inside("/circle").make(Wanted::File).unwrap_err(), Errno::ELOOP);
     }

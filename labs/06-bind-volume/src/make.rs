@@ -69,25 +69,41 @@ impl Walk<'_> {
     /// One walk. `Some` is the path to go on with, when a name is a link to nowhere: what it points
     /// at is made, as runc does (an image's /etc/resolv.conf is often such a link).
     fn once(&self, path: &mut Cut) -> Result<Option<Cut>, Errno> {
-        let mut end = 0;
+        let (mut parent, mut end) = self.deepest(path)?;
         while let Some(next) = path.name_end(end) {
-            let there = path.up_to(next, |beginning| self.resolve(beginning));
-            if there.is_err_and(|errno| errno == Errno::ENOENT) {
-                let parent = path.up_to(end, |beginning| self.resolve(beginning))?;
-                let name = Cut::new(path.name(end, next)).ok_or(Errno::ENAMETOOLONG)?;
-                let last = path.name_end(next).is_none();
-                match self.make(&parent, name.c_str(), last) {
-                    Ok(()) => {}
-                    Err(Errno::EEXIST) if last && !self.link => return Err(Errno::ENOTDIR),
-                    Err(Errno::EEXIST) => return path.through(&parent, &name, end, next).map(Some),
-                    Err(errno) => return Err(errno),
+            let name = Cut::new(path.name(end, next)).ok_or(Errno::ENAMETOOLONG)?;
+            let last = path.name_end(next).is_none();
+            let made = self.make(&parent, name.c_str(), last);
+            if last && made.is_ok() {
+                break;
+            }
+            match (made, path.up_to(next, |beginning| self.resolve(beginning))) {
+                // Made; or it is `..`, or somebody else was faster.
+                (Ok(()) | Err(Errno::EEXIST), Ok(there)) => parent = there,
+                (Err(Errno::EEXIST), _) if last && !self.link => return Err(Errno::ENOTDIR),
+                (Err(Errno::EEXIST), _) => {
+                    return path.through(&parent, &name, end, next).map(Some);
                 }
+                (made, there) => return made.and(there.map(|_| None)),
             }
             end = next;
         }
         Ok(None)
     }
     // ANCHOR_END: make
+
+    /// The deepest directory of the path that is there, and where its name ends: mostly it is the
+    /// one that only the last name is missing in.
+    fn deepest(&self, path: &mut Cut) -> Result<(OwnedFd, usize), Errno> {
+        let mut end = path.length;
+        loop {
+            end = path.parent_end(end);
+            match path.up_to(end, |beginning| self.resolve(beginning)) {
+                Err(Errno::ENOENT) if end > 0 => {}
+                there => return there.map(|it| (it, end)),
+            }
+        }
+    }
 
     fn resolve(&self, beginning: &CStr) -> Result<OwnedFd, Errno> {
         let beginning = if beginning.is_empty() { c"." } else { beginning };
@@ -143,13 +159,21 @@ impl Cut {
         Some(length.map_or(self.length, |length| start + length))
     }
 
-    /// The bytes between two positions, without slashes in front.
+    /// The end of what is left of the first `end` bytes without their last name.
+    fn parent_end(&self, end: usize) -> usize {
+        let before = |end: usize, slashes: bool| {
+            let kept = self.bytes[..end].iter().rposition(|byte| (*byte == b'/') != slashes);
+            kept.map_or(0, |last| last + 1)
+        };
+        before(before(before(end, true), false), true)
+    }
+
+    /// The bytes between two positions, without slashes in front: with one, the name would lead to
+    /// the host's root.
     fn name(&self, start: usize, end: usize) -> &[u8] {
         let bytes = &self.bytes[start..end];
-        match bytes.iter().position(|byte| *byte != b'/') {
-            Some(first) if start > 0 => &bytes[first..],
-            _ => bytes,
-        }
+        let first = bytes.iter().position(|byte| *byte != b'/').unwrap_or(bytes.len());
+        &bytes[first..]
     }
 
     /// Calls `look` with the path cut at `end`.
@@ -201,11 +225,31 @@ mod tests {
         assert_eq!(found, expected);
     }
 
+    #[track_caller]
+    fn parents(path: &str, expected: &[&str]) {
+        let cut = Cut::new(path.as_bytes()).unwrap();
+        let mut found = Vec::new();
+        let mut end = path.len();
+        while end > 0 {
+            end = cut.parent_end(end);
+            found.push(&path[..end]);
+        }
+        assert_eq!(found, expected);
+    }
+
     #[test]
     fn a_path_is_walked_name_by_name() {
         names("dev/pts", &["dev", "pts"]);
         names("dev//pts/", &["dev", "pts"]);
+        names("//dev", &["dev"]);
         names("a", &["a"]);
         names("", &[]);
+    }
+
+    #[test]
+    fn what_is_there_is_looked_for_from_the_end() {
+        parents("sys/fs/cgroup", &["sys/fs", "sys", ""]);
+        parents("dev//pts/", &["dev", ""]);
+        parents("/a", &[""]);
     }
 }
