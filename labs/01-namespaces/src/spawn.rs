@@ -19,8 +19,9 @@
 //!          <──── as above ─────────────────────────────────────── the sibling: further steps, execve
 //! ```
 //!
-//! A parent that has to do something when the namespaces are there, and before anything is done in
-//! them, asks the child to halt ([`Spawn::halt_before`]):
+//! A parent whose part no step depends on lets the child begin at once, and wait for `go` later
+//! ([`Spawn::go_before`]). One that has to do something when the namespaces are there, and before
+//! anything is done in them, asks the child to halt ([`Spawn::halt_before`]):
 //!
 //! ```text
 //!          <──── 8 bytes: HALTED ──────────── waits
@@ -56,7 +57,7 @@ use crate::{Child, IdMaps, Kinds, sys, walls};
 /// A moment at which the child waits for its parent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Moment {
-    /// It exists, and has done nothing yet.
+    /// It exists, and waits before [`Spawn::go_before`].
     Born,
     /// It has come to [`Spawn::halt_before`]; after a fork half-way it is another process.
     Halted,
@@ -73,6 +74,10 @@ pub struct Spawn<'a> {
     pub cgroup: Option<BorrowedFd<'a>>,
     /// What it does, in order. The last one is an [`crate::Exec`] or does not return.
     pub steps: Vec<Box<dyn Step + 'a>>,
+    /// The step before which it waits for its parent, which writes the maps and attends to
+    /// [`Moment::Born`]; the first one, unless nothing depends on that so early. No fork, no halt and
+    /// no being ready comes before it.
+    pub go_before: usize,
     /// The step before which the child counts as ready, where that is not exec.
     pub ready_before: Option<usize>,
     /// The step before which it forks; the sibling does that step and all that follow.
@@ -94,6 +99,7 @@ impl<'a> Spawn<'a> {
             id_maps: None,
             cgroup: None,
             steps: Vec::new(),
+            go_before: 0,
             ready_before: None,
             fork_before: None,
             halt_before: None,
@@ -279,15 +285,16 @@ impl<'a> Spawn<'a> {
         // Our copies of the parent's ends would hide that it died.
         drop(go.write);
         drop(report.read);
-        wait_for_go(&go.read, &report.write);
         // Once it was told that we are ready, the parent closes its end and lives on.
         let mut waited_for = self.dies_with_parent;
         for (index, step) in self.steps.iter().enumerate() {
+            if self.go_before == index {
+                wait_for_go(&go.read, &report.write);
+            }
             if self.fork_before == Some(index) {
                 self.fork_half_way(alone, &report.write);
             }
-            self.tie_to_parent(waited_for);
-            if waited_for && parent_is_gone(&report.write) {
+            if !self.tied_to_parent(waited_for, &report.write) {
                 break;
             }
             if self.halt_before == Some(index) {
@@ -329,11 +336,15 @@ impl<'a> Spawn<'a> {
         }
     }
 
-    /// A fork and every change of ids, which may be any step, clear this setting.
-    fn tie_to_parent(&self, waited_for: bool) {
-        if self.dies_with_parent && (waited_for || !self.let_go_when_ready) {
-            let _ = prctl::set_pdeathsig(Signal::SIGKILL);
+    /// Has the kernel kill us when our parent ends. A fork and every change of ids, which may be any
+    /// step, clear this setting; false when the parent ended before it was made again.
+    fn tied_to_parent(&self, waited_for: bool, report: &OwnedFd) -> bool {
+        let to_be_tied = self.dies_with_parent && (waited_for || !self.let_go_when_ready);
+        if !to_be_tied || prctl::get_pdeathsig() == Ok(Some(Signal::SIGKILL)) {
+            return true;
         }
+        let _ = prctl::set_pdeathsig(Signal::SIGKILL);
+        !(waited_for && parent_is_gone(report))
     }
 
     fn let_go(&self) {
@@ -356,7 +367,7 @@ fn fork_explained() -> Explanation {
 fn alone() -> Result<sys::Alone> {
     let alone = sys::Alone::check().map_err(|error| {
         Error::new("cannot count our own threads")
-            .io("open /proc/self/task", &error)
+            .io("stat /proc/self/task", &error)
             .fix("mount a proc file system: mount -t proc proc /proc")
     })?;
     alone.ok_or_else(|| {

@@ -8,7 +8,10 @@
 use std::{
     ffi::{CStr, CString, c_char},
     fs, io, mem,
-    os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd},
+    os::{
+        fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd},
+        unix::fs::MetadataExt,
+    },
     ptr,
 };
 
@@ -31,12 +34,15 @@ pub enum Cloned {
 pub struct Alone(());
 
 impl Alone {
-    /// The proof, or `None` when there are other threads.
+    /// The proof, or `None` when there are other threads. A directory has a link for its name, for
+    /// its own `.`, and for the `..` of each directory in it, and here there is one a thread
+    /// (`proc_task_getattr` in fs/proc/base.c).
     ///
     /// # Errors
     /// When `/proc` cannot be read.
     pub fn check() -> io::Result<Option<Self>> {
-        Ok((fs::read_dir("/proc/self/task")?.count() == 1).then_some(Self(())))
+        let links = fs::metadata("/proc/self/task")?.nlink();
+        Ok((links == 3).then_some(Self(())))
     }
 }
 
