@@ -45,12 +45,8 @@ impl Group {
     /// # Errors
     /// /proc cannot be read.
     pub fn of_membership(membership: &str) -> Result<Self> {
-        let here = Hierarchies::of_this_process()?;
-        let mountinfo = fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
-        let seen = Hierarchies::parse(&mountinfo, membership, |v2_root| {
-            fs::read_to_string(v2_root.join("cgroup.controllers")).unwrap_or_default()
-        });
-        let v2_alone = here.mode() == Mode::V2;
+        let seen = Hierarchies::of_membership(membership)?;
+        let v2_alone = seen.mode() == Mode::V2;
         let trees = seen.mounted.into_iter().filter(|it| v2_alone || !it.controllers.is_empty());
         let parts: Vec<Part> = trees
             .filter_map(|tree| {

@@ -175,7 +175,7 @@ impl Site {
 /// The tree with only those controllers that its v2 `place` was handed: often fewer than it has.
 fn offered(tree: &Hierarchy, place: &Path) -> Hierarchy {
     let mut tree = tree.clone();
-    if tree.version == Version::V2 {
+    if tree.version == Version::V2 && place != tree.mount_point {
         let words = fs::read_to_string(place.join("cgroup.controllers")).unwrap_or_default();
         tree.controllers
             .retain(|it| words.split_whitespace().any(|word| word == it.name(Version::V2)));

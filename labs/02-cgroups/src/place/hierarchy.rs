@@ -11,10 +11,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use ground::{Error, Result};
-use procfs::process::MountInfo;
-
 use crate::{Controller, Controllers};
+use ground::{Error, Result};
 
 /// The version of the interface that a hierarchy speaks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -63,10 +61,18 @@ impl Hierarchies {
     /// # Errors
     /// /proc is not mounted or not ours to read, or no cgroup file system is mounted at all.
     pub fn of_this_process() -> Result<Self> {
-        let here =
-            Self::parse(&read("/proc/self/mountinfo")?, &read("/proc/self/cgroup")?, |v2_root| {
-                fs::read_to_string(v2_root.join("cgroup.controllers")).unwrap_or_default()
-            });
+        Self::of_membership(&read("/proc/self/cgroup")?)
+    }
+
+    /// The trees that this process sees, and in each the group that another one was in when its
+    /// /proc/PID/cgroup read `membership`.
+    ///
+    /// # Errors
+    /// As [`Hierarchies::of_this_process`].
+    pub fn of_membership(membership: &str) -> Result<Self> {
+        let here = Self::parse(&read("/proc/self/mountinfo")?, membership, |v2_root| {
+            fs::read_to_string(v2_root.join("cgroup.controllers")).unwrap_or_default()
+        });
         if here.mounted.is_empty() {
             return Err(Error::new("cannot find a cgroup file system")
                 .why("/proc/self/mountinfo lists no mount of type cgroup or cgroup2")
@@ -79,11 +85,10 @@ impl Hierarchies {
     /// The same from the texts of /proc/self/mountinfo and /proc/self/cgroup;
     /// `v2_controllers` gives the text of `cgroup.controllers` at a v2 mount point.
     pub fn parse(mountinfo: &str, cgroup: &str, v2_controllers: impl Fn(&Path) -> String) -> Self {
+        let groups: Vec<_> = cgroup.lines().filter_map(own_group).collect();
         let mut mounted: Vec<Hierarchy> = Vec::new();
-        // Most lines are about other file systems, and need not be taken apart.
-        let lines = mountinfo.lines().filter(|line| line.contains(" - cgroup"));
-        for mount in lines.filter_map(|line| MountInfo::from_line(line).ok()) {
-            let Some(found) = hierarchy(&mount, cgroup, &v2_controllers) else { continue };
+        for mount in mountinfo.lines().filter_map(Mount::parse) {
+            let found = hierarchy(&mount, &groups, &v2_controllers);
             let same =
                 |it: &Hierarchy| it.version == found.version && it.controllers == found.controllers;
             match mounted.iter_mut().find(|it| same(it)) {
@@ -121,45 +126,75 @@ impl Hierarchies {
     }
 }
 
+/// A mount of a cgroup file system, as a line of the table says it.
+struct Mount<'a> {
+    version: Version,
+    /// The directory of the tree that it shows.
+    root: String,
+    point: PathBuf,
+    /// Of the file system: on v1 they name the controllers.
+    options: &'a str,
+}
+
+impl<'a> Mount<'a> {
+    /// `36 35 0:30 / /sys/fs/cgroup/cpu rw,nosuid shared:9 - cgroup cgroup rw,cpu`; `None` for other
+    /// file systems, and so for most lines.
+    fn parse(line: &'a str) -> Option<Self> {
+        let (mount, file_system) = line.split_once(" - ")?;
+        let mut fields = file_system.splitn(3, ' ');
+        let version = match fields.next()? {
+            "cgroup" => Version::V1,
+            "cgroup2" => Version::V2,
+            _ => return None,
+        };
+        let options = fields.nth(1)?;
+        let mut fields = mount.split(' ').skip(3);
+        let (root, point) = (unescaped(fields.next()?), unescaped(fields.next()?));
+        Some(Self { version, root, point: point.into(), options })
+    }
+}
+
+/// Blanks and backslashes stand as `\040` in the table.
+fn unescaped(field: &str) -> String {
+    let mut parts = field.split('\\');
+    let mut text = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let (octal, rest) = part.split_at_checked(3).unwrap_or((part, ""));
+        text.extend(u8::from_str_radix(octal, 8).map(char::from));
+        text += rest;
+    }
+    text
+}
+
 fn hierarchy(
-    mount: &MountInfo,
-    cgroup: &str,
+    mount: &Mount<'_>,
+    groups: &[(&str, &str)],
     v2_controllers: impl Fn(&Path) -> String,
-) -> Option<Hierarchy> {
-    let (version, controllers, group) = match mount.fs_type.as_str() {
-        "cgroup2" => {
-            let names = v2_controllers(&mount.mount_point);
-            (Version::V2, named(names.split_whitespace()), own_group(cgroup, ""))
-        }
-        "cgroup" => {
-            let options = mount.super_options.iter();
-            let spelled: Vec<String> = options
-                .map(|(name, value)| match value {
-                    Some(value) => format!("{name}={value}"),
-                    None => name.clone(),
-                })
-                .collect();
-            let group = spelled.iter().find_map(|option| own_group(cgroup, option));
-            (Version::V1, named(spelled.iter().map(String::as_str)), group)
-        }
-        _ => return None,
+) -> Hierarchy {
+    let group_of = |wanted: &str| {
+        let named = |(names, _): &&(&str, &str)| names.split(',').any(|it| it == wanted);
+        groups.iter().find(named).map(|(_, group)| *group)
     };
-    let own = group.and_then(|group| below(&mount.mount_point, &mount.root, group));
-    Some(Hierarchy { version, controllers, mount_point: mount.mount_point.clone(), own })
+    let (controllers, group) = match mount.version {
+        // The empty name is v2's.
+        Version::V2 => (named(v2_controllers(&mount.point).split_whitespace()), group_of("")),
+        Version::V1 => {
+            let options = || mount.options.split(',');
+            (named(options()), options().find_map(group_of))
+        }
+    };
+    let own = group.and_then(|group| below(&mount.point, &mount.root, group));
+    Hierarchy { version: mount.version, controllers, mount_point: mount.point.clone(), own }
 }
 
 fn named<'a>(names: impl Iterator<Item = &'a str>) -> Controllers {
     names.filter_map(Controller::from_name).collect()
 }
 
-/// Our group in the hierarchy that `name` is bound to; the empty name is v2's.
-fn own_group<'a>(cgroup: &'a str, name: &str) -> Option<&'a str> {
-    cgroup.lines().find_map(|line| {
-        // The third field may itself hold colons: a group's name is any file name.
-        let (_, rest) = line.split_once(':')?;
-        let (names, group) = rest.split_once(':')?;
-        names.split(',').any(|it| it == name).then_some(group)
-    })
+/// A line of /proc/PID/cgroup: the names that a hierarchy is bound to, and our group in it. The group
+/// may itself hold colons: its name is any file name.
+fn own_group(line: &str) -> Option<(&str, &str)> {
+    line.split_once(':')?.1.split_once(':')
 }
 
 /// The directory of `group` under a mount that shows the tree from `root` down. Both are told
@@ -181,4 +216,15 @@ fn read(path: &str) -> Result<String> {
             .see("7 cgroups")
             .fix("mount /proc: mount -t proc proc /proc")
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn blanks_of_a_path_are_written_as_numbers() {
+        assert_eq!(unescaped(r"/a\040b\134c"), r"/a b\c");
+        assert_eq!(unescaped("/sys/fs/cgroup"), "/sys/fs/cgroup");
+    }
 }

@@ -19,7 +19,7 @@ use std::{
 };
 
 use cgroups::{
-    Controller, Controllers, Group, Hierarchies, Limits, Site, Version,
+    Controller, Controllers, Group, Hierarchies, Hierarchy, Limits, Site, Version,
     devices::{Control, Rule},
 };
 use ground::{Error, Explanation, Result, Step};
@@ -269,14 +269,17 @@ fn site(scope: Option<&Scope>) -> Result<Site> {
 
 fn trees(group: &Group, site: &Site) -> Vec<Tree> {
     let tree = |(dir, version, controllers): (&Path, Version, &Controllers)| {
-        let mount_point = site.hierarchies.mounted.iter().map(|it| &it.mount_point);
-        let mount_point =
-            mount_point.filter(|it| dir.starts_with(it)).max_by_key(|it| it.as_os_str().len());
+        // A v2 place may offer less than the tree has, but there is one such tree.
+        let same = |it: &&Hierarchy| match version {
+            Version::V1 => it.version == version && it.controllers == *controllers,
+            Version::V2 => it.version == version,
+        };
+        let mounted = site.hierarchies.mounted.iter().find(same);
         let names: Vec<_> = controllers.iter().map(|it| it.name(version)).collect();
         Tree {
             directory: dir.to_owned(),
             names: (version == Version::V1).then(|| names.join(",")),
-            mount_point: mount_point.cloned().unwrap_or_default(),
+            mount_point: mounted.map(|it| it.mount_point.clone()).unwrap_or_default(),
         }
     };
     group.directories().map(tree).collect()
