@@ -1,12 +1,18 @@
 //! Arguments as they are typed.
 
-use std::{ffi::OsString, mem::ManuallyDrop, path::PathBuf, time::Duration};
+use std::{ffi::OsString, path::PathBuf, time::Duration};
 
-use clap::{Args as _, FromArgMatches, Parser, Subcommand, ValueEnum};
+use clap::{Parser, Subcommand, ValueEnum};
 
 /// As runc says it: `mini-runc version 1.2.3`. dockerd and podman cut it at the word "version" and
 /// show what follows.
 const VERSION: &str = concat!("version ", env!("CARGO_PKG_VERSION"), "\nspec: 1.3.0");
+
+/// Where the bundle is, unless it is said.
+const HERE: &str = ".";
+
+/// What `kill` sends, unless it is said.
+pub(super) const TERM: &str = "SIGTERM";
 
 /// The low-level container runtime: a bundle directory in, a process out
 #[derive(Debug, Parser)]
@@ -18,66 +24,8 @@ pub(super) struct Args {
     pub(super) command: Command,
 }
 
-impl Args {
-    /// Reads the words of a command line, the first of them our own name.
-    ///
-    /// clap puts all commands together, gives each a copy of the options that all of them take, and
-    /// carries their values back at the end, which takes longer than to delete a container. So first
-    /// the options of the command that is meant are read beside the common ones, as of a program that
-    /// has no other. What that refuses is read, and answered, with all of them.
-    ///
-    /// # Errors
-    /// Words that make no sense, and those that ask for help or the version.
-    pub(super) fn read(words: &[OsString]) -> Result<Self, clap::Error> {
-        let meant = command_at(words).and_then(|at| Self::read_one(words, at));
-        meant.map_or_else(|| Self::try_parse_from(words), Ok)
-    }
-
-    /// Reads the command whose name is at this place.
-    fn read_one(words: &[OsString], at: usize) -> Option<Self> {
-        let name = words[at].to_str()?;
-        let words = words.iter().enumerate().filter(|(place, _)| *place != at).map(|(_, it)| it);
-        match name {
-            "create" => with_only(words, Command::Create),
-            "start" => with_only(words, Command::Start),
-            "run" => with_only(words, Command::Run),
-            "state" => with_only(words, Command::State),
-            "kill" => with_only(words, Command::Kill),
-            "delete" => with_only(words, Command::Delete),
-            "exec" => with_only(words, |it| Command::Exec(Box::new(it))),
-            _ => None,
-        }
-    }
-}
-
-/// Where the command's name is; `None` when something else comes before it than the options that an
-/// engine writes there.
-fn command_at(words: &[OsString]) -> Option<usize> {
-    let mut at = 1;
-    loop {
-        match words.get(at)?.to_str()? {
-            "--root" | "--log" | "--log-format" => at += 2,
-            "--systemd-cgroup" | "--debug" => at += 1,
-            other => return (!other.starts_with('-')).then_some(at),
-        }
-    }
-}
-
-/// The arguments of a program with the common options, and those of one command.
-fn with_only<'a, C: clap::Args>(
-    words: impl Iterator<Item = &'a OsString>,
-    command: fn(C) -> Command,
-) -> Option<Args> {
-    let program = clap::Command::new("mini-runc").args_override_self(true);
-    // Taking it apart would take as long as putting it together did.
-    let mut program = ManuallyDrop::new(C::augment_args(Global::augment_args(program)));
-    let mut matches = ManuallyDrop::new(program.try_get_matches_from_mut(words).ok()?);
-    let global = Global::from_arg_matches_mut(&mut matches).ok()?;
-    Some(Args { global, command: command(C::from_arg_matches_mut(&mut matches).ok()?) })
-}
-
 /// What every command takes, before or after its name
-#[derive(Debug, clap::Args)]
+#[derive(Debug, Default, clap::Args)]
 pub(super) struct Global {
     /// Directory for the state of containers [default: /run/mini-runc, or
     /// $XDG_RUNTIME_DIR/mini-runc for ordinary users]
@@ -101,9 +49,10 @@ pub(super) struct Global {
     pub(super) _rootless: Option<String>,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
 pub(super) enum LogFormat {
     /// Lines for people
+    #[default]
     Text,
     /// A JSON object a line
     Json,
@@ -151,7 +100,7 @@ pub(super) enum Command {
     Features,
 }
 
-#[derive(Debug, clap::Args)]
+#[derive(Debug, Default, clap::Args)]
 pub(super) struct Id {
     /// The container's name
     #[arg(value_name = "ID")]
@@ -182,7 +131,7 @@ pub(super) struct Create {
 #[derive(Debug, clap::Args)]
 pub(super) struct How {
     /// Directory with config.json
-    #[arg(short, long, value_name = "DIR", default_value = ".")]
+    #[arg(short, long, value_name = "DIR", default_value = HERE)]
     pub(super) bundle: PathBuf,
     /// File for the process's PID
     #[arg(long, value_name = "FILE")]
@@ -202,6 +151,20 @@ pub(super) struct How {
     /// Accepted for runc's sake: a session keyring is made in any case
     #[arg(long)]
     pub(super) no_new_keyring: bool,
+}
+
+impl Default for How {
+    fn default() -> Self {
+        Self {
+            bundle: HERE.into(),
+            pid_file: None,
+            console_socket: None,
+            pidfd_socket: None,
+            preserve_fds: 0,
+            no_pivot: false,
+            no_new_keyring: false,
+        }
+    }
 }
 
 #[derive(Debug, clap::Args)]
@@ -226,7 +189,7 @@ pub(super) struct Kill {
     #[command(flatten)]
     pub(super) id: Id,
     /// Name or number
-    #[arg(value_name = "SIGNAL", default_value = "SIGTERM")]
+    #[arg(value_name = "SIGNAL", default_value = TERM)]
     pub(super) signal: String,
 }
 
@@ -239,7 +202,7 @@ pub(super) struct Delete {
     pub(super) id: Id,
 }
 
-#[derive(Debug, clap::Args)]
+#[derive(Debug, Default, clap::Args)]
 pub(super) struct Exec {
     /// File with a process as in config.json
     #[arg(short, long, value_name = "FILE", conflicts_with_all = ["user", "cwd", "env", "cap", "command"])]
@@ -407,52 +370,4 @@ pub(super) struct Spec {
     /// For an ordinary user: with a user namespace
     #[arg(long)]
     pub(super) rootless: bool,
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// Read as one command what is read with all of them as the same.
-    #[track_caller]
-    fn same(line: &str) {
-        let words: Vec<OsString> = line.split(' ').map(OsString::from).collect();
-        let one = command_at(&words).and_then(|at| Args::read_one(&words, at));
-        let all = Args::try_parse_from(&words).unwrap();
-        assert_eq!(format!("{:?}", one.unwrap()), format!("{all:?}"));
-    }
-
-    /// Left to all of them.
-    #[track_caller]
-    fn left(line: &str) {
-        let words: Vec<OsString> = line.split(' ').map(OsString::from).collect();
-        assert!(command_at(&words).and_then(|at| Args::read_one(&words, at)).is_none(), "{line}");
-    }
-
-    #[test]
-    fn one_command_is_read_as_it_is_among_all() {
-        same("runc --root /r --log /l --log-format json create --bundle /b --pid-file /p box");
-        same("runc create --root /r -b /b --root /s box --console-socket c --systemd-cgroup");
-        same("runc --debug --systemd-cgroup start box");
-        same("runc run -d --keep --preserve-fds 3 create");
-        same("runc kill --all box KILL");
-        same("runc delete box --force --log-format json");
-        same("runc exec -t --cwd / -e A=1 -e B=2 box delete --force -- x");
-        same("runc --root exec state -- box");
-    }
-
-    #[test]
-    fn what_one_command_does_not_take_is_answered_by_all() {
-        left("runc");
-        left("runc --version");
-        left("runc --help create box");
-        left("runc --force delete box");
-        left("runc --rootless true start box");
-        left("runc create --help");
-        left("runc create --nonsense box");
-        left("runc start");
-        left("runc start a b");
-        left("runc spec --rootless");
-        left("runc list");
-    }
 }

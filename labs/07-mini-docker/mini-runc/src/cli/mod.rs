@@ -10,6 +10,7 @@ mod events;
 mod exec;
 mod features;
 mod look;
+mod plain;
 mod report;
 mod update;
 mod values;
@@ -17,6 +18,7 @@ mod values;
 use std::ffi::OsString;
 
 use args::Args;
+use clap::Parser;
 use report::Log;
 
 use crate::seal;
@@ -29,7 +31,7 @@ use crate::seal;
 pub fn main(args: impl Iterator<Item = OsString>) -> u8 {
     let args: Vec<_> = args.collect();
     let sealed = seal::seal(&args);
-    let args = match Args::read(&args) {
+    let args = match plain::read(&args).map_or_else(|| Args::try_parse_from(&args), Ok) {
         Ok(args) => args,
         Err(error) => {
             // A reader that went away cannot be told so.
