@@ -8,6 +8,7 @@
 
 use std::{
     fs,
+    mem::ManuallyDrop,
     os::fd::AsFd,
     path::{Path, PathBuf},
 };
@@ -77,6 +78,8 @@ pub(crate) struct Created {
 /// Whatever cannot be had. Nothing is left then.
 pub(crate) fn create(root: &Root, id: &str, options: Options, warn: Warn<'_>) -> Result<Created> {
     let (bundle, caller) = look(&options)?;
+    // Never taken apart: by then its pages are the child's too, and each that is written to is copied.
+    let bundle = ManuallyDrop::new(bundle);
     let dir = root.claim(id)?;
     let remarks = remarks::of_container(&bundle.spec, bundle.process(), bundle.linux(), &caller);
     remarks.into_iter().for_each(&mut *warn);
@@ -169,7 +172,6 @@ impl Making<'_> {
         let record = Record { resctrl, scope, ..Record::new(self.id, self.bundle, group) };
         // Before the group is made: whoever cleans up after us must know its name.
         record.write(self.dir)?;
-        self.keep_config()?;
         // Until the container's own process is there; this one does nothing but keep the place.
         let _anchor = match (&place, &record.scope) {
             (Some(place), Some(scope)) => Some(place.begin(scope)?),
@@ -234,14 +236,20 @@ impl Making<'_> {
         // hide that the child let go of it.
         let mut spawn: Spawn<'_> = plan.into_spawn();
         spawn.cgroup = group.as_ref().map(AsFd::as_fd);
+        // Before it is anywhere else: what counts and limits it there.
+        if class.is_some() || scope.is_some() {
+            spawn.go_before = 0;
+        }
         let child = spawn.start_attended(|moment, pid| {
-            write_down(pid)?;
             match moment {
                 Moment::Born => {
+                    self.keep_config()?;
+                    write_down(pid)?;
                     class.as_ref().map_or(Ok(()), |class| class.add(pid))?;
                     scope.as_ref().map_or(Ok(()), |scope| scope.take_in(pid))
                 }
                 Moment::Halted => {
+                    write_down(pid)?;
                     // Before the hooks: they find the network as config.json has it.
                     net_devices::move_in(self.bundle.linux(), pid)?;
                     self.run_hooks(state, pid)

@@ -5,12 +5,13 @@
 //! ──────                                   ────────────────────────────
 //! read config.json, make this plan
 //! make the cgroup, write its limits
-//! clone3 ────────────────────────────────> waits
-//! uid_map, gid_map; cgroup.procs; its PID
+//! clone3 ────────────────────────────────> waits, where the parent has something to do first:
+//! uid_map, gid_map; systemd's scope
 //! go ────────────────────────────────────> join ──> names
-//!    <──── halted ──────────────────────────── where the parent has more to do:
+//!    <──── halted ──────────────────────────── where it has more to do:
 //! network devices, createRuntime hooks
 //! go ────────────────────────────────────> sysctls ──> mounts ──> pivot ──> identity
+//! its PID is written down ───────────────> goes no further before that
 //!    <──── ready, or the step that failed ── waits at exec.fifo
 //! start: one byte into the fifo ─────────> filter ──> startContainer hooks ──> exec
 //!    <──── end of file, or errno ───────────
@@ -214,6 +215,7 @@ impl Plan {
         let ready_before = spawn.steps.len() + steps.0.len();
         let Waiting { gate, program, filter, attended } = gate;
         spawn.halt_before = is_attended(&context).then_some(spawn.steps.len() + attended);
+        spawn.go_before = if waits_when_born(&context, &spawn) { 0 } else { ready_before };
         let report = gate::wait(gate, &mut steps);
         gate::after_start(&context, state, report, program, filter, &mut steps)?;
         Ok(Self::assemble(spawn, steps, ready_before))
@@ -258,6 +260,13 @@ fn is_attended(context: &Context<'_>) -> bool {
     let has_hooks =
         hooks.is_some_and(|it| !(it.prestart.is_empty() && it.create_runtime.is_empty()));
     has_hooks || !context.linux.net_devices.is_empty()
+}
+
+/// Whether the parent has to do something before the first step. Otherwise its part is to write the
+/// process down, which it does while the steps are done; a hook may look for what is written there.
+fn waits_when_born(context: &Context<'_>, spawn: &Spawn<'_>) -> bool {
+    let hooks = context.spec.hooks.as_ref().is_some_and(|it| !it.create_container.is_empty());
+    hooks || spawn.halt_before.is_some() || spawn.fork_before.is_some() || spawn.id_maps.is_some()
 }
 
 /// What [`before_created`] leaves to others.
