@@ -235,7 +235,7 @@ pub(super) fn hex(parts: &[&[u8]]) -> String {
 }
 
 /// For an interface without IPv4.
-fn mac_of(id: &str) -> [u8; 6] {
+pub(super) fn mac_of(id: &str) -> [u8; 6] {
     let byte = |at: usize| id.get(at..at + 2).and_then(|it| u8::from_str_radix(it, 16).ok());
     let byte = |at| byte(at).unwrap_or_default();
     [0x02, 0x42, byte(0), byte(2), byte(4), byte(6)]

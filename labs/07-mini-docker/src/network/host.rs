@@ -4,15 +4,18 @@
 //! goes back to what it was when the last one goes: a machine without containers is as it was
 //! before. What is going to be made is written down first, so that it is known to whoever finds it.
 
+use std::net::IpAddr;
+
 use ground::{Error, Result};
 use ipnet::IpNet;
 
 use super::{
+    attach::mac_of,
     firewall::{self, Applied},
     forwarding,
-    ipam::{Pool, free_subnet, overlap},
+    ipam::{Pool, free_subnet, mac, overlap},
     ledger::{Host, Ledger, Network, Open},
-    link::Links,
+    link::{Bridge, Links},
     netns::Netns,
     parting::Parting,
     rules::{Plan, Rules},
@@ -112,7 +115,16 @@ fn make_bridge(open: &mut Open<'_>, links: &Links, id: &str, tag: &str) -> Resul
     open.ledger.host.bridges.push(network.bridge.clone());
     open.write()?;
     let note = forwarding::note(tag, &open.ledger.host.settings);
-    let bridge = links.add_bridge(&network.bridge, &note, network.mtu())?;
+    let gateway = network.pools.iter().find_map(|pool| match pool.gateway {
+        IpAddr::V4(gateway) => Some(mac(gateway)),
+        IpAddr::V6(_) => None,
+    });
+    let bridge = links.add_bridge(Bridge {
+        name: &network.bridge,
+        note: &note,
+        mac: gateway.unwrap_or_else(|| mac_of(&network.id)),
+        mtu: network.mtu(),
+    })?;
     for pool in &network.pools {
         links.add_address(&bridge, address(pool.gateway, pool)?)?;
     }
@@ -137,7 +149,7 @@ fn check_subnets(links: &Links, network: &Network) -> Result<()> {
 ///
 /// # Errors
 /// None: the mask is one already.
-pub fn address(address: std::net::IpAddr, pool: &Pool) -> Result<IpNet> {
+pub fn address(address: IpAddr, pool: &Pool) -> Result<IpNet> {
     IpNet::new(address, pool.subnet.prefix_len())
         .map_err(|_| Error::new(format!("{} is no network", pool.subnet)))
 }
@@ -172,9 +184,9 @@ fn on_free_ground(open: &mut Open<'_>, links: &Links, network: Network) -> Resul
         for endpoint in open.ledger.endpoints.iter_mut().filter(|it| members.contains(&it.id)) {
             let address = pool.allocate(None, &given)?;
             given.push(address);
-            if let std::net::IpAddr::V4(address) = address {
+            if let IpAddr::V4(address) = address {
                 endpoint.ipv4 = Some(address);
-                endpoint.mac = super::ipam::mac(address);
+                endpoint.mac = mac(address);
             }
         }
         let moved: Vec<_> =

@@ -46,6 +46,20 @@ pub struct Link {
     pub alias: Option<String>,
 }
 
+/// A bridge that is to be.
+#[derive(Debug, Clone, Copy)]
+pub struct Bridge<'a> {
+    /// Its name.
+    pub name: &'a str,
+    /// Whose it is, for everybody to read.
+    pub note: &'a str,
+    /// Its hardware address. One that was not chosen is the lowest of those that are plugged in, and
+    /// changes with them; then whoever knows the old one speaks to nobody for a while.
+    pub mac: [u8; 6],
+    /// The largest packet; the kernel's 1500 if none.
+    pub mtu: Option<u32>,
+}
+
 /// A pair that is to be.
 #[derive(Debug, Clone, Copy)]
 pub struct Pair<'a> {
@@ -106,23 +120,24 @@ impl Links {
         Ok(self.all()?.into_iter().find(|link| link.name == name))
     }
 
-    /// Makes a bridge and switches it on. `alias` says on it whose it is. Removed by
-    /// [`Links::remove`].
+    /// Makes a bridge and switches it on. Removed by [`Links::remove`].
     ///
     /// # Errors
     /// EEXIST: the name is taken; EPERM; EOPNOTSUPP: a kernel without bridges.
-    pub fn add_bridge(&self, name: &str, alias: &str, mtu: Option<u32>) -> Result<Link> {
+    pub fn add_bridge(&self, bridge: Bridge<'_>) -> Result<Link> {
+        let name = bridge.name;
         let mut message = up(LinkMessage::default());
         message.attributes.push(LinkAttribute::IfName(name.to_owned()));
+        message.attributes.push(LinkAttribute::Address(bridge.mac.to_vec()));
         message.attributes.push(LinkAttribute::Group(GROUP));
-        message.attributes.extend(mtu.map(LinkAttribute::Mtu));
+        message.attributes.extend(bridge.mtu.map(LinkAttribute::Mtu));
         message.attributes.push(LinkAttribute::LinkInfo(vec![LinkInfo::Kind(InfoKind::Bridge)]));
         let what = format!("make the bridge {name}");
         self.0
             .create(Message::NewLink(message))
             .map_err(|errno| refused(&what, "RTM_NEWLINK {kind: bridge}", errno))?;
         let link = self.named(name)?;
-        self.note(&link, alias)?;
+        self.note(&link, bridge.note)?;
         Ok(link)
     }
 
