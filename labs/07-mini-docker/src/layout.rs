@@ -32,6 +32,7 @@
 //! │   └── volume.json                  its labels and what is mounted on _data
 //! ├── networks.json                  networks, who is in them, what of it is in the kernel   network
 //! ├── networks.lock                  held while something of it is changed                   network
+//! ├── user-namespace.json            who is in the user namespace of an ordinary user          engine
 //! └── repositories/NAME/             a registry's names; only where one is served  registry::server
 //!     ├── _tags/TAG                    a descriptor
 //!     ├── _manifests/sha256-HEX        a descriptor
@@ -202,6 +203,11 @@ impl Layout {
     /// Held while [`Layout::networks`] and what it speaks of are changed.
     pub fn networks_lock(&self) -> PathBuf {
         self.root.join("networks.lock")
+    }
+
+    /// Who is in the user namespace that an ordinary user's containers share; locked by who joins it.
+    pub fn user_namespace(&self) -> PathBuf {
+        self.root.join("user-namespace.json")
     }
 
     /// The names that a registry serves.

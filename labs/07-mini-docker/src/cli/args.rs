@@ -79,6 +79,12 @@ pub enum Command {
     /// Answer for names in a container; started by its monitor
     #[command(hide = true)]
     Resolver,
+    /// Keep the network namespace of an ordinary user's networks; started by a monitor in one
+    #[command(hide = true)]
+    Holder,
+    /// Do what is left to do in an ordinary user's user namespace; started by who is not in it
+    #[command(hide = true)]
+    Mend,
     /// Watch over a container; started by run and start
     #[command(hide = true)]
     Monitor(Monitor),

@@ -9,7 +9,6 @@ use super::{
     args::{Name, Rm},
     each,
     output::line,
-    privilege,
 };
 
 /// `rm`
@@ -37,7 +36,7 @@ pub fn rm(engine: &Engine, args: &Rm) -> Result<ExitCode> {
         .into_iter()
         .map(|(name, id)| (name, engine.container(&id).ok().map(|record| engine.truth(record))))
         .collect();
-    privilege::own()?;
+    engine::enter(engine.layout().root())?;
     let names: Vec<String> = records.iter().map(|(name, _)| name.clone()).collect();
     let mut records = records.into_iter();
     let second = each(&names, |name| {

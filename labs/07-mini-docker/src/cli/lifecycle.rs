@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use ground::{Error, Result};
 use mini_docker::engine::{self, Engine, Update};
 
-use super::{args, create::live_limits, each, output::line, privilege};
+use super::{args, create::live_limits, each, output::line};
 
 /// `stop`
 pub fn stop(engine: &Engine, args: &args::Stop) -> Result<ExitCode> {
@@ -96,7 +96,7 @@ pub fn resume(engine: &Engine) -> Result<ExitCode> {
         Ok(line(name)?)
     });
     // What belongs to other ids can only be removed where those are ours.
-    privilege::own()?;
+    engine::enter(engine.layout().root())?;
     let mut ended = over.iter();
     let second = each(&names(&over), |_| match ended.next() {
         Some(record) => engine.rm(record, true),

@@ -117,6 +117,8 @@ pub fn run(root: Option<PathBuf>, command: Command) -> Result<ExitCode> {
         Command::Registry(it) => registry::run(&settings::root(root)?, it),
         Command::Porter => porter::run().map(|()| ExitCode::SUCCESS),
         Command::Resolver => engine::resolve().map(|()| ExitCode::SUCCESS),
+        Command::Holder => engine::hold().map(|()| ExitCode::SUCCESS),
+        Command::Mend => Ok(entered(root)?.mend().map(|()| ExitCode::SUCCESS)?),
         Command::Monitor(it) => engine::supervise(&settings::root(root)?, &it.id, it.attached)
             .map(|()| ExitCode::SUCCESS),
         Command::Keep(it) => {
@@ -139,10 +141,16 @@ fn refused(error: Error) -> Error {
     if error.exit_code == OUR_OWN_FAILURE { error.exit_code(1) } else { error }
 }
 
+/// The engine, in the user namespace of its containers.
+fn entered(root: Option<PathBuf>) -> Result<Engine> {
+    let root = settings::root(root)?;
+    engine::enter(&root)?;
+    Ok(Engine::open(settings::settings(root))?)
+}
+
 /// The one thing done to images that is no verb by itself.
 fn image_prune(root: Option<PathBuf>, args: &archive_args::PruneImages) -> Result<ExitCode> {
-    privilege::own()?;
-    prune::images(&Engine::open(settings::settings(settings::root(root)?))?, args)
+    prune::images(&entered(root)?, args)
 }
 
 fn perform(root: PathBuf, verb: Verb) -> Result<ExitCode> {

@@ -1,16 +1,17 @@
 //! Privilege: which verb needs a user namespace, and that nothing else asks for one.
 //!
 //! As an ordinary user we become root of a user namespace (lab 01) before anything touches files
-//! of other ids. Each command makes its own with the same maps, so that the same ids mean the same
-//! owners. A verb that only reads, or only speaks to a registry, works without.
+//! of other ids. It is the one that the containers of the store are in, and where none is, one of our
+//! own with the same maps, so that the same ids mean the same owners. A verb that only reads, or only
+//! speaks to a registry, works without.
 
 use std::path::Path;
 
 use ground::Result;
 use mini_docker::engine;
-use namespaces::{Kind, Kinds, rootless};
+use namespaces::Kind;
 
-use super::args::{ContainerFlags, Verb, Volume};
+use super::args::{ContainerFlags, Network, Verb, Volume};
 
 /// Becomes root of a user namespace, if the verb needs that and we are not root.
 ///
@@ -20,11 +21,10 @@ pub fn enter(verb: &Verb, root: &Path) -> Result<()> {
     if !needs_owners(verb) {
         return Ok(());
     }
-    // A namespace of another container belongs to that one's user namespace, which has the same
-    // maps as every other of this user.
+    // A namespace of another container belongs to that one's user namespace. Usually all are in one.
     match relative(verb, root) {
         Some(pid) => engine::join(pid, &[Kind::User]),
-        None => own(),
+        None => engine::enter(root),
     }
 }
 
@@ -44,15 +44,7 @@ fn others(flags: &ContainerFlags) -> impl Iterator<Item = &str> {
     modes.into_iter().filter_map(|mode| mode.as_deref()?.strip_prefix("container:"))
 }
 
-/// Becomes root of a user namespace, if we are not root.
-///
-/// # Errors
-/// As [`enter`].
-pub fn own() -> Result<()> {
-    rootless::enter(Kinds::NONE).map(drop)
-}
-
-/// Whether the verb makes or removes files that belong to other ids.
+/// Whether the verb makes or removes files that belong to other ids, or plugs containers together.
 fn needs_owners(verb: &Verb) -> bool {
     match verb {
         Verb::Run(run) => !run.explain,
@@ -65,7 +57,13 @@ fn needs_owners(verb: &Verb) -> bool {
         | Verb::System(_)
         | Verb::Diff(_)
         | Verb::Rmi(_)
-        | Verb::Volume(Volume::Rm { .. } | Volume::Create(_) | Volume::Prune(_)) => true,
+        | Verb::Volume(Volume::Rm { .. } | Volume::Create(_) | Volume::Prune(_))
+        | Verb::Network(
+            Network::Connect(_)
+            | Network::Disconnect { .. }
+            | Network::Rm { .. }
+            | Network::Prune { .. },
+        ) => true,
         // `rm` first has to reach into the namespaces of containers that run; it enters later.
         _ => false,
     }

@@ -8,14 +8,13 @@ use std::{
 };
 
 use ground::{Error, Result};
-use mini_docker::engine::{Engine, Filter, Filters, Prune, Removed};
+use mini_docker::engine::{self, Engine, Filter, Filters, Prune, Removed};
 use oci::Reference;
 
 use super::{
     archive_args::{PruneImages, PruneSystem},
     args::{PruneContainers, VolumePrune},
     output::{line, size},
-    privilege,
 };
 
 /// The filters of all of them but volumes.
@@ -32,7 +31,7 @@ pub fn containers(engine: &Engine, args: &PruneContainers) -> Result<ExitCode> {
     confirm(args.force, warning, "container prune")?;
     // What a killed monitor has left is reached in its own user namespace, and not from ours.
     engine.ps(true)?;
-    privilege::own()?;
+    engine::enter(engine.layout().root())?;
     let (removed, freed) = engine.prune_containers(&which)?;
     list("Deleted Containers:", &removed)?;
     reclaimed(freed)

@@ -30,6 +30,7 @@ pub fn run(engine: &Engine, args: &Run) -> Result<ExitCode> {
     // Before the monitor and any thread: from here on signals are for the program.
     let signals = attach::signals()?;
     let record = make(engine, &args.container, args.detach)?;
+    warn_of_no_way_out(engine, &record);
     let session = engine.start(&record, !args.detach)?;
     if args.detach {
         output::line(&record.id)?;
@@ -91,6 +92,12 @@ fn make_or_pull(engine: &Engine, flags: &ContainerFlags, wanted: engine::Create)
     }
 }
 
+fn warn_of_no_way_out(engine: &Engine, record: &Record) {
+    if let Some(why) = engine.no_way_out(record) {
+        crate::warn(&format!("{} gets nowhere but into its networks: {why}", record.name));
+    }
+}
+
 /// Docker's warning: without an emulator (binfmt_misc) no program of the image can be executed.
 fn warn_of_platform(engine: &Engine, flags: &ContainerFlags, record: &Record) {
     let Ok((_, config)) = engine.image_config(&record.image.id.to_string()) else { return };
@@ -131,6 +138,7 @@ pub fn start(engine: &Engine, args: &Start) -> Result<ExitCode> {
     if !args.attach && !args.interactive {
         return Ok(each(&args.containers, |name| {
             let record = engine.container(name)?;
+            warn_of_no_way_out(engine, &record);
             match engine.start(&record, false) {
                 // As in Docker: what runs need not be started.
                 Err(error) if error.kind == engine::Kind::Conflict => {}
@@ -146,6 +154,7 @@ pub fn start(engine: &Engine, args: &Start) -> Result<ExitCode> {
     let keys = settings::detach_keys(args.detach_keys.as_deref())?;
     let signals = attach::signals()?;
     let record = engine.container(name)?;
+    warn_of_no_way_out(engine, &record);
     let session = engine.start(&record, true)?;
     let input = args.interactive && record.options.interactive;
     follow(engine, session, (&record, input, keys), &signals)

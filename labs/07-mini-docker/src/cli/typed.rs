@@ -48,7 +48,7 @@ fn with_one(words: &[OsString]) -> Option<Command> {
 type Flags = fn(Command) -> Command;
 
 /// The verbs, but for the few that are rarely typed.
-const VERBS: [(&str, Flags); 52] = [
+const VERBS: [(&str, Flags); 54] = [
     ("attach", args::Attach::augment_args),
     ("commit", args::Commit::augment_args),
     ("container", args::ContainerVerb::augment_subcommands),
@@ -59,6 +59,7 @@ const VERBS: [(&str, Flags); 52] = [
     ("exec", args::Exec::augment_args),
     ("export", args::Export::augment_args),
     ("history", args::History::augment_args),
+    ("holder", std::convert::identity),
     ("image", args::Image::augment_subcommands),
     ("images", args::Images::augment_args),
     ("import", args::Import::augment_args),
@@ -71,6 +72,7 @@ const VERBS: [(&str, Flags); 52] = [
     ("login", args::Login::augment_args),
     ("logout", args::Logout::augment_args),
     ("logs", args::Logs::augment_args),
+    ("mend", std::convert::identity),
     ("monitor", args::Monitor::augment_args),
     ("network", args::Network::augment_subcommands),
     ("pause", args::Names::augment_args),

@@ -28,6 +28,7 @@ mod explain;
 mod export;
 mod filter;
 mod history;
+mod hold;
 mod images;
 mod import;
 mod info;
@@ -68,6 +69,7 @@ mod tag;
 mod taken;
 mod top;
 mod update;
+mod user_namespace;
 mod view;
 mod volumes;
 mod wait;
@@ -93,6 +95,7 @@ pub use exec::{Exec, join};
 pub use explain::Plan;
 pub use filter::{Filter, Filters};
 pub use history::Step as HistoryStep;
+pub use hold::hold;
 pub use images::ImageSummary;
 pub use import::Import;
 pub use info::{Info, VERSION};
@@ -119,6 +122,7 @@ pub use stop::Stop;
 pub use supervise::supervise;
 pub use top::Top;
 pub use update::Update;
+pub use user_namespace::enter;
 pub use volumes::PrunedVolumes;
 pub use wait::Until;
 pub use watch::{Watch, kind_word};
@@ -204,6 +208,7 @@ impl Engine {
         match find(&self.layout, name)? {
             Found::One(record) => {
                 // A look is no failure because of it.
+                let _ = self.regain_network(&record);
                 let _ = self.catch_up_on_names(&record);
                 Ok(*record)
             }

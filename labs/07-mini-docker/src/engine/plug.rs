@@ -2,6 +2,10 @@
 //!
 //! The monitor does this when the runtime has made the container's namespaces and its first process
 //! waits in them. Where there is no bridge to plug it into, nothing happens.
+//!
+//! An ordinary user's container in the default network alone is *carried*: a program of the user's
+//! leads out of it (`usermode`). In networks of the user's own it is plugged into bridges as root's is,
+//! in a network namespace that all of the store's containers share (`holder`).
 
 use std::{
     net::{IpAddr, Ipv4Addr},
@@ -17,19 +21,22 @@ use nix::{
         signal::Signal,
         wait::{Id, WaitPidFlag, waitid},
     },
-    unistd::Pid,
+    unistd::{Pid, geteuid},
 };
 
 use serde::{Deserialize, Serialize};
 
-use super::{links, network::joins};
+use super::{
+    links,
+    network::{joins, netns},
+};
 use crate::{
     bundle::{self, Neighbourhood},
     container::{Identity, Network, Record},
     layout::Layout,
     network::{
-        DEFAULT, Endpoint, Lead, Ledger, Networks, Port, Protocol, Publish, Tenant, porter,
-        resolver, usermode,
+        DEFAULT, Endpoint, Ground, Lead, Ledger, Networks, Port, Protocol, Publish, Tenant,
+        Tenants, porter, resolver, usermode,
     },
     snapshot::Mapped,
 };
@@ -58,15 +65,16 @@ impl Plug {
             return Ok(());
         }
         let netns = PathBuf::from(format!("/proc/{pid}/ns/net"));
-        if !Mapped::here().is_all() {
-            return self.put_in_as_user(layout, record, &netns);
+        let is_user = ground() != Ground::Host;
+        if is_user && is_carried(record) {
+            return self.carry(layout, record, &netns);
         }
-        let leads = self.open_ports(layout, record, None)?;
+        let leads = self.open_ports(layout, record, is_user.then_some(netns.as_path()))?;
         let tenant = Tenant { id: &record.id, name: &record.name, netns: &netns };
-        let is_alive = is_alive(layout);
-        let networks = Networks::new(layout, &is_alive);
-        let endpoints = networks.enter(tenant, &connection.attachments, &leads)?;
-        let ledger = networks.look()?;
+        let (endpoints, ledger) = with_networks(layout, |networks| -> Result<_> {
+            let endpoints = networks.enter(tenant, &connection.attachments, &leads)?;
+            Ok((endpoints, networks.look()?))
+        })?;
         tell(layout, record, &ledger, ("connect", &endpoints));
         if needs_resolver(&ledger, record) {
             self.attend(&resolver::start(&resolver_for(layout, record, &netns))?)?;
@@ -74,26 +82,18 @@ impl Plug {
         bundle::write_names(record, layout, &around(layout, &ledger, record)?)
     }
 
-    /// As [`Plug::put_in`], without any right on the host: a program of the user's carries all.
-    fn put_in_as_user(&mut self, layout: &Layout, record: &Record, netns: &Path) -> Result<()> {
-        let mut attachments = record.options.connection.attachments.iter();
-        if let Some(other) = attachments.find(|it| it.network != DEFAULT) {
-            return Err(needs_root(&other.network));
-        }
+    /// As [`Plug::put_in`], for an ordinary user's container in no network but the default one: a
+    /// program of the user's carries all for it alone.
+    fn carry(&mut self, layout: &Layout, record: &Record, netns: &Path) -> Result<()> {
         let (carrier, address) = usermode::start(netns)?;
         self.attend(&carrier)?;
-        let inside = porter::Inside { netns: netns.to_owned(), address };
-        let leads = self.open_ports(layout, record, Some(inside))?;
-        let is_alive = is_alive(layout);
-        Networks::new(layout, &is_alive).lead(&record.id, &leads, address)?;
+        let leads = self.open_ports(layout, record, Some(netns))?;
+        let ledger = with_networks(layout, |networks| {
+            networks.carry(&record.id, &leads, address)?;
+            networks.look()
+        })?;
         self.attend(&resolver::start(&resolver_for(layout, record, netns))?)?;
-        let around = Neighbourhood {
-            own: vec![address],
-            gateway: Some(usermode::GATEWAY.into()),
-            resolver: Some(RESOLVER),
-            ..Neighbourhood::default()
-        };
-        bundle::write_names(record, layout, &around)
+        bundle::write_names(record, layout, &around(layout, &ledger, record)?)
     }
 
     /// The container has ended: nothing of its networks stays.
@@ -110,9 +110,8 @@ impl Plug {
         for attendant in self.attendants.drain(..) {
             end(&attendant);
         }
-        let is_alive = is_alive(layout);
         let ledger = crate::network::ledger::read(layout)?;
-        Networks::new(layout, &is_alive).leave(&record.id)?;
+        with_networks(layout, |networks| networks.leave(&record.id))?;
         let endpoints: Vec<_> = ledger.of_container(&record.id).cloned().collect();
         tell(layout, record, &ledger, ("disconnect", &endpoints));
         Ok(())
@@ -138,7 +137,7 @@ impl Plug {
         &mut self,
         layout: &Layout,
         record: &Record,
-        inside: Option<porter::Inside>,
+        inside: Option<&Path>,
     ) -> Result<Vec<Lead>> {
         let ports = published(record);
         if ports.is_empty() {
@@ -149,7 +148,7 @@ impl Plug {
             container: record.id.clone(),
             monitor: Pid::this().as_raw(),
             ports,
-            inside,
+            inside: inside.map(Path::to_owned),
         };
         let (porter, leads) =
             porter::start(&request).map_err(|error| port_taken(layout, record, error))?;
@@ -174,16 +173,9 @@ fn tell_of_predefined(layout: &Layout, record: &Record, action: &str) -> bool {
         Network::None => "none",
         Network::Bridge | Network::Container(_) => return false,
     };
-    let network = Networks::new(layout, &|_| true).predefined(name);
+    let network = with_networks(layout, |networks| networks.predefined(name));
     joins(&network, action, record).record(&layout.events());
     true
-}
-
-/// What an ordinary user is told who wants a network of their own.
-pub(super) fn needs_root(network: &str) -> Error {
-    Error::new(format!("cannot use the network {network} as an ordinary user"))
-        .why("a bridge is plugged into the host's network namespace, and that is root's")
-        .fix("run it as root, or without --network: the default network works for users as well")
 }
 
 /// Ends an attendant, and waits: its ports are to be free when we say that the container has ended.
@@ -250,12 +242,43 @@ pub fn exposed(record: &Record) -> Vec<Port> {
     all
 }
 
-/// Whether somebody watches over a container of this store.
-pub(super) fn is_alive(layout: &Layout) -> impl Fn(&str) -> bool + use<> {
-    let layout = layout.clone();
-    move |id| {
-        let record = Record::read(&layout.container(id)).ok().flatten();
-        record.and_then(|it| it.state.monitor).is_some_and(|monitor| monitor.is_alive())
+/// Whether a user's container is in no network but the default one.
+pub(super) fn is_carried(record: &Record) -> bool {
+    let attachments = &record.options.connection.attachments;
+    !attachments.is_empty() && attachments.iter().all(|it| it.network == DEFAULT)
+}
+
+/// Does something with the networks of a store.
+pub(super) fn with_networks<T>(layout: &Layout, act: impl FnOnce(&Networks<'_>) -> T) -> T {
+    act(&Networks::new(layout, &Containers(layout), ground()))
+}
+
+/// Where our bridges are made.
+pub(super) fn ground() -> Ground {
+    match (geteuid().is_root(), Mapped::here().is_all()) {
+        (true, true) => Ground::Host,
+        (true, false) => Ground::User,
+        (false, _) => Ground::Outside,
+    }
+}
+
+/// What the networks are told of the containers of a store.
+struct Containers<'a>(&'a Layout);
+
+impl Containers<'_> {
+    fn record(&self, id: &str) -> Option<Record> {
+        Record::read(&self.0.container(id)).ok().flatten()
+    }
+}
+
+impl Tenants for Containers<'_> {
+    fn is_watched(&self, container: &str) -> bool {
+        let monitor = self.record(container).and_then(|it| it.state.monitor);
+        monitor.is_some_and(|monitor| monitor.is_alive())
+    }
+
+    fn netns(&self, container: &str) -> Option<PathBuf> {
+        netns(&self.record(container)?)
     }
 }
 
@@ -276,8 +299,8 @@ pub(super) fn joined(layout: &Layout, record: &Record) -> Result<Option<String>>
     }
 }
 
-/// Names are answered in networks that somebody made; and where this host asks itself for names,
-/// which from inside would be somebody else.
+/// Names are answered in networks that somebody made, and for a container that is carried; and where
+/// this host asks itself for names, which from inside would be somebody else.
 pub(super) fn needs_resolver(ledger: &Ledger, record: &Record) -> bool {
     let servers = match record.options.connection.dns.as_slice() {
         [] => bundle::name_servers(),
@@ -286,7 +309,9 @@ pub(super) fn needs_resolver(ledger: &Ledger, record: &Record) -> bool {
     let is_named = |endpoint: &Endpoint| {
         ledger.network(&endpoint.network).is_some_and(|network| !network.is_default())
     };
-    ledger.of_container(&record.id).any(is_named) || servers.iter().any(IpAddr::is_loopback)
+    ledger.carried.contains_key(&record.id)
+        || ledger.of_container(&record.id).any(is_named)
+        || servers.iter().any(IpAddr::is_loopback)
 }
 
 /// What a resolver for this container is told.
@@ -310,10 +335,13 @@ pub(super) fn resolver_for(
 pub(super) fn around(layout: &Layout, ledger: &Ledger, record: &Record) -> Result<Neighbourhood> {
     let first = ledger.entrance(&record.id);
     let network = first.and_then(|endpoint| ledger.network(&endpoint.network));
+    let gateway = network.and_then(|it| it.pools.first()).map(|pool| pool.gateway);
+    let carried = ledger.carried.get(&record.id).copied();
+    let addresses = ledger.of_container(&record.id).flat_map(Endpoint::addresses);
     Ok(Neighbourhood {
-        own: ledger.of_container(&record.id).flat_map(Endpoint::addresses).collect(),
+        own: carried.into_iter().chain(addresses).collect(),
         others: links::hosts(layout, ledger, record)?,
-        gateway: network.and_then(|it| it.pools.first()).map(|pool| pool.gateway),
+        gateway: carried.map(|_| usermode::GATEWAY.into()).or(gateway),
         resolver: needs_resolver(ledger, record).then_some(RESOLVER),
     })
 }

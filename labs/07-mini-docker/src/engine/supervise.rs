@@ -16,7 +16,6 @@ use std::{
 
 use cgroups::Group;
 use ground::{Error, Result, Step};
-use namespaces::{Kinds, rootless};
 use nix::unistd::{Pid, setsid};
 use rootfs::{Umount, c_path};
 use volumes::Detached;
@@ -24,7 +23,7 @@ use volumes::Detached;
 use super::{
     cgroup, joining, links,
     plug::{Plug, joined},
-    taken,
+    taken, user_namespace,
 };
 use crate::{
     bundle,
@@ -53,7 +52,7 @@ pub fn supervise(root: &Path, id: &str, attached: bool) -> Result<()> {
             // own as well.
             let _ = setsid();
             let client = take_stdin()?;
-            rootless::enter(Kinds::NONE)?;
+            user_namespace::enter(root)?;
             vec![Held { fd: client.into_raw_fd(), hears: attached, speaks: attached, rest: None }]
         }
     };

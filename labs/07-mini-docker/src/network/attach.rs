@@ -15,13 +15,14 @@ use ground::{Error, Result};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Networks,
-    host::{self, address},
+    Ground, Networks,
+    host::address,
     ipam::mac,
     ledger::{self, Endpoint, Ledger, Link, Network, Open},
     link::{Links, Pair},
     netns::{Netns, set_sysctl},
-    publish::{Lead, Published},
+    publish::Lead,
+    usermode,
 };
 use crate::digester::sha256;
 
@@ -98,7 +99,9 @@ impl Networks<'_> {
         let network = self.find(&open.ledger, &wanted.network)?.id.clone();
         let endpoint = open.ledger.of_container(tenant.id).find(|it| it.network == network);
         let endpoint = endpoint.cloned().ok_or_else(|| Error::new("the container is gone"))?;
-        let plugged = plug(&open.ledger, std::slice::from_ref(&endpoint), &netns);
+        let ledger = &open.ledger;
+        let plugged =
+            self.at_home(ledger, || plug(ledger, std::slice::from_ref(&endpoint), &netns));
         if let Err(error) = plugged {
             self.strike_out(&mut open, &endpoint)?;
             return Err(error);
@@ -145,24 +148,47 @@ impl Networks<'_> {
         // As it was before the sweep: nobody watches over a container that is just ending.
         let before = ledger::read(self.layout)?;
         open.ledger.forget(container);
-        match open.ledger == before && open.ledger.gone.is_empty() {
-            true => Ok(()),
-            false => host::settle(&mut open, &self.tag, |_| Ok(())).map(drop),
+        if open.ledger == before && open.ledger.gone.is_empty() {
+            return Ok(());
         }
+        let is_over = open.ledger.endpoints.is_empty() || open.ledger.gone.is_empty();
+        if self.ground != Ground::Host && is_over {
+            // The holder goes with the last one, and with it all that is in the kernel.
+            return open.write();
+        }
+        self.begin_to_settle(&mut open, |_| Ok(())).map(drop)
     }
 
-    /// Writes down ports that lead to a container in no network of ours (`usermode`). Struck out by
-    /// [`Networks::leave`].
+    /// Writes down that a container is in no network of ours: a program of the user's leads out of it
+    /// (`usermode`), and to `address`. Struck out by [`Networks::leave`] or [`Networks::cut_off`].
     ///
     /// # Errors
     /// As write(2).
-    pub fn lead(&self, container: &str, leads: &[Lead], target: IpAddr) -> Result<()> {
+    pub fn carry(&self, container: &str, leads: &[Lead], address: IpAddr) -> Result<()> {
         let mut open = self.open()?;
         open.ledger.forget(container);
-        let published =
-            |lead: &Lead| Published { container: container.to_owned(), lead: *lead, target };
-        open.ledger.published.extend(leads.iter().map(published));
+        open.ledger.carried.insert(container.to_owned(), address);
+        let published = open.ledger.lead_to(container, leads);
+        open.ledger.published.extend(published);
         open.write()
+    }
+
+    /// Takes the interface away that a program of the user's carries; its other networks, if it is in
+    /// any, lead out then.
+    ///
+    /// # Errors
+    /// What the kernel said.
+    pub fn cut_off(&self, tenant: Tenant<'_>) -> Result<()> {
+        let mut open = self.open()?;
+        open.ledger.carried.remove(tenant.id);
+        open.ledger.lead_anew(tenant.id);
+        open.write()?;
+        let rest: Vec<_> = open.ledger.of_container(tenant.id).cloned().collect();
+        Netns::open(tenant.netns)?.inside(|| {
+            let links = Links::here()?;
+            links.remove(usermode::INTERFACE)?;
+            rest.iter().try_for_each(|it| default_route(&links, &open.ledger, it))
+        })
     }
 
     /// Writes a container into networks.
@@ -208,7 +234,8 @@ fn endpoint(
             IpAddr::V6(address) => ipv6 = Some(address),
         }
     }
-    let used: Vec<_> = ledger.of_container(tenant.id).map(|it| it.interface.as_str()).collect();
+    let mut used: Vec<_> = ledger.of_container(tenant.id).map(|it| it.interface.as_str()).collect();
+    used.extend(ledger.carried.contains_key(tenant.id).then_some(usermode::INTERFACE));
     let interface = (0..).map(|number| format!("eth{number}"));
     let interface = interface.into_iter().find(|name| !used.contains(&name.as_str()));
     let id = hex(&[network.id.as_bytes(), tenant.id.as_bytes()]);
@@ -262,6 +289,21 @@ fn plug(ledger: &Ledger, endpoints: &[Endpoint], netns: &Netns) -> Result<()> {
         let links = Links::here()?;
         endpoints.iter().try_for_each(|it| configure(&links, ledger, it))
     })
+}
+
+/// Makes the interfaces of a container anew, when what they were plugged into has gone.
+///
+/// # Errors
+/// What the kernel said.
+pub(super) fn plug_again(ledger: &Ledger, container: &str, netns: &Netns) -> Result<()> {
+    let own = ledger.of_container(container).filter(|it| !it.half_made);
+    let endpoints: Vec<_> = own.cloned().collect();
+    // The kernel takes its time to remove a namespace, and what was plugged into it stays so long.
+    netns.inside(|| {
+        let links = Links::here()?;
+        endpoints.iter().try_for_each(|it| links.remove(&it.interface))
+    })?;
+    plug(ledger, &endpoints, netns)
 }
 
 /// Inside: addresses, and the way out.

@@ -2,7 +2,7 @@
 //!
 //! The kernel leads most packets by itself. Two things need a process: names (`resolver`), and what
 //! comes to a published port through the loopback interface or by IPv6 to a container without
-//! (`porter`). Such a process is this program again, by exec, so that it may have an event loop
+//! (`porter`). For an ordinary user a third one keeps what all containers share (`holder`). Such a process is this program again, by exec, so that it may have an event loop
 //! although its maker must not have a thread. It is told on standard input what to do, says on
 //! standard output in one line that it does it, and ends when the container's monitor ends.
 
@@ -57,7 +57,7 @@ pub(super) fn start<R: DeserializeOwned>(
 
 /// What an attendant says once.
 #[derive(Debug, Serialize, Deserialize)]
-enum Reply<R> {
+pub(super) enum Reply<R> {
     Done(R),
     Failed(serde_json::Value),
 }
@@ -77,13 +77,7 @@ where
     R: Serialize,
     F: Future<Output = ()>,
 {
-    let _ = setsid();
-    let mut json = Vec::new();
-    let read =
-        io::stdin().read_to_end(&mut json).map_err(|error| told_nothing().io("read", &error));
-    read?;
-    let request: Q =
-        serde_json::from_slice(&json).map_err(|error| told_nothing().why(error.to_string()))?;
+    let request: Q = hear()?;
     let prepared = pidfd::open(Pid::from_raw(watched(&request)))
         .and_then(|monitor| prepare(&request).map(|(ready, reply)| (monitor, ready, reply)));
     let (monitor, ready, reply) = match prepared {
@@ -104,13 +98,29 @@ where
     Ok(())
 }
 
+/// What we are to do. From here on we are in a session of our own.
+///
+/// # Errors
+/// When nobody has said it.
+pub(super) fn hear<Q: DeserializeOwned>() -> Result<Q> {
+    let _ = setsid();
+    let mut json = Vec::new();
+    let read =
+        io::stdin().read_to_end(&mut json).map_err(|error| told_nothing().io("read", &error));
+    read?;
+    serde_json::from_slice(&json).map_err(|error| told_nothing().why(error.to_string()))
+}
+
 fn told_nothing() -> Error {
     Error::new("this verb is for mini-docker itself")
         .why("nobody said on standard input what is to be done")
 }
 
 /// Says one line.
-fn say(reply: &impl Serialize) -> Result<()> {
+///
+/// # Errors
+/// When nobody listens any more.
+pub(super) fn say(reply: &impl Serialize) -> Result<()> {
     let mut line = serde_json::to_vec(reply)
         .map_err(|error| Error::new("cannot answer").why(error.to_string()))?;
     line.push(b'\n');
@@ -120,7 +130,10 @@ fn say(reply: &impl Serialize) -> Result<()> {
 }
 
 /// Says nothing more ever: whoever read it would wait for the end.
-fn fall_silent() -> Result<()> {
+///
+/// # Errors
+/// Where there is no /dev/null.
+pub(super) fn fall_silent() -> Result<()> {
     let null = std::fs::File::options().read(true).write(true).open("/dev/null");
     let silent = null.and_then(|null| {
         nix::unistd::dup2_stdin(&null)?;

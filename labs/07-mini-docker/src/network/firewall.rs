@@ -39,7 +39,7 @@ pub fn find() -> Result<Program> {
     let is_program = |dir: PathBuf| access(&dir.join("nft"), AccessFlags::X_OK).is_ok();
     let has_nft = std::env::split_paths(&path()).any(is_program);
     // The older kind of tables is not nft's to see (man 8 xtables-legacy).
-    let older = std::fs::read_to_string("/proc/net/ip_tables_names");
+    let older = std::fs::read_to_string("/proc/thread-self/net/ip_tables_names");
     let older = older.is_ok_and(|names| names.lines().any(|name| name == "filter"));
     // The newer kind is nf_tables, in tables that are called as the older ones were.
     let nothing_passes = NfTables::here().is_ok_and(|kernel| kernel.drops("filter", "FORWARD"));

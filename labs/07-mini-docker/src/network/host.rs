@@ -78,8 +78,7 @@ pub fn settle<T>(
 
 /// In another namespace, or after a boot, nothing of what we made is there.
 fn forget_another_boot(ledger: &mut Ledger) -> Result<()> {
-    let boot = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
-    let here = format!("{} {}", boot.trim(), Netns::own()?.id()?);
+    let here = Netns::own()?.name()?;
     if ledger.host.namespace != here {
         ledger.host = Host { namespace: here, ..Host::default() };
         ledger.gone.clear();

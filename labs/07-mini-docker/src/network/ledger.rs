@@ -6,7 +6,7 @@
 //! kernel is made to look like the ledger (`settle`).
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     fs::{self, File, TryLockError},
     io,
     net::{IpAddr, Ipv4Addr, Ipv6Addr},
@@ -17,7 +17,9 @@ use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
 use super::{
+    holder::Holder,
     ipam::Pool,
+    netns::Netns,
     publish::{Lead, Published},
 };
 use crate::layout::Layout;
@@ -39,6 +41,15 @@ pub struct Ledger {
     /// Who was struck out: their interfaces are still to be removed (`settle`).
     #[serde(default)]
     pub gone: Vec<Endpoint>,
+    /// Who keeps the network namespace that an ordinary user's bridges are in.
+    #[serde(default)]
+    pub holder: Option<Holder>,
+    /// The containers of a user that are to be plugged in again: what they were plugged into has gone.
+    #[serde(default)]
+    pub unplugged: BTreeSet<String>,
+    /// The containers with a way out of their own (`usermode`), and their addresses there.
+    #[serde(default)]
+    pub carried: BTreeMap<String, IpAddr>,
 }
 
 /// One network.
@@ -295,6 +306,22 @@ impl Ledger {
         self.endpoints = stay;
         self.gone.extend::<Vec<_>>(go);
         self.published.retain(|port| alive(&port.container));
+        self.carried.retain(|container, _| alive(container));
+        self.unplugged.retain(|container| alive(container));
+    }
+
+    /// The network namespace that an ordinary user's bridges are in, if somebody keeps it.
+    pub fn home(&self) -> Option<Netns> {
+        self.holder.as_ref().and_then(Holder::netns)
+    }
+
+    /// Strikes out what was in the kernel: it has gone with the namespace that it was in.
+    pub fn forget_kernel(&mut self) {
+        self.host = Host::default();
+        self.gone.clear();
+        self.holder = None;
+        let plugged = self.endpoints.iter().filter(|it| !it.half_made);
+        self.unplugged = plugged.map(|it| it.container.clone()).collect();
     }
 
     /// Strikes out whoever was being plugged in. With the lock held nobody is: their maker was killed.
@@ -313,7 +340,9 @@ impl Ledger {
 
     /// Whether somebody is at work on it, or was killed at that.
     pub fn is_unfinished(&self) -> bool {
-        !self.gone.is_empty() || self.endpoints.iter().any(|it| it.half_made)
+        !self.gone.is_empty()
+            || !self.unplugged.is_empty()
+            || self.endpoints.iter().any(|it| it.half_made)
     }
 
     /// Strikes out a container.
@@ -321,7 +350,8 @@ impl Ledger {
         self.sweep(&|id| id != container);
     }
 
-    /// Where a container's published ports lead to: its first network with a way out.
+    /// Where a container's published ports lead to, unless it is carried: its first network with a
+    /// way out.
     pub fn entrance(&self, container: &str) -> Option<&Endpoint> {
         self.of_container(container)
             .find(|it| self.network(&it.network).is_some_and(|network| !network.internal))
@@ -330,8 +360,11 @@ impl Ledger {
     /// Leads, with the address that they lead to. From an IPv6 address of the host to a container
     /// that has none, the porter carries what comes.
     pub fn lead_to(&self, container: &str, leads: &[Lead]) -> Vec<Published> {
-        let Some(entrance) = self.entrance(container) else { return Vec::new() };
-        let (ipv4, ipv6) = (entrance.ipv4.map(IpAddr::V4), entrance.ipv6.map(IpAddr::V6));
+        let (ipv4, ipv6) = match (self.carried.get(container), self.entrance(container)) {
+            (Some(address), _) => (Some(*address), None),
+            (None, Some(it)) => (it.ipv4.map(IpAddr::V4), it.ipv6.map(IpAddr::V6)),
+            (None, None) => return Vec::new(),
+        };
         let published = |lead: &Lead| {
             let target = if lead.host_ip.is_ipv6() { ipv6.or(ipv4) } else { ipv4.or(ipv6) };
             Some(Published { container: container.to_owned(), lead: *lead, target: target? })

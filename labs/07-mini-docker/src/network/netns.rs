@@ -12,8 +12,9 @@ use std::{
 };
 
 use ground::{Error, Result};
+use namespaces::{Kind, Kinds, walls};
 use nix::{
-    sched::{CloneFlags, setns},
+    sched::{CloneFlags, setns, unshare},
     sys::stat::fstat,
 };
 
@@ -43,6 +44,28 @@ impl Netns {
         Self::open("/proc/thread-self/ns/net")
     }
 
+    /// A new one, which our user namespace owns. We stay outside. It goes with the last descriptor of
+    /// it, and the last process and socket in it.
+    ///
+    /// # Errors
+    /// As unshare(2) with CLONE_NEWNET.
+    pub fn fresh() -> Result<Self> {
+        in_a_thread(|| {
+            let kinds = Kinds::of([Kind::Net]);
+            unshare(kinds.flags()).map_err(|errno| walls::unshare_refused(kinds, errno))?;
+            Self::own()
+        })
+    }
+
+    /// What tells it from all others, also of another boot (man 5 proc_sys_kernel).
+    ///
+    /// # Errors
+    /// As fstat(2).
+    pub fn name(&self) -> Result<String> {
+        let boot = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
+        Ok(format!("{} {}", boot.trim(), self.id()?))
+    }
+
     /// What tells it from all others of this boot: the device and inode number of its file.
     ///
     /// # Errors
@@ -60,9 +83,7 @@ impl Netns {
     /// # Errors
     /// EPERM without CAP_SYS_ADMIN over it; what `visit` returns.
     pub fn inside<T: Send>(&self, visit: impl FnOnce() -> Result<T> + Send) -> Result<T> {
-        let visitor = || self.enter().and_then(|()| visit());
-        let seen = thread::scope(|scope| scope.spawn(visitor).join());
-        seen.unwrap_or_else(|_| Err(Error::new("the visit to a network namespace was broken off")))
+        in_a_thread(|| self.enter().and_then(|()| visit()))
     }
 
     /// Moves this thread inside, for good.
@@ -81,6 +102,12 @@ impl Netns {
     pub fn descriptor(&self) -> &OwnedFd {
         &self.0
     }
+}
+
+/// Does something in a thread of its own, which ends where it is then.
+fn in_a_thread<T: Send>(visit: impl FnOnce() -> Result<T> + Send) -> Result<T> {
+    let seen = thread::scope(|scope| scope.spawn(visit).join());
+    seen.unwrap_or_else(|_| Err(Error::new("the visit to a network namespace was broken off")))
 }
 
 /// A setting of the network namespace that this thread is in. Only /proc/sys is read, which shows

@@ -21,7 +21,7 @@ const LOOK: Duration = Duration::from_micros(500);
 pub(super) struct Parting {
     thread: thread::JoinHandle<()>,
     told: Receiver<Result<()>>,
-    is_gone: Box<dyn Fn() -> bool>,
+    is_gone: Box<dyn Fn() -> bool + Send>,
 }
 
 impl fmt::Debug for Parting {
@@ -38,7 +38,7 @@ impl Parting {
     /// EAGAIN: no thread can be made.
     pub(super) fn begin(
         part: impl FnOnce(&dyn Fn(Result<()>)) + Send + 'static,
-        is_gone: impl Fn() -> bool + 'static,
+        is_gone: impl Fn() -> bool + Send + 'static,
     ) -> Result<Self> {
         let (tell, told) = channel();
         // Nobody listens any more when it was out of sight before.

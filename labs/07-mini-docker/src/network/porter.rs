@@ -48,17 +48,8 @@ pub struct Request {
     pub monitor: i32,
     /// What is published.
     pub ports: Vec<Publish>,
-    /// Where to, for a container that nobody can reach from here.
-    pub inside: Option<Inside>,
-}
-
-/// A container that is reached only from within its own network namespace.
-#[derive(Debug, Serialize, Deserialize)]
-pub struct Inside {
-    /// The namespace, as a path.
-    pub netns: PathBuf,
-    /// The address there.
-    pub address: IpAddr,
+    /// The network namespace of an ordinary user's container, as a path: nobody can reach it from here.
+    pub inside: Option<PathBuf>,
 }
 
 /// Starts a porter, and says which ports it got.
@@ -193,11 +184,9 @@ fn refused(publish: &Publish, errno: Errno, address: SocketAddr) -> Error {
 }
 
 async fn serve(request: Request, doors: Vec<(Lead, Door)>) {
-    let inside = match request.inside {
-        Some(inside) => match Netns::open(&inside.netns) {
-            Ok(netns) => Some((netns, inside.address)),
-            Err(_) => return,
-        },
+    let inside = match request.inside.map(Netns::open) {
+        Some(Ok(netns)) => Some(Arc::new(netns)),
+        Some(Err(_)) => return,
         None => None,
     };
     let layout = Layout::new(request.root);
@@ -218,41 +207,56 @@ async fn serve(request: Request, doors: Vec<(Lead, Door)>) {
 struct Whereto {
     layout: Layout,
     id: String,
-    inside: Option<(Netns, IpAddr)>,
+    inside: Option<Arc<Netns>>,
+}
+
+/// Where a port leads to just now.
+#[derive(Debug)]
+struct Target {
+    address: SocketAddr,
+    /// From where that can be reached; from here if none.
+    from: Option<Arc<Netns>>,
 }
 
 impl Whereto {
-    fn target(&self, lead: &Lead) -> Option<SocketAddr> {
-        if let Some((_, address)) = &self.inside {
-            return Some(SocketAddr::new(*address, lead.port.number));
-        }
+    fn target(&self, lead: &Lead) -> Option<Target> {
         let ledger: Ledger = ledger::read(&self.layout).ok()?;
         let published = ledger.lead_to(&self.id, &[*lead]);
-        published.first().map(|it| SocketAddr::new(it.target, lead.port.number))
+        let address = SocketAddr::new(published.first()?.target, lead.port.number);
+        let from = match &self.inside {
+            None => None,
+            Some(own) if ledger.carried.contains_key(&self.id) => Some(Arc::clone(own)),
+            // Looked for each time: to have it open would keep it there without its holder.
+            Some(_) => Some(Arc::new(ledger.home()?)),
+        };
+        Some(Target { address, from })
     }
+}
 
+impl Target {
     /// Makes a socket where the container can be reached from.
     fn there<T: Send>(&self, make: impl FnOnce() -> io::Result<T> + Send) -> io::Result<T> {
-        let Some((netns, _)) = &self.inside else { return make() };
+        let Some(netns) = &self.from else { return make() };
         let made = netns.inside(|| Ok(make()));
         made.map_err(|error| io::Error::other(error.to_string()))?
     }
 
-    async fn connect(&self, target: SocketAddr) -> io::Result<net::TcpStream> {
-        let socket = self.there(|| match target.is_ipv4() {
+    async fn connect(self) -> io::Result<net::TcpStream> {
+        let socket = self.there(|| match self.address.is_ipv4() {
             true => net::TcpSocket::new_v4(),
             false => net::TcpSocket::new_v6(),
         })?;
-        socket.connect(target).await
+        let Self { address, .. } = self;
+        socket.connect(address).await
     }
 
-    fn ask(&self, target: SocketAddr) -> io::Result<net::UdpSocket> {
-        let any: IpAddr = match target.is_ipv4() {
+    fn ask(&self) -> io::Result<net::UdpSocket> {
+        let any: IpAddr = match self.address.is_ipv4() {
             true => Ipv4Addr::UNSPECIFIED.into(),
             false => Ipv6Addr::UNSPECIFIED.into(),
         };
         let socket = self.there(|| UdpSocket::bind(SocketAddr::new(any, 0)))?;
-        socket.connect(target)?;
+        socket.connect(self.address)?;
         socket.set_nonblocking(true)?;
         net::UdpSocket::from_std(socket)
     }
@@ -267,9 +271,8 @@ async fn streams(listener: TcpListener, lead: Lead, whereto: Arc<Whereto>) {
             continue;
         };
         let Some(target) = whereto.target(&lead) else { continue };
-        let whereto = Arc::clone(&whereto);
         tokio::spawn(async move {
-            if let Ok(mut inside) = whereto.connect(target).await {
+            if let Ok(mut inside) = target.connect().await {
                 let _ = tokio::io::copy_bidirectional(&mut outside, &mut inside).await;
             }
         });
@@ -295,7 +298,7 @@ async fn datagrams(socket: UdpSocket, lead: Lead, whereto: Arc<Whereto>) {
         let inside = match askers.entry(asker) {
             Entry::Occupied(known) => Arc::clone(known.get()),
             Entry::Vacant(new) => {
-                let inside = whereto.target(&lead).map(|target| whereto.ask(target));
+                let inside = whereto.target(&lead).map(|target| target.ask());
                 let Some(Ok(inside)) = inside else { continue };
                 let inside = Arc::clone(new.insert(Arc::new(inside)));
                 tokio::spawn(answers(Arc::clone(&inside), Arc::clone(&socket), asker));

@@ -315,9 +315,10 @@ impl<'a> Names<'a> {
         })
     }
 
-    /// A container in no network of ours is a user's, with a way out of its own (`usermode`).
+    /// One may be a user's, with a way out of its own (`usermode`).
     fn has_way_out(self) -> bool {
         self.ledger.of_container(self.container).next().is_none()
+            || self.ledger.carried.contains_key(self.container)
             || self.ledger.entrance(self.container).is_some()
     }
 

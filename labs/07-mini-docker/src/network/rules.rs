@@ -143,10 +143,13 @@ impl Plan<'_> {
     }
 
     /// The ports that the kernel leads on. One of another family than the container's address is
-    /// the porter's, and so is the loopback interface: it has no way to another one.
+    /// the porter's, and so is the loopback interface: it has no way to another one. A container that
+    /// is carried is in no network of ours.
     fn ports(&self) -> impl Iterator<Item = &super::publish::Published> {
         self.ledger.published.iter().filter(|port| {
-            port.lead.host_ip.is_ipv4() == port.target.is_ipv4() && !port.lead.host_ip.is_loopback()
+            port.lead.host_ip.is_ipv4() == port.target.is_ipv4()
+                && !port.lead.host_ip.is_loopback()
+                && !self.ledger.carried.contains_key(&port.container)
         })
     }
 

@@ -1,8 +1,9 @@
 //! User mode: a network for those who may make no bridge on the host.
 //!
-//! An ordinary user's container has a network namespace of its own, and no right to plug anything
-//! into the host's. So a program of the user stands in between: it holds a TAP device inside, and
-//! speaks for the container through sockets of its own, as any program may. slirp4netns(1) and
+//! An ordinary user may make network namespaces, and has no right to plug anything into the host's. So
+//! a program of the user stands in between: it holds a TAP device inside, and speaks for who is there
+//! through sockets of its own, as any program may. A container in the default network has one by
+//! itself; those in networks of one's own share one (`holder`). slirp4netns(1) and
 //! pasta(1) are such programs; both belong to the same packages that podman uses.
 
 use std::{
@@ -26,6 +27,8 @@ const LOOK: Duration = Duration::from_millis(10);
 
 /// What every container of a user sees of itself and of the host, if slirp4netns(1) made it.
 pub const ADDRESS: Ipv4Addr = Ipv4Addr::new(10, 0, 2, 100);
+/// What the interface is called inside.
+pub const INTERFACE: &str = "eth0";
 /// The way out.
 pub const GATEWAY: Ipv4Addr = Ipv4Addr::new(10, 0, 2, 2);
 
@@ -36,24 +39,42 @@ pub const GATEWAY: Ipv4Addr = Ipv4Addr::new(10, 0, 2, 2);
 /// # Errors
 /// When no such program is there, or it has no access to /dev/net/tun; what it said.
 pub fn start(netns: &Path) -> Result<(Child, IpAddr)> {
+    let program = find()?;
+    let inside = Netns::open(netns)?;
+    inside.inside(|| Links::here()?.up("lo"))?;
+    match program {
+        Program::Slirp4netns(path) => Ok((slirp4netns(&path, netns)?, ADDRESS.into())),
+        // It gives the host's own address, which is not ours to choose.
+        Program::Pasta(path) => Ok((pasta(&path, &inside)?, Ipv4Addr::LOCALHOST.into())),
+    }
+}
+
+/// A program that carries packets.
+#[derive(Debug)]
+pub enum Program {
+    /// slirp4netns(1).
+    Slirp4netns(PathBuf),
+    /// pasta(1).
+    Pasta(PathBuf),
+}
+
+/// The program that this machine has for it.
+///
+/// # Errors
+/// When there is none, or it has no access to /dev/net/tun.
+pub fn find() -> Result<Program> {
     // pasta waits for ever for a device that it may not open, and slirp4netns has no words for it.
     let tun = File::options().read(true).write(true).open("/dev/net/tun");
     tun.map_err(|error| no_tun(&error))?;
-    let inside = Netns::open(netns)?;
-    inside.inside(|| Links::here()?.up("lo"))?;
-    if let Some(program) = find("slirp4netns") {
-        return Ok((slirp4netns(&program, netns)?, ADDRESS.into()));
-    }
-    if let Some(program) = find("pasta") {
-        // It gives the host's own address, which is not ours to choose.
-        return Ok((pasta(&program, &inside)?, Ipv4Addr::LOCALHOST.into()));
-    }
-    Err(Error::new("cannot give the container a network")
-        .why("only root may make bridges, and neither slirp4netns nor pasta is installed")
-        .fix(
-            "sudo apt-get install slirp4netns (or passt); or do without: --network none or \
-             --network host; or run it as root",
-        ))
+    let slirp4netns = in_path("slirp4netns").map(Program::Slirp4netns);
+    slirp4netns.or_else(|| in_path("pasta").map(Program::Pasta)).ok_or_else(|| {
+        Error::new("cannot give the container a network")
+            .why("only root may plug anything into the host, and neither slirp4netns nor pasta is installed")
+            .fix(
+                "sudo apt-get install slirp4netns (or passt); or do without: --network none or \
+                 --network host; or run it as root",
+            )
+    })
 }
 
 fn no_tun(error: &io::Error) -> Error {
@@ -73,7 +94,7 @@ fn slirp4netns(program: &Path, netns: &Path) -> Result<Child> {
     let mut command = Command::new(program);
     command.args(["--configure", "--mtu=65520", "--disable-host-loopback"]);
     // It says that it is ready on the descriptor that it is given, here its standard input.
-    command.args(["--ready-fd=0", "--netns-type=path"]).arg(netns).arg("eth0");
+    command.args(["--ready-fd=0", "--netns-type=path"]).arg(netns).arg(INTERFACE);
     command.stdin(theirs).stdout(Stdio::null()).stderr(Stdio::piped());
     sys::dies_with_parent(&mut command);
     let mut child = command.spawn().map_err(cannot)?;
@@ -89,7 +110,7 @@ fn slirp4netns(program: &Path, netns: &Path) -> Result<Child> {
 fn pasta(program: &Path, inside: &Netns) -> Result<Child> {
     let cannot = |error: io::Error| cannot_start(program, &error);
     let mut command = Command::new(program);
-    command.args(["--config-net", "--foreground", "--quiet", "--ns-ifname", "eth0"]);
+    command.args(["--config-net", "--foreground", "--quiet", "--ns-ifname", INTERFACE]);
     // Ports are the porter's business, and services on this machine's loopback interface nobody's.
     command.args(["-t", "none", "-u", "none", "-T", "none", "-U", "none", "--no-map-gw"]);
     // It has given up the capability to look at the container's process (CAP_SYS_PTRACE) when it opens
@@ -111,7 +132,7 @@ fn pasta(program: &Path, inside: &Netns) -> Result<Child> {
     Err(said(program, &mut child))
 }
 
-fn find(name: &str) -> Option<PathBuf> {
+fn in_path(name: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let usual = ["/usr/bin", "/usr/local/bin", "/usr/sbin"].map(PathBuf::from);
     std::env::split_paths(&path).chain(usual).map(|dir| dir.join(name)).find(|it| it.is_file())

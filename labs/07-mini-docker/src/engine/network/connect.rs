@@ -8,7 +8,7 @@ use super::{check_addresses, check_default, joins};
 use crate::{
     container::{Identity, Network as Mode, Record},
     engine::{Engine, Error, Result},
-    network::{Attachment, Endpoint, Tenant},
+    network::{Attachment, Endpoint, Network, Tenant},
 };
 
 impl Engine {
@@ -47,7 +47,8 @@ impl Engine {
         }
         let netns = netns(record);
         let is_meant = attachment(record, &network.name).is_some();
-        let is_in = self.endpoint(record, &network.id)?.is_some();
+        let is_in =
+            self.endpoint(record, &network.id)?.is_some() || self.is_carried(record, &network)?;
         if is_meant && (is_in || netns.is_none()) {
             return Err(Error::conflict(
                 Report::new(format!(
@@ -92,6 +93,11 @@ impl Engine {
         Ok(ledger.of_container(&record.id).find(|it| it.network == network).cloned())
     }
 
+    /// Whether an ordinary user's container is in the default network, by a program of the user's.
+    fn is_carried(&self, record: &Record, network: &Network) -> Result<bool> {
+        Ok(network.is_default() && self.ledger()?.carried.contains_key(&record.id))
+    }
+
     /// Takes a container out of a network; one that runs loses the interface at once. With `force`
     /// also one that is gone, of which something was left.
     ///
@@ -114,11 +120,13 @@ impl Engine {
             ));
         }
         let untold = self.change_names(record)?;
+        let netns = netns(record).unwrap_or_default();
+        let tenant = Tenant { id: &record.id, name: &record.name, netns: &netns };
         if let Some(endpoint) = self.endpoint(record, &network.id)? {
-            let netns = netns(record).unwrap_or_default();
-            let tenant = Tenant { id: &record.id, name: &record.name, netns: &netns };
             self.with_networks(|networks| networks.disconnect(tenant, &endpoint))?;
             joins(&network, "disconnect", record).record(&self.layout.events());
+        } else if self.is_carried(record, &network)? {
+            self.with_networks(|networks| networks.cut_off(tenant))?;
         }
         // Last: a command that is killed before can be said again.
         let record = self.write_attachment(record, &network.name, None)?;
@@ -127,7 +135,7 @@ impl Engine {
 }
 
 /// The network namespace of a container that runs.
-pub(super) fn netns(record: &Record) -> Option<PathBuf> {
+pub(in crate::engine) fn netns(record: &Record) -> Option<PathBuf> {
     let pid = record.state.pid.filter(|pid| Identity::runs(*pid))?;
     Some(format!("/proc/{pid}/ns/net").into())
 }

@@ -8,14 +8,16 @@ mod rm;
 use std::collections::BTreeSet;
 
 use ground::Error as Report;
+use nix::unistd::geteuid;
 
+pub(super) use connect::netns;
 pub use create::CreateNetwork;
 
-use super::{Engine, Error, Kind, Result, plug::is_alive};
+use super::{Engine, Error, Kind, Result, plug};
 use crate::{
     container::{self, Network as Mode, Record},
     events::{Event, Type},
-    network::{Attachment, DEFAULT, Ledger, Network, Networks, Problem},
+    network::{Attachment, DEFAULT, Ground, Ledger, Network, Networks, Problem, usermode},
 };
 
 /// One network, for a list.
@@ -45,8 +47,7 @@ impl From<Problem> for Error {
 impl Engine {
     /// Does something with the networks of this store.
     pub(super) fn with_networks<T>(&self, act: impl FnOnce(&Networks<'_>) -> T) -> T {
-        let is_alive = is_alive(&self.layout);
-        act(&Networks::new(&self.layout, &is_alive))
+        plug::with_networks(&self.layout, act)
     }
 
     /// Takes away what dead monitors have left in the kernel.
@@ -60,6 +61,39 @@ impl Engine {
     /// When it cannot be read.
     pub fn ledger(&self) -> Result<Ledger> {
         Ok(self.with_networks(|networks| networks.look())?)
+    }
+
+    /// Has a container of an ordinary user plugged in again whose network was killed under it.
+    ///
+    /// # Errors
+    /// When the ledger cannot be read.
+    pub(super) fn regain_network(&self, record: &Record) -> Result<()> {
+        let is_in_one = record.options.network == Mode::Bridge && record.state.pid.is_some();
+        // Who has the rights does it on the way to what they want.
+        if is_in_one && !geteuid().is_root() {
+            self.ledger()?;
+        }
+        Ok(())
+    }
+
+    /// Why nobody gets out of the networks of a container that is to be started, if so: an ordinary
+    /// user's lead out by a program.
+    pub fn no_way_out(&self, record: &Record) -> Option<String> {
+        let options = &record.options;
+        if plug::ground() == Ground::Host || options.network != Mode::Bridge {
+            return None;
+        }
+        // One that is carried is not started without.
+        let ledger = self.ledger().ok().filter(|_| !plug::is_carried(record))?;
+        let leads_out = |name: &String| {
+            ledger.networks.iter().find(|it| it.name == *name).is_none_or(|it| !it.internal)
+        };
+        let mut attachments = options.connection.attachments.iter();
+        attachments.find(|it| leads_out(&it.network))?;
+        match ledger.holder.as_ref().filter(|_| ledger.home().is_some()) {
+            Some(holder) => holder.no_way_out.clone(),
+            None => usermode::find().err().map(|error| error.why.unwrap_or(error.what)),
+        }
     }
 
     /// All networks by name, those that nobody has made among them.

@@ -20,9 +20,9 @@ use crate::{
     container::Record,
     engine::{
         Engine, Result,
-        plug::{RESOLVER, around, needs_resolver, resolver_for},
+        plug::{RESOLVER, around, ground, needs_resolver, resolver_for},
     },
-    network::resolver,
+    network::{Ground, holder, resolver},
 };
 
 /// The right to change a container's networks, until its names are written.
@@ -91,10 +91,29 @@ impl Engine {
             Err(TryLockError::WouldBlock) => return Ok(()),
             Err(TryLockError::Error(error)) => return Err(cannot(&path, &error).into()),
         }
-        match lock.metadata().is_ok_and(|file| file.nlink() > 0) {
-            true => self.tell_names(record, Untold { _lock: lock, path }),
-            false => Ok(()),
+        if !lock.metadata().is_ok_and(|file| file.nlink() > 0) {
+            return Ok(());
         }
+        if ground() == Ground::Outside {
+            drop(lock);
+            holder::mend(self.layout.root());
+            return Ok(());
+        }
+        self.tell_names(record, Untold { _lock: lock, path })
+    }
+
+    /// Does what others of an ordinary user's commands have left to do in the user namespace that the
+    /// containers share: we are in there.
+    ///
+    /// # Errors
+    /// When nobody can tell what there is to do.
+    pub fn mend(&self) -> Result<()> {
+        let mended = self.with_networks(|networks| networks.mend());
+        for record in Record::all(&self.layout)? {
+            // One after the other, whatever became of it.
+            let _ = self.catch_up_on_names(&record);
+        }
+        Ok(mended?)
     }
 }
 
