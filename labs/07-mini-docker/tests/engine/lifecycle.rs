@@ -283,8 +283,8 @@ fn every_state_survives_the_death_of_its_monitor() {
             head -1 said; state watched; md rm -f watched
             md run -d --name held $I sleep 1000 > /dev/null; md exec -d held sleep 997
             # It becomes the small program when the client has its answer.
-            own=$(monitor held); keeper=
-            until [ "$keeper" ]; do keeper=$(pgrep -f '[m]ini-docker-monitor' | grep -vx $own | head -1); done
+            own=$(monitor held); id=$(md inspect -f '{{.Id}}' held); keeper=
+            until [ "$keeper" ]; do keeper=$(pgrep -f "[m]ini-docker-monitor $id" | grep -vx $own | head -1); done
             dies $keeper; state held; md rm -f held
         "#,
         r#"
