@@ -20,7 +20,10 @@ pub struct Contender {
     daemon: Option<Child>,
 }
 
-const NAMES: [&str; 4] = ["mini-docker", "docker", "podman", "containerd"];
+/// The one of them that this workspace is about.
+pub const OURS: &str = "mini-docker";
+
+const NAMES: [&str; 4] = [OURS, "docker", "podman", "containerd"];
 
 impl Contender {
     /// Those that are installed and begin to work, and in words why the others do not.
@@ -86,13 +89,13 @@ impl Contender {
     /// A command line of this contender.
     fn command(&self, words: &[&str]) -> Command {
         let mut command = match self.name {
-            "mini-docker" => Command::new(env!("CARGO_BIN_EXE_mini-docker")),
+            OURS => Command::new(env!("CARGO_BIN_EXE_mini-docker")),
             "containerd" => Command::new("ctr"),
             name => Command::new(name),
         };
         let socket = self.dir.join("socket");
         match self.name {
-            "mini-docker" => command.arg("--root").arg(self.dir.join("data")),
+            OURS => command.arg("--root").arg(self.dir.join("data")),
             "docker" => command.arg("-H").arg(format!("unix://{}", socket.display())),
             "podman" => command
                 .args(["--storage-driver=overlay", "--cgroup-manager=cgroupfs"])
@@ -109,7 +112,7 @@ impl Contender {
 
     fn ask_version(&self) -> io::Result<String> {
         let mut command = match self.name {
-            "mini-docker" => Command::new(env!("CARGO_BIN_EXE_mini-docker")),
+            OURS => Command::new(env!("CARGO_BIN_EXE_mini-docker")),
             // Who works is not whom we type to.
             "docker" => Command::new("dockerd"),
             name => Command::new(name),
@@ -146,7 +149,7 @@ impl Contender {
     /// It fails.
     pub fn forget(&self, name: &str) -> io::Result<()> {
         match self.name {
-            "mini-docker" => fs::remove_dir_all(self.dir.join("data")),
+            OURS => fs::remove_dir_all(self.dir.join("data")),
             "containerd" => run(&mut self.command(&["image", "rm", "--sync", name])),
             _ => run(&mut self.command(&["rmi", "-f", name])),
         }

@@ -175,12 +175,28 @@ fn pulls(
     for round in 0..rounds {
         for index in turns(round, contenders) {
             eprint!("\rpull {}, round {}, {}      ", shape.name, round + 1, contenders[index].name);
-            times[index].push(contenders[index].pull(&name)?);
-            contenders[index].forget(&name)?;
+            let who = &contenders[index];
+            times[index].push(with_patience(who, || who.pull(&name))?);
+            who.forget(&name)?;
             settle();
         }
     }
     Ok(Row { name: format!("pull {}", shape.words), times })
+}
+
+/// A peer that fails is asked once more: ctr(8) now and then loses what its daemon answers ("unexpected
+/// EOF"). Our own failure is one.
+fn with_patience(
+    who: &Contender,
+    mut work: impl FnMut() -> io::Result<Duration>,
+) -> io::Result<Duration> {
+    match work() {
+        Err(error) if who.name != contender::OURS => {
+            eprintln!("\nonce more: {error}");
+            work()
+        }
+        done => done,
+    }
 }
 
 /// What one contender left to the disk must not be written while the next one is measured.
@@ -203,9 +219,11 @@ fn pushes(
         for index in turns(round, contenders) {
             let who = &contenders[index];
             eprint!("\rpush, round {}, {}              ", round + 1, who.name);
-            // Another registry each time: nothing is there, and nothing can be mounted.
-            let empty = registry.another()?;
-            times[index].push(who.push(&from, &empty.name(&shape.name))?);
+            times[index].push(with_patience(who, || {
+                // Another registry each time: nothing is there, and nothing can be mounted.
+                let empty = registry.another()?;
+                who.push(&from, &empty.name(&shape.name))
+            })?);
             settle();
         }
     }
