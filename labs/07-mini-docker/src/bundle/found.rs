@@ -37,6 +37,8 @@ pub struct Found {
     pub joined: BTreeMap<String, i32>,
     /// Whether SELinux reads labels.
     pub selinux: bool,
+    /// Whether the machine shows its message queues, in /dev/mqueue (mq_overview(7)).
+    pub queues: bool,
 }
 
 /// A device of the host, as the runtime is to make it.
@@ -61,6 +63,7 @@ impl Found {
             numbers: BTreeMap::new(),
             joined: BTreeMap::new(),
             selinux: false,
+            queues: true,
         }
     }
 
@@ -73,6 +76,7 @@ impl Found {
         let mut found = Self { account, joined, ..Self::on_paper(mapped) };
         found.look(record)?;
         found.selinux = Path::new("/sys/fs/selinux/enforce").exists();
+        found.queues = Path::new("/dev/mqueue").exists();
         Ok(found)
     }
 

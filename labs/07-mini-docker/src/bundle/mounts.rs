@@ -71,16 +71,21 @@ fn kernel(record: &Record, layout: &Layout, found: &Found) -> Vec<Mount> {
         sys,
         mount("/sys/fs/cgroup", "cgroup", "cgroup", &with(&[access])),
     ];
-    mounts.extend(ipc(record, layout, &inert));
+    let queues = match again(options.namespaces.ipc == IpcMode::Host) {
+        // Whose machine does not show its queues, sees none.
+        true => found.queues.then(|| bind("/dev/mqueue", "/dev/mqueue")),
+        false => Some(mount("/dev/mqueue", "mqueue", "mqueue", &inert)),
+    };
+    mounts.extend(queues.into_iter().chain(shared_memory(record, layout, &inert)));
     mounts
 }
 
-/// /dev/mqueue and /dev/shm: the files through which the IPC namespace is seen.
-fn ipc(record: &Record, layout: &Layout, inert: &[&str]) -> Vec<Mount> {
-    let bind = |path: &str, source: &str| {
-        mount(path, "bind", source, &["rbind", "rprivate", "nosuid", "noexec", "nodev"])
-    };
-    let queues = mount("/dev/mqueue", "mqueue", "mqueue", inert);
+fn bind(path: &str, source: &str) -> Mount {
+    mount(path, "bind", source, &["rbind", "rprivate", "nosuid", "noexec", "nodev"])
+}
+
+/// /dev/shm: the directory through which memory is shared by those of one IPC namespace.
+fn shared_memory(record: &Record, layout: &Layout, inert: &[&str]) -> Option<Mount> {
     let size = record.options.shm_size.unwrap_or(64 << 20);
     let own = || {
         let mut mount = mount("/dev/shm", "tmpfs", "shm", inert);
@@ -88,12 +93,12 @@ fn ipc(record: &Record, layout: &Layout, inert: &[&str]) -> Vec<Mount> {
         mount
     };
     match &record.options.namespaces.ipc {
-        IpcMode::Private | IpcMode::Shareable => vec![queues, own()],
-        IpcMode::None => vec![queues],
-        IpcMode::Host => vec![bind("/dev/mqueue", "/dev/mqueue"), bind("/dev/shm", "/dev/shm")],
+        IpcMode::Private | IpcMode::Shareable => Some(own()),
+        IpcMode::None => None,
+        IpcMode::Host => Some(bind("/dev/shm", "/dev/shm")),
         IpcMode::Container(_) => {
             let shm = layout.container(&record.id).taken_shm();
-            vec![queues, bind("/dev/shm", &shm.display().to_string())]
+            Some(bind("/dev/shm", &shm.display().to_string()))
         }
     }
 }
