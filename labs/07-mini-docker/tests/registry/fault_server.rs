@@ -5,6 +5,7 @@ use std::{
     io::{BufRead, BufReader, Write},
     net::{TcpListener, TcpStream},
     sync::{Arc, Mutex},
+    time::Duration,
 };
 
 use mini_docker::store::Store;
@@ -35,7 +36,7 @@ impl Asked {
     }
 }
 
-/// An answer in bytes, sent as they are; then the connection closes.
+/// An answer in bytes, sent as they are; then the connection closes, at once or after a silence.
 pub type Fault = dyn Fn(&Asked) -> Option<Vec<u8>> + Send + Sync;
 
 pub struct FaultServer {
@@ -45,6 +46,14 @@ pub struct FaultServer {
 
 /// Serves an image with one layer of half a megabyte; `fault` may answer first.
 pub fn start(fault: impl Fn(&Asked) -> Option<Vec<u8>> + Send + Sync + 'static) -> FaultServer {
+    start_silent(Duration::ZERO, fault)
+}
+
+/// The same, and after a faulty answer nothing is heard for so long.
+pub fn start_silent(
+    silence: Duration,
+    fault: impl Fn(&Asked) -> Option<Vec<u8>> + Send + Sync + 'static,
+) -> FaultServer {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let name = reference(&listener.local_addr().unwrap().to_string(), "app:1");
     let source = shelf();
@@ -65,7 +74,9 @@ pub fn start(fault: impl Fn(&Asked) -> Option<Vec<u8>> + Send + Sync + 'static) 
     std::thread::spawn(move || {
         for stream in listener.incoming() {
             let shared = Arc::clone(&shared);
-            std::thread::spawn(move || answer(stream.unwrap(), &shared.0, &shared.1, &shared.2));
+            std::thread::spawn(move || {
+                answer(stream.unwrap(), &shared.0, (&shared.1, silence), &shared.2)
+            });
         }
     });
     server
@@ -78,7 +89,7 @@ fn read(store: &Store, digest: &oci::Digest) -> Vec<u8> {
 fn answer(
     stream: TcpStream,
     honest: &HashMap<String, (String, Vec<u8>)>,
-    fault: &Fault,
+    (fault, silence): (&Fault, Duration),
     log: &Mutex<Vec<String>>,
 ) {
     let mut lines = BufReader::new(&stream).lines().map_while(Result::ok);
@@ -93,9 +104,10 @@ fn answer(
         before
     };
     let asked = Asked { line, headers, before, honest: honest.get(&path).cloned() };
-    let bytes = fault(&asked).unwrap_or_else(|| truth(&asked));
+    let faulty = fault(&asked);
     // A client that has heard enough may be gone.
-    let _ = (&stream).write_all(&bytes);
+    let _ = (&stream).write_all(&faulty.clone().unwrap_or_else(|| truth(&asked)));
+    faulty.inspect(|_| std::thread::sleep(silence));
 }
 
 fn truth(asked: &Asked) -> Vec<u8> {

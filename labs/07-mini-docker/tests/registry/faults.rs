@@ -1,18 +1,21 @@
 //! Everything that can go wrong on the way: a clear error, nothing half-written, and the next try
 //! works.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicBool, AtomicUsize, Ordering},
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
+    },
+    time::{Duration, Instant},
 };
 
 use mini_docker::{
     event::Event,
-    registry::client::{Credentials, Login},
+    registry::client::{Client, Credentials, Login},
 };
 
 use crate::{
-    fault_server::{Asked, http, start, with_length},
+    fault_server::{Asked, http, start, start_silent, with_length},
     world::{client, pull, reference, shelf},
 };
 
@@ -20,14 +23,28 @@ use crate::{
 /// pull works.
 #[track_caller]
 fn check(name: &str, fault: impl Fn(&Asked) -> Option<Vec<u8>> + Send + Sync + 'static) {
+    check_silent(name, Duration::ZERO, fault);
+}
+
+/// The same for one that says nothing for so long after it.
+#[track_caller]
+fn check_silent(
+    name: &str,
+    silence: Duration,
+    fault: impl Fn(&Asked) -> Option<Vec<u8>> + Send + Sync + 'static,
+) {
     let broken = Arc::new(AtomicBool::new(true));
     let is_broken = Arc::clone(&broken);
-    let server = start(move |asked| match is_broken.load(Ordering::Relaxed) {
+    let server = start_silent(silence, move |asked| match is_broken.load(Ordering::Relaxed) {
         true => fault(asked),
         false => None,
     });
     let ours = shelf();
-    let error = pull(&client(|_| {}), &ours, &server.name).map(drop).unwrap_err();
+    let client = match silence.is_zero() {
+        true => client(|_| {}),
+        false => impatient(),
+    };
+    let error = pull(&client, &ours, &server.name).map(drop).unwrap_err();
     insta::with_settings!({filters => vec![(r"127\.0\.0\.1:\d+", "REGISTRY")]}, {
         insta::assert_snapshot!(name, error);
     });
@@ -37,7 +54,12 @@ fn check(name: &str, fault: impl Fn(&Asked) -> Option<Vec<u8>> + Send + Sync + '
         assert_eq!(mini_docker::store::sha256(&bytes).hex(), file, "a visible blob is whole");
     }
     broken.store(false, Ordering::Relaxed);
-    pull(&client(|_| {}), &ours, &server.name).expect("the next try works");
+    pull(&client, &ours, &server.name).expect("the next try works");
+}
+
+/// A client that takes whoever says nothing for half a second for gone.
+fn impatient() -> Client {
+    client(|options| options.silence_max = Duration::from_millis(500))
 }
 
 /// Only the layer, not the config.
@@ -109,6 +131,39 @@ fn a_line_that_never_holds_is_given_up() {
             _ => Vec::new(),
         })
     });
+}
+
+/// Much longer than anybody waits here.
+const FOR_EVER: Duration = Duration::from_secs(60);
+
+#[test]
+fn who_falls_silent_is_left() {
+    let begin = Instant::now();
+    check_silent("silent_at_once", FOR_EVER, |asked| asked.is_manifest().then(Vec::new));
+    check_silent("silent_in_a_header", FOR_EVER, |asked| {
+        asked.is_manifest().then(|| b"HTTP/1.1 200 OK\r\nContent-".to_vec())
+    });
+    check_silent("silent_in_a_layer", FOR_EVER, |asked| {
+        let (_, body) = layer(asked)?;
+        Some(match asked.before {
+            0 => with_length("200 OK", "", &body[..1000], body.len()),
+            _ => Vec::new(),
+        })
+    });
+    assert!(begin.elapsed() < FOR_EVER, "nobody waited for the end of a silence");
+}
+
+#[test]
+fn who_falls_silent_once_is_asked_for_the_rest() {
+    let server = start_silent(FOR_EVER, |asked| {
+        let (_, body) = layer(asked)?;
+        let first = asked.before == 0;
+        first.then(|| with_length("200 OK", "", &body[..200_000], body.len()))
+    });
+    let ours = shelf();
+    let (pulled, _) = pull(&impatient(), &ours, &server.name).unwrap();
+    let weight = crate::world::weight(&ours.store, &pulled.manifest);
+    assert_eq!(pulled.moved, weight, "no byte came twice");
 }
 
 #[test]

@@ -246,9 +246,9 @@ pub(super) fn failed(subject: &Subject, error: &ureq::Error) -> Error {
                 .why(format!("no such host: {domain} has no address"))
                 .fix("check the name, the network and /etc/resolv.conf"),
         ),
-        ureq::Error::Timeout(kind) => Error::unavailable(
+        ureq::Error::Timeout(_) => Error::unavailable(
             report
-                .why(format!("{domain} was silent for too long ({kind})"))
+                .why(format!("{domain} was silent for too long"))
                 .fix("check the network; what was moved so far is kept for the next try"),
         ),
         ureq::Error::Protocol(error) => Error::unavailable(
