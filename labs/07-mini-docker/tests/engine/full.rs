@@ -18,14 +18,14 @@ const STAGE: &str = r#"
         dd if=/dev/zero of="$home/data/filling" bs=4k count=$all 2> /dev/null
     }
     # 64 KiB more each time, until the command succeeds: the disk is full in another place of it.
-    # It must fail for this reason, and show no image.
+    # It must fail for this reason, and show no new image.
     stages() {
         least=$1; shift
-        pages=4; tried=0
+        pages=4; tried=0; shown=$(md images)
         until fill $pages; "$@" > /dev/null 2> said; do
             grep -Eq "ENOSPC \(No space left on device\)|the file system has .* left" said ||
                 { cat said; exit 1; }
-            [ -z "$(md images -q)" ] || { echo "an image is visible"; exit 1; }
+            [ "$(md images)" = "$shown" ] || { echo "an image is visible"; exit 1; }
             rm -f "$home/data/filling"
             [ "$(ls "$home/data/layers/unfinished" 2> /dev/null | wc -l)" = 0 ]
             pages=$((pages + 16)); tried=$((tried + 1))
@@ -85,6 +85,22 @@ fn what_comes_in_as_a_file_fails_at_every_stage_and_leaves_no_image() {
         md system check > /dev/null"#,
     );
     assert_eq!(told, "from the image\nfrom the image\n");
+}
+
+#[test]
+fn a_commit_fails_at_every_stage_and_loses_nothing_of_its_container() {
+    needs!(In(Place::Root));
+    let told = on_a_small_disk(
+        r#"
+        md pull -q $I > /dev/null
+        md run -d --name box $I sleep 1000 > /dev/null
+        md exec box sh -c "cat /bin/busybox > /srv/new; rm /srv/first"
+        stages 5 md commit box changed:1
+        md system check > /dev/null
+        md run --rm changed:1 sh -c "ls /srv"; md exec box ls /srv
+        md rm -f box > /dev/null"#,
+    );
+    assert_eq!(told, "new\nnew\n");
 }
 
 #[test]
