@@ -82,14 +82,18 @@ impl From<Error> for NotAdded {
 }
 
 /// Makes the directory of a container and writes its record, if its name is free. An empty name
-/// gets replaced by one that is.
+/// gets replaced by one that is. `furnish` makes whatever else a container has.
 ///
-/// Atomic: without a record the directory does not count, and what a killed process left of one is
-/// swept here, under the lock that all who add containers hold.
+/// Atomic: without a record the directory does not count, so that comes last; and what a killed
+/// process left of one is swept here, under the lock that all who add containers hold.
 ///
 /// # Errors
-/// [`NotAdded::NameTaken`], or a failed file operation.
-pub fn add(layout: &Layout, record: &mut Record) -> Result<(), NotAdded> {
+/// [`NotAdded::NameTaken`], what `furnish` says, or a failed file operation.
+pub fn add(
+    layout: &Layout,
+    record: &mut Record,
+    furnish: impl FnOnce(&Record) -> Result<()>,
+) -> Result<(), NotAdded> {
     let dir = layout.containers();
     let cannot = |error: io::Error| {
         Error::new("cannot make a container")
@@ -109,7 +113,9 @@ pub fn add(layout: &Layout, record: &mut Record) -> Result<(), NotAdded> {
     for dir in [layout.dir().to_owned(), layout.bundle()] {
         fs::create_dir(dir).map_err(cannot)?;
     }
-    Ok(record.write(&layout)?)
+    let made = furnish(record).and_then(|()| record.write(&layout));
+    made.inspect_err(|_| drop(crate::tree::remove(layout.dir())))?;
+    Ok(())
 }
 
 /// Gives a container another name, if that is free.

@@ -5,7 +5,7 @@ use std::{fs, path::PathBuf};
 use ground::Error as Report;
 use oci::{Config, ImageConfig, Platform};
 
-use super::{Dns, Engine, Error, Result};
+use super::{Dns, Engine, Error, Result, rm};
 use crate::{
     bundle,
     container::{
@@ -15,7 +15,7 @@ use crate::{
     runtime::Runtime,
     snapshot::Snapshot,
     transfer::OnEvent,
-    tree, volume,
+    volume,
 };
 
 /// What a container is made from.
@@ -58,17 +58,21 @@ impl Engine {
         let _lease = self.store.lease()?;
         record.image.layers = self.unpack(&record.image.manifest, on_event)?;
         // Until the record says that it is used, nobody removes a volume.
-        let _volumes = volume::lock_shared(&self.layout)?;
-        self.make_sources(&record.options.mounts)?;
-        container::add(&self.layout, &mut record).map_err(not_added(&wanted.name))?;
-        let layout = self.container_layout(&record);
-        let snapshot = Snapshot::new(&self.layout, &layout, &record.image.layers);
-        if let Err(error) = snapshot.create(&self.layout) {
-            let _ = tree::remove(layout.dir());
-            return Err(error.into());
+        let volumes = volume::lock_shared(&self.layout)?;
+        if let Err(error) = container::add(&self.layout, &mut record, |it| self.furnish(it)) {
+            drop(volumes);
+            let _ = rm::remove_volumes(&self.layout, &record);
+            return Err(not_added(&wanted.name)(error));
         }
-        record.event("create").record(layout.events());
+        record.event("create").record(self.container_layout(&record).events());
         Ok(record)
+    }
+
+    /// Makes what a container is to have when it can be seen.
+    fn furnish(&self, record: &Record) -> Result<(), Report> {
+        self.make_sources(&record.options.mounts)?;
+        let layout = self.container_layout(record);
+        Snapshot::new(&self.layout, &layout, &record.image.layers).create(&self.layout)
     }
 
     /// The record that [`Engine::create`] would write, without its layers. Needs no privilege.
@@ -122,7 +126,7 @@ impl Engine {
     }
 
     /// What a mount shows must be there. Docker makes a missing directory of the host, too.
-    fn make_sources(&self, mounts: &[Mount]) -> Result<()> {
+    fn make_sources(&self, mounts: &[Mount]) -> Result<(), Report> {
         for mount in mounts {
             match &mount.source {
                 Source::Bind(path) if !path.exists() => {

@@ -48,7 +48,7 @@ pub(super) fn remove_files(layout: &Layout, record: &Record, volumes: bool) -> R
 
 /// Removes the volumes of a container that nobody gave a name, and that no other container has by
 /// `--volumes-from`.
-fn remove_volumes(layout: &Layout, record: &Record) -> Result<(), Report> {
+pub(super) fn remove_volumes(layout: &Layout, record: &Record) -> Result<(), Report> {
     let _alone = volume::lock_alone(layout)?;
     let others = Record::all(layout)?;
     for mount in &record.options.mounts {

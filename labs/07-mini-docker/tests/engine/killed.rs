@@ -107,6 +107,33 @@ const PULL: &str = r#"
     md run --rm $I true
 "#;
 
+/// Kills `create` at each call by which it makes something: there is a whole container, or none.
+const MAKING: &str = r#"
+    md pull -q $I > /dev/null
+    hits=0
+    for call in mkdir openat rename chmod; do
+        n=1
+        until strace -f -qq -o /dev/null -e inject=$call:signal=KILL:when=$n \
+            "$BIN" --root "$home/data" create --name box -v /srv/own $I > /dev/null 2>&1; do
+            [ $n -lt 500 ] || { echo "$call never succeeds"; exit 1; }
+            md system check --repair > said || true
+            ! grep -E '^container .* (has no directory|uses the volume)' said || exit 1
+            [ -z "$(md ps -aq)" ] || md rm -f box > /dev/null
+            n=$((n + 1)); hits=$((hits + 1))
+        done
+        md rm -v box > /dev/null
+    done
+    [ $hits -gt 20 ] || { echo "only $hits kills"; exit 1; }
+    echo "create was killed at $hits calls" >&2
+    md volume prune -f > /dev/null
+"#;
+
+#[test]
+fn a_create_may_be_killed_at_each_of_its_calls() {
+    needs!(In(Place::Root), Program("strace"));
+    survives(Place::Root, MAKING);
+}
+
 macro_rules! as_root_and_as_user {
     ($($name:ident: $script:expr;)+) => {
         $(mod $name {

@@ -188,6 +188,12 @@ fn script_with_image(script: &str) -> String {
 /// reaches nobody.
 #[track_caller]
 pub fn on_own_host(script: &str) -> Output {
+    on_own_host_for(script, Duration::from_secs(120))
+}
+
+/// As [`on_own_host`], with another limit.
+#[track_caller]
+pub fn on_own_host_for(script: &str, limit: Duration) -> Output {
     // At the end the host must be as it was.
     let script = format!(
         r#"
@@ -204,5 +210,5 @@ pub fn on_own_host(script: &str) -> Output {
         "script=$(mktemp)\ncat > $script <<'END_OF_SCRIPT'\nip link set lo up\n{inside}\nEND_OF_SCRIPT\n\
          code=0; unshare -n -m sh $script || code=$?; rm $script; exit $code\n"
     );
-    Place::Root.shell(BIN, &outer)
+    Run { script: Some(&outer), limit, ..Run::of(Path::new(BIN)) }.run_in(Place::Root)
 }
