@@ -1,20 +1,23 @@
 //! Devices: which nodes a group may open or make.
 //!
 //! v1 has a controller with a list of rules; v2 has none, but asks a BPF program that is attached
-//! to the group. One list of [`Rule`]s becomes either: [`Rule::line`], or a program made in
-//! `filter.rs`. The last rule that matches decides; what none names is allowed, as in a fresh group.
-//! v1 keeps one default and the exceptions from it, so a list should begin with a rule about
-//! everything, as engines write it.
+//! to the group. Rules, one after the other, come to one [`List`], and that becomes either: lines for
+//! v1 ([`Rule::line`]), or a program made in `filter.rs` that decides as v1 would. What no rule names
+//! is allowed, as in a fresh group, so rules should begin with one about everything, as engines write
+//! them.
 //!
 //! Source: the kernel's admin-guide/cgroup-v1/devices.rst; cgroup-v2.rst, "Device controller".
 
 mod filter;
+mod list;
 
 use std::os::fd::AsFd;
 
 use ground::{Errno, Error, Result};
 
 use crate::{Controller, Group, sys};
+
+pub use list::{Hole, List};
 
 /// In the place of a major or minor number: every one.
 pub const ANY: Option<u32> = None;
@@ -72,6 +75,10 @@ impl Access {
 }
 
 impl Rule {
+    /// Allows everything.
+    pub const EVERYTHING: Self =
+        Self { allow: true, kind: Kind::All, major: ANY, minor: ANY, access: Access::ALL };
+
     /// A line of v1's `devices.allow` or `devices.deny`.
     pub fn line(&self) -> String {
         let number = |number: Option<u32>| number.map_or("*".to_owned(), |it| it.to_string());
@@ -95,18 +102,19 @@ pub enum Control {
 }
 
 impl Group {
-    /// Has the kernel keep these rules, from now on and for as long as the group stays. On v1 they
-    /// change the list that is there; on v2 each call adds a program, and all of them must agree.
+    /// Has the kernel keep this list, from now on and for as long as the group stays. On v1 it takes
+    /// the place of the one that is there, if it begins with everything, and otherwise adds to it; on
+    /// v2 each call adds a program, and all of them must agree.
     ///
     /// # Errors
     /// No v1 devices controller and no v2 group; a kernel without BPF for cgroups (EINVAL).
-    pub fn control_devices(&self, rules: &[Rule]) -> Result<Control> {
+    pub fn control_devices(&self, list: &List) -> Result<Control> {
         if self.part_of(Controller::Devices).is_none()
             && let Some(group) = self.dir_fd()?
         {
-            return attached(sys::attach_device_filter(group.as_fd(), &filter::compile(rules)));
+            return attached(sys::attach_device_filter(group.as_fd(), &filter::compile(list)));
         }
-        for rule in rules {
+        for rule in list.rules() {
             let file = if rule.allow { "devices.allow" } else { "devices.deny" };
             self.write(Controller::Devices, file, &rule.line())?;
         }
@@ -131,8 +139,7 @@ mod tests {
 
     #[test]
     fn a_rule_becomes_a_line() {
-        let all =
-            Rule { allow: false, kind: Kind::All, major: ANY, minor: ANY, access: Access::ALL };
+        let all = Rule { allow: false, ..Rule::EVERYTHING };
         assert_eq!(all.line(), "a *:* rwm");
         let access = Access::of("rw").unwrap();
         let fuse =

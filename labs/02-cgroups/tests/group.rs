@@ -4,7 +4,7 @@ use std::path::Path;
 
 use cgroups::{
     Bound, Controller, Cpu, FreezeState, Group, Limits, Memory, Site, Temporary, Version,
-    devices::{ANY, Access, Kind, Rule},
+    devices::{ANY, Access, Kind, List, Rule},
 };
 use nix::sys::{
     signal::{Signal, kill},
@@ -145,7 +145,7 @@ fn a_device_that_is_denied_cannot_be_opened() {
     let rule = |allow, kind, major, minor| Rule { allow, kind, major, minor, access: Access::ALL };
     // null is 1:3, zero 1:5: the later rule wins.
     let rules = [rule(false, Kind::All, ANY, ANY), rule(true, Kind::Char, Some(1), Some(3))];
-    group.control_devices(&rules).unwrap();
+    group.control_devices(&List::of(&rules).unwrap()).unwrap();
     let procs = group.dir_of(Controller::Devices).unwrap().join("cgroup.procs");
     let script = "echo $$ > $0; cat /dev/null && echo null; cat /dev/zero | head -c 1 || true";
     let mut sh = std::process::Command::new("sh");

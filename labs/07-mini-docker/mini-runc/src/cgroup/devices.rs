@@ -2,20 +2,29 @@
 //!
 //! Source: runtime specification, config-linux.md, "Allowed Device list".
 
-use cgroups::devices::{ANY, Access, Kind, Rule};
+use cgroups::devices::{ANY, Access, Hole, Kind, List, Rule};
 use ground::{Error, Result};
 use oci::runtime::DeviceRule;
 
-/// The rules, and after them what every container may open, as runc has it: without it the default
-/// nodes would be there and closed. Making any node is harmless; opening it is what counts. What
-/// engines write they mostly allow already, and it is not said twice. No rules stay none.
+/// The list that the rules come to, with what every container may open after them, as runc has it:
+/// without it the default nodes would be there and closed. Making any node is harmless; opening it is
+/// what counts. It begins with everything denied, as runc's, whether the first rule says so or not:
+/// the specification calls it the list of what is allowed. `None` where there are no rules.
 ///
 /// # Errors
-/// A type, a number or an access that there is not.
-pub(super) fn rules(given: &[DeviceRule]) -> Result<Vec<Rule>> {
+/// A type, a number or an access that there is not; a rule that cannot be kept.
+pub(super) fn list(given: &[DeviceRule]) -> Result<Option<List>> {
     if given.is_empty() {
-        return Ok(Vec::new());
+        return Ok(None);
     }
+    let nothing = Rule { allow: false, ..Rule::EVERYTHING };
+    let rules = given.iter().enumerate().map(|(index, it)| rule(index, it));
+    let rules = rules.collect::<Result<Vec<_>>>()?;
+    let all: Vec<Rule> = [nothing].into_iter().chain(rules).chain(always()).collect();
+    List::of(&all).map(Some).map_err(|hole| impossible(&all, hole, given.len()))
+}
+
+fn always() -> impl Iterator<Item = Rule> {
     let numbered = |major, minor| (Kind::Char, Some(major), Some(minor));
     let always = [
         ((Kind::Char, ANY, ANY), "m"),
@@ -29,16 +38,23 @@ pub(super) fn rules(given: &[DeviceRule]) -> Result<Vec<Rule>> {
         (numbered(5, 2), "rwm"),
         ((Kind::Char, Some(136), ANY), "rwm"),
     ];
-    let always = always.into_iter().filter_map(|((kind, major, minor), access)| {
+    always.into_iter().filter_map(|((kind, major, minor), access)| {
         Some(Rule { allow: true, kind, major, minor, access: Access::of(access)? })
-    });
-    let rules = given.iter().enumerate().map(|(index, it)| rule(index, it));
-    let mut rules = rules.collect::<Result<Vec<_>>>()?;
-    // What is allowed since the last denial stays so.
-    let denials = rules.iter().rposition(|it| !it.allow).map_or(0, |last| last + 1);
-    let allowed = rules.split_off(denials);
-    let more = always.filter(|it| !allowed.contains(it)).collect::<Vec<_>>();
-    Ok(rules.into_iter().chain(allowed.iter().copied()).chain(more).collect())
+    })
+}
+
+/// What the kernel's own list would ignore without a word, and leave more open than was asked for.
+fn impossible(all: &[Rule], Hole { rule, wildcard }: Hole, given: usize) -> Error {
+    let place = match rule.checked_sub(1).filter(|index| *index < given) {
+        Some(index) => format!("linux.resources.devices[{index}]"),
+        None => "linux.resources.devices".to_owned(),
+    };
+    let verb = |allow| if allow { "allowed" } else { "denied" };
+    let line = all.get(rule).map(Rule::line).unwrap_or_default();
+    let (allow, before) = (verb(!wildcard.allow), verb(wildcard.allow));
+    Error::new(format!("{place} cannot be kept"))
+        .why(format!("{line} would be {allow}, a hole in {} that is {before}", wildcard.line()))
+        .fix("name the devices one by one instead of all at once")
 }
 
 fn rule(index: usize, given: &DeviceRule) -> Result<Rule> {
@@ -70,36 +86,56 @@ fn rule(index: usize, given: &DeviceRule) -> Result<Rule> {
 mod tests {
     use super::*;
 
-    #[test]
-    fn rules_bring_what_every_container_may_open() {
-        let all = DeviceRule { allow: false, access: Some("rwm".to_owned()), ..Default::default() };
-        let lines: Vec<String> = rules(&[all]).unwrap().iter().map(Rule::line).collect();
-        assert_eq!(lines[0], "a *:* rwm");
-        assert!(lines.contains(&"c 1:3 rwm".to_owned()), "{lines:?}");
-        assert_eq!(rules(&[]).unwrap(), []);
+    fn lines(given: &[DeviceRule]) -> Vec<String> {
+        list(given).unwrap().iter().flat_map(List::rules).map(|it| it.line()).collect()
     }
 
     #[test]
-    fn what_the_rules_allow_is_not_said_twice_unless_it_was_denied_since() {
-        let null = |allow| DeviceRule {
+    fn rules_bring_what_every_container_may_open() {
+        let all = DeviceRule { allow: false, access: Some("rwm".to_owned()), ..Default::default() };
+        let lines = lines(&[all]);
+        assert_eq!(lines[0], "a *:* rwm");
+        assert!(lines.contains(&"c 1:3 rwm".to_owned()), "{lines:?}");
+        assert_eq!(list(&[]).unwrap(), None);
+    }
+
+    fn null(allow: bool, access: &str) -> DeviceRule {
+        DeviceRule {
             allow,
             kind: Some("c".to_owned()),
             major: Some(1),
             minor: Some(3),
-            access: Some("rwm".to_owned()),
-        };
+            access: Some(access.to_owned()),
+        }
+    }
+
+    #[test]
+    fn what_the_rules_allow_is_not_said_twice_and_what_they_deny_is_open_again() {
         let times = |given: &[DeviceRule]| {
-            let lines = rules(given).unwrap().into_iter().filter(|it| it.allow);
-            lines.filter(|it| it.line() == "c 1:3 rwm").count()
+            lines(given).into_iter().filter(|it| it.starts_with("c 1:3 ")).collect::<Vec<_>>()
         };
-        assert_eq!(times(&[null(true)]), 1);
-        assert_eq!(times(&[null(true), null(false)]), 2);
+        assert_eq!(times(&[null(true, "rwm")]), ["c 1:3 rwm"]);
+        assert_eq!(times(&[null(true, "rwm"), null(false, "w")]), ["c 1:3 rwm"]);
+    }
+
+    #[test]
+    fn a_list_that_does_not_begin_with_everything_allows_what_it_names() {
+        let list = list(&[null(false, "w")]).unwrap().unwrap();
+        assert!(!list.allows_by_default());
     }
 
     #[test]
     fn a_rule_that_makes_no_sense_is_named() {
         let access = DeviceRule { access: Some("rx".to_owned()), ..Default::default() };
-        let error = rules(&[access]).unwrap_err();
+        let error = list(&[access]).unwrap_err();
         assert_eq!(error.what, "linux.resources.devices[0].access makes no sense");
+        let many = |allow| DeviceRule { major: None, minor: None, ..null(allow, "w") };
+        let error = list(&[many(true), null(false, "rw")]).unwrap_err();
+        assert_eq!(error.what, "linux.resources.devices[1] cannot be kept");
+        let why = "c 1:3 rw would be denied, a hole in c *:* w that is allowed";
+        assert_eq!(error.why.unwrap(), why);
+        let all = DeviceRule { allow: true, ..Default::default() };
+        let error = list(&[all, many(false)]).unwrap_err();
+        assert_eq!(error.what, "linux.resources.devices cannot be kept");
     }
 }

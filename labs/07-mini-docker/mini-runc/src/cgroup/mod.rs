@@ -20,7 +20,7 @@ use std::{
 
 use cgroups::{
     Controller, Controllers, Group, Hierarchies, Hierarchy, Limits, Site, Version,
-    devices::{Control, Rule},
+    devices::{Control, List},
 };
 use ground::{Error, Explanation, Result, Step};
 
@@ -31,7 +31,7 @@ use crate::caller::Caller;
 pub(crate) struct Place {
     group: Group,
     limits: Limits,
-    devices: Vec<Rule>,
+    devices: Option<List>,
     needed: Controllers,
     made: bool,
     /// Whether rules that cannot be enforced are an error: we are the machine's root.
@@ -132,7 +132,7 @@ impl Place {
         Ok(Self {
             group,
             limits,
-            devices: devices::rules(&resources.devices)?,
+            devices: devices::list(&resources.devices)?,
             needed,
             made: false,
             enforce_devices: !caller.in_user_namespace,
@@ -175,14 +175,12 @@ impl Place {
     /// # Errors
     /// As [`Scope::begin`].
     pub(crate) fn begin(&self, scope: &Scope) -> Result<Anchor> {
-        scope.begin(&self.limits, &self.devices)
+        scope.begin(&self.limits, self.devices.as_ref())
     }
 
     fn apply_devices(&self, warn: &mut dyn FnMut(String)) -> Result<()> {
-        if self.devices.is_empty() {
-            return Ok(());
-        }
-        match self.group.control_devices(&self.devices)? {
+        let Some(devices) = &self.devices else { return Ok(()) };
+        match self.group.control_devices(devices)? {
             Control::Enforced => Ok(()),
             // Root of a user namespace: it cannot make nodes either, and is shown only harmless ones.
             Control::NotOurs if !self.enforce_devices => {

@@ -32,7 +32,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use cgroups::{Hierarchies, Limits, Mode, Site, Version, devices::Rule};
+use cgroups::{Hierarchies, Limits, Mode, Site, Version, devices::List};
 use ground::{Error, Explanation, Result};
 use namespaces::{Child, Kinds, Spawn};
 use nix::unistd::Pid;
@@ -99,11 +99,11 @@ impl Scope {
     ///
     /// # Errors
     /// What systemd answers; it did not do it in 30 s. The unit goes with its only process.
-    pub(crate) fn begin(&self, limits: &Limits, devices: &[Rule]) -> Result<Anchor> {
+    pub(crate) fn begin(&self, limits: &Limits, devices: Option<&List>) -> Result<Anchor> {
         let waiting = Spawn::new(Kinds::NONE).stay().start()?;
         let mut properties = properties::of_every_scope(&self.unit, &self.slice, waiting.pid());
         properties.extend(properties::of_limits(limits, version()?));
-        properties.extend(properties::of_devices(devices));
+        properties.extend(devices.into_iter().flat_map(properties::of_devices));
         self.manager.start_transient_unit(&self.unit, &properties)?;
         self.await_process(waiting.pid())?;
         Ok(Anchor { _waiting: waiting })

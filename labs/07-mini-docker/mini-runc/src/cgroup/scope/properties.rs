@@ -9,7 +9,7 @@ use std::fs;
 
 use cgroups::{
     Bound, CpuList, Limits, Version,
-    devices::{ANY, Kind, Rule},
+    devices::{ANY, Kind, List, Rule},
     shares_to_weight,
 };
 use nix::unistd::Pid;
@@ -120,35 +120,19 @@ fn mask(name: &'static str, list: &str) -> Option<Property> {
 }
 
 /// Which devices may be opened: systemd makes its own filter of them, beside ours on v2 and in the
-/// place of ours on v1. No rules, or rules that begin with everything, are no filter.
-pub(super) fn of_devices(rules: &[Rule]) -> Vec<Property> {
-    let Some(allowed) = allowed(rules) else { return Vec::new() };
+/// place of ours on v1. It has no word for all devices but some.
+pub(super) fn of_devices(list: &List) -> Vec<Property> {
+    if list.allows_by_default() {
+        return Vec::new();
+    }
     let numbers = fs::read_to_string("/proc/devices").unwrap_or_default();
     let entries: Vec<String> =
-        allowed.iter().filter_map(|it| entry(it, &numbers)).flatten().collect();
+        list.exceptions().iter().filter_map(|it| entry(it, &numbers)).flatten().collect();
     let value = std::iter::once((entries.len() / 2).to_string()).chain(entries).collect();
     vec![
         text("DevicePolicy", "strict"),
         Property { name: "DeviceAllow", signature: "a(ss)", value },
     ]
-}
-
-/// What is allowed in the end; `None` where everything is that nobody names.
-fn allowed(rules: &[Rule]) -> Option<Vec<Rule>> {
-    let mut allowed = None;
-    for rule in rules {
-        match (rule.kind, rule.allow, &mut allowed) {
-            (Kind::All, allow, allowed) => *allowed = (!allow).then(Vec::new),
-            (_, true, Some(list)) => list.push(*rule),
-            (_, false, Some(list)) => list.retain(|it| !same_nodes(it, rule)),
-            (_, _, None) => {}
-        }
-    }
-    allowed
-}
-
-fn same_nodes(one: &Rule, other: &Rule) -> bool {
-    (one.kind, one.major, one.minor) == (other.kind, other.major, other.minor)
 }
 
 /// systemd names devices by a path, or all of a driver's by the driver's name in /proc/devices.
@@ -222,13 +206,16 @@ mod tests {
     }
 
     #[test]
-    fn the_last_rule_about_everything_decides_whether_there_is_a_filter() {
-        let all =
-            |allow| Rule { allow, kind: Kind::All, major: ANY, minor: ANY, access: Access::ALL };
-        let null = Rule { kind: Kind::Char, major: Some(1), minor: Some(3), ..all(true) };
-        assert_eq!(allowed(&[]), None);
-        assert_eq!(allowed(&[all(false), null]), Some(vec![null]));
-        assert_eq!(allowed(&[null, all(true)]), None);
-        assert_eq!(allowed(&[all(false), null, Rule { allow: false, ..null }]), Some(vec![]));
+    fn devices_are_filtered_where_everything_is_denied() {
+        let of = |rules: &[Rule]| of_devices(&List::of(rules).unwrap());
+        let nothing = Rule { allow: false, ..Rule::EVERYTHING };
+        let null = |allow, letters| {
+            let access = Access::of(letters).unwrap();
+            Rule { allow, kind: Kind::Char, major: Some(1), minor: Some(3), access }
+        };
+        said(&of(&[null(true, "r"), Rule::EVERYTHING]), &[]);
+        let expected = ["DevicePolicy s strict", "DeviceAllow a(ss) 1 /dev/char/1:3 rm"];
+        said(&of(&[nothing, null(true, "rwm"), null(false, "w")]), &expected);
+        said(&of(&[nothing]), &["DevicePolicy s strict", "DeviceAllow a(ss) 0"]);
     }
 }
