@@ -10,7 +10,7 @@ mod resources;
 mod scope;
 
 pub(crate) use joining::for_exec;
-pub(crate) use resources::limits;
+pub(crate) use resources::{in_json, limits};
 pub(crate) use scope::{Anchor, Scope};
 
 use std::{

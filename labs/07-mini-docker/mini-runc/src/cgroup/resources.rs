@@ -1,4 +1,4 @@
-//! Resources: config.json's words for limits in lab 02's.
+//! Resources: config.json's words for limits in lab 02's, and back.
 //!
 //! The specification has no word for "no limit asked for" but absence, and engines write 0 for it.
 //!
@@ -8,7 +8,10 @@ use std::collections::BTreeMap;
 
 use cgroups::{Bound, Cpu, Cpuset, DeviceLimit, HugePages, Io, Limits, Memory, Network, Rdma};
 use ground::Result;
-use oci::runtime::{BlockIo, Resources, ThrottleDevice, WeightDevice};
+use oci::runtime::{
+    self as json, BlockIo, HugepageLimit, NetworkPriority, Pids, Resources, ThrottleDevice,
+    WeightDevice,
+};
 
 /// The limits that config.json asks for; device rules are not among them.
 pub(crate) fn limits(resources: &Resources) -> Result<Limits> {
@@ -103,6 +106,79 @@ fn entry(devices: &mut Vec<DeviceLimit>, (major, minor): (i64, i64)) -> &mut Dev
     &mut devices[index]
 }
 
+/// The words that [`limits`] reads as these; device rules are not among them.
+pub(crate) fn in_json(limits: &Limits) -> Resources {
+    let Limits { cpu, cpuset, memory, pids, io, hugetlb, network, rdma, unified } = limits.clone();
+    let bound = |it: Option<Bound>| it.map(number);
+    let huge_page = |HugePages { page_size, limit }| HugepageLimit { page_size, limit };
+    let priority = |(name, priority)| NetworkPriority { name, priority };
+    let rdma_of = |Rdma { hca_handles, hca_objects }| json::Rdma { hca_handles, hca_objects };
+    Resources {
+        unified,
+        devices: Vec::new(),
+        memory: Some(json::Memory {
+            limit: bound(memory.limit),
+            reservation: bound(memory.reservation),
+            swap: bound(memory.swap),
+            kernel: bound(memory.kernel),
+            kernel_tcp: bound(memory.kernel_tcp),
+            swappiness: memory.swappiness,
+            disable_oom_killer: memory.disable_oom_killer,
+            use_hierarchy: memory.use_hierarchy,
+            check_before_update: memory.check_before_update.then_some(true),
+        }),
+        cpu: Some(json::Cpu {
+            shares: cpu.shares,
+            quota: bound(cpu.quota_us),
+            burst: cpu.burst_us,
+            period: cpu.period_us,
+            realtime_runtime: cpu.realtime_runtime_us,
+            realtime_period: cpu.realtime_period_us,
+            cpus: cpuset.cpus,
+            mems: cpuset.mems,
+            idle: cpu.idle,
+        }),
+        pids: pids.map(|it| Pids { limit: number(it) }),
+        block_io: Some(block_io(&io)),
+        hugepage_limits: hugetlb.into_iter().map(huge_page).collect(),
+        network: Some(json::Network {
+            class_id: network.class_id,
+            priorities: network.priorities.into_iter().map(priority).collect(),
+        }),
+        rdma: rdma.into_iter().map(|(device, it)| (device, rdma_of(it))).collect(),
+    }
+}
+
+fn number(bound: Bound) -> i64 {
+    bound.value().and_then(|it| i64::try_from(it).ok()).unwrap_or(-1)
+}
+
+fn block_io(io: &Io) -> BlockIo {
+    let weight = |it: &DeviceLimit| WeightDevice {
+        major: it.device.0 as i64,
+        minor: it.device.1 as i64,
+        weight: it.weight,
+        leaf_weight: it.leaf_weight,
+    };
+    let weighted = io.devices.iter().filter(|it| it.weight.or(it.leaf_weight).is_some());
+    let rates = |field: fn(&DeviceLimit) -> Option<u64>| {
+        let of = |it: &DeviceLimit| {
+            let (major, minor) = (it.device.0 as i64, it.device.1 as i64);
+            field(it).map(|rate| ThrottleDevice { major, minor, rate })
+        };
+        io.devices.iter().filter_map(of).collect()
+    };
+    BlockIo {
+        weight: io.weight,
+        leaf_weight: io.leaf_weight,
+        weight_device: weighted.map(weight).collect(),
+        throttle_read_bps_device: rates(|it| it.rbps),
+        throttle_write_bps_device: rates(|it| it.wbps),
+        throttle_read_iops_device: rates(|it| it.riops),
+        throttle_write_iops_device: rates(|it| it.wiops),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -114,5 +190,28 @@ mod tests {
         )
         .unwrap();
         assert_eq!(limits(&resources).unwrap(), Limits::default());
+    }
+
+    #[test]
+    fn limits_are_the_same_after_the_way_through_config_json() {
+        let text = r#"{"memory":{"limit":1,"swap":-1,"reservation":3,"kernel":4,"kernelTCP":5,
+            "swappiness":6,"disableOOMKiller":true,"useHierarchy":true,"checkBeforeUpdate":true},
+            "cpu":{"shares":1,"quota":-1,"burst":3,"period":4,"realtimeRuntime":5,"realtimePeriod":6,
+            "cpus":"0","mems":"1","idle":1},"pids":{"limit":-1},"unified":{"memory.high":"1"},
+            "blockIO":{"weight":10,"leafWeight":11,"weightDevice":[{"major":8,"minor":0,"weight":12},
+            {"major":8,"minor":1,"leafWeight":13}],
+            "throttleReadBpsDevice":[{"major":8,"minor":0,"rate":0}],
+            "throttleWriteBpsDevice":[{"major":8,"minor":2,"rate":2}],
+            "throttleReadIOPSDevice":[{"major":8,"minor":0,"rate":3}],
+            "throttleWriteIOPSDevice":[{"major":8,"minor":0,"rate":4}]},
+            "hugepageLimits":[{"pageSize":"2MB","limit":1}],
+            "network":{"classID":1,"priorities":[{"name":"lo","priority":2}]},
+            "rdma":{"mlx5_1":{"hcaHandles":1,"hcaObjects":2}}}"#;
+        let all = limits(&serde_json::from_str(text).unwrap()).unwrap();
+        assert_eq!(limits(&in_json(&all)).unwrap(), all);
+        assert!(
+            all.io.devices.len() == 3 && all.memory.check_before_update && !all.rdma.is_empty()
+        );
+        assert_eq!(limits(&in_json(&Limits::default())).unwrap(), Limits::default());
     }
 }

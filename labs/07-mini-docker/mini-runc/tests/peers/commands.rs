@@ -206,6 +206,42 @@ fn limits_of_a_container_that_runs_are_changed() {
 }
 
 #[test]
+fn what_an_update_does_not_ask_for_stays_and_no_limit_on_memory_is_none_on_the_sum() {
+    needs!(Root, CgroupV1("memory"), Program("busybox"));
+    // crun 1.8 writes the zeros.
+    for runtime in [Runtime::Runc, Runtime::MiniRunc] {
+        let stage = Stage::new(runtime);
+        stage.configure(|config| {
+            config["linux"]["resources"] = json!({
+                "memory": {"limit": 67108864, "swap": 134217728}, "pids": {"limit": 9}
+            });
+        });
+        stage.create().ok();
+        let file = stage.dir.path().join("update.json");
+        let update = |resources: Value| {
+            fs::write(&file, resources.to_string()).unwrap();
+            stage.call(&["update", "-r", file.to_str().unwrap(), &stage.id]).ok();
+        };
+        let memory = |name: &str| limit(&stage, "memory", &format!("memory.{name}limit_in_bytes"));
+        // Engines write 0 for what they do not ask for.
+        update(
+            json!({"memory": {"limit": 0, "reservation": 0, "swap": 268435456}, "cpu": {"shares": 0}}),
+        );
+        assert_eq!((memory(""), memory("memsw.")), ("67108864".into(), "268435456".into()));
+        update(json!({"cpu": {"shares": 300}}));
+        assert_eq!((memory(""), memory("memsw.")), ("67108864".into(), "268435456".into()));
+        stage.call(&["update", "--memory", "-1", &stage.id]).ok();
+        for name in ["", "memsw."] {
+            assert!(memory(name).len() > 18, "{}", memory(name));
+        }
+        stage
+            .call(&["update", "--memory", "33554432", "--memory-swap", "67108864", &stage.id])
+            .ok();
+        assert_eq!((memory(""), memory("memsw.")), ("33554432".into(), "67108864".into()));
+    }
+}
+
+#[test]
 fn what_a_container_uses_is_told_in_one_shape() {
     needs!(Root, CgroupV1("memory"), Program("busybox"));
     // crun has no events.
