@@ -14,7 +14,7 @@ use std::{
 use ground::{Error, Result};
 use namespaces::Child;
 use nix::sys::signal::Signal;
-use oci::runtime::{Process, Status};
+use oci::runtime::{Process, State, Status};
 use setns::Target;
 
 use crate::{
@@ -34,24 +34,32 @@ use crate::{
 pub(crate) struct Options {
     /// The program, who it is and what it may.
     pub(crate) process: Process,
-    /// Where its PID is written.
-    pub(crate) pid_file: Option<PathBuf>,
+    /// Who is told of it.
+    pub(crate) told: Told,
     /// The socket that gets the terminal's master.
     pub(crate) console_socket: Option<OwnedFd>,
     /// Descriptors besides 0, 1 and 2 that it gets.
     pub(crate) preserve_fds: u32,
-    /// Who gets a descriptor of the process.
-    pub(crate) pidfd_socket: Option<PathBuf>,
     /// Groups below the container's, `[CONTROLLER[,..]:]PATH`.
     pub(crate) cgroups: Vec<String>,
     /// Whether a paused container is joined, and the program waits until it is resumed.
     pub(crate) join_paused: bool,
 }
 
+/// Who is told of a program that runs.
+#[derive(Debug)]
+pub(crate) struct Told {
+    /// Where its PID is written.
+    pub(crate) pid_file: Option<PathBuf>,
+    /// Who gets a descriptor of the process.
+    pub(crate) pidfd_socket: Option<PathBuf>,
+}
+
 /// Starts the program in a container that was made from this bundle; it runs when this returns.
 ///
 /// # Errors
-/// The container does not run; or what failed on the way in, in that step's words.
+/// The container does not run; what failed on the way in, in that step's words; or who was to be told
+/// of the program cannot be. It does not run then.
 pub(crate) fn exec(
     container: &Container,
     bundle: Bundle,
@@ -86,19 +94,32 @@ pub(crate) fn exec(
     joining.spawn.cgroup = group_fd.as_ref().map(AsFd::as_fd);
     begin_on(bundle.process())?;
     let child = joining.spawn.start()?;
-    if let Some(profile) = &bundle.linux().seccomp {
-        let told = listener::hand_over(profile, container.record.state(status), child.pid());
-        // Nobody would answer its calls.
-        told.inspect_err(|_| drop(child.kill(Signal::SIGKILL)))?;
-    }
-    joining.go()?;
-    if let Some(path) = &options.pidfd_socket {
-        console::send_pidfd(path, &child)?;
-    }
-    if let Some(path) = &options.pid_file {
-        write_pid(path, child.pid())?;
-    }
+    let state = container.record.state(status);
+    let told = begin(&joining, &bundle, state, &child).and_then(|()| tell(&options.told, &child));
+    told.inspect_err(|_| end(&child))?;
     Ok(child)
+}
+
+/// Lets the program begin, once its listener knows it.
+fn begin(joining: &Joining<'_>, bundle: &Bundle, state: State, child: &Child) -> Result<()> {
+    if let Some(profile) = &bundle.linux().seccomp {
+        // Without it nobody would answer its calls.
+        listener::hand_over(profile, state, child.pid())?;
+    }
+    joining.go()
+}
+
+fn tell(told: &Told, child: &Child) -> Result<()> {
+    if let Some(path) = &told.pidfd_socket {
+        console::send_pidfd(path, child)?;
+    }
+    told.pid_file.as_ref().map_or(Ok(()), |path| write_pid(path, child.pid()))
+}
+
+/// Ends a program that nobody would know of: who asked for it is told that it did not start. It is not
+/// waited for: in a container that is paused on v1 it ends when that goes on.
+pub(crate) fn end(child: &Child) {
+    let _ = child.kill(Signal::SIGKILL);
 }
 
 fn may_be_joined(status: Status) -> bool {

@@ -19,8 +19,9 @@ mod tracer;
 
 use nix::errno::Errno;
 use scene::{Act, Moment, Said, Scene};
+use serde_json::json;
 use syscalls::Sysno;
-use testbed::{Host, Place, needs};
+use testbed::{Host, MARK, Place, needs, own_mark};
 use tracer::{Call, Ended, Then};
 
 /// Every how many-th case is tried; 1 tries all.
@@ -201,6 +202,37 @@ fn a_call_that_fails_is_told_and_leaves_nothing() {
     }
     println!("faults: {tried} cases of {all}");
     assert!(wrong.is_empty(), "{} cases:\n{}", wrong.len(), wrong.join("\n"));
+}
+
+/// A hook that would run for long, and the first call of this name that fails while it is waited for.
+#[track_caller]
+fn hook_ends(name: Sysno, errno: Errno, why: &str) {
+    let before = Host::now();
+    let scene = Scene::before(Act::CREATE);
+    scene.change(|config| {
+        let env = [format!("{MARK}={}", own_mark())];
+        let hook =
+            json!({"path": "/bin/sleep", "args": ["sleep", "1000"], "env": env, "timeout": 1});
+        config["hooks"] = json!({"createRuntime": [hook]});
+    });
+    let mut is_waited_for = false;
+    let ended = scene.trace(&mut |call| {
+        is_waited_for |= call.process == 0 && call.name == Sysno::pidfd_open;
+        let fails = is_waited_for && call.process == 0 && call.name == name;
+        if fails { Then::Fail(errno) } else { Then::Go }
+    });
+    let said = Said::last(&scene);
+    assert!(ended.disturbed && ended.code != 0 && said.contains(why), "{ended:?} {said}");
+    scene.left(&before).unwrap();
+}
+
+#[test]
+fn a_hook_does_not_outlive_what_fails_while_it_is_waited_for() {
+    needs!(Root, Program("busybox"));
+    hook_ends(Sysno::pidfd_open, Errno::EMFILE, "/bin/sleep: EMFILE");
+    // Interrupted is not failed: its time goes on.
+    hook_ends(Sysno::poll, Errno::EINTR, "/bin/sleep took longer than 1 s");
+    hook_ends(Sysno::poll, Errno::ENOMEM, "/bin/sleep: ENOMEM");
 }
 
 #[test]

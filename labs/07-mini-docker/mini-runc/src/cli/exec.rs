@@ -8,7 +8,7 @@ use oci::runtime::{Capabilities, Process};
 use super::{args::Exec, report::SUCCESS};
 use crate::{
     Warn, console,
-    exec::{self, Options, process_like},
+    exec::{self, Options, Told, process_like},
     record::Root,
     signals::Signals,
 };
@@ -23,10 +23,9 @@ pub(super) fn exec(root: &Root, args: Exec, warn: Warn<'_>) -> Result<u8> {
     let (console_socket, own) = sockets(&args, process.terminal)?;
     let options = Options {
         process,
-        pid_file: args.pid_file,
+        told: Told { pid_file: args.pid_file, pidfd_socket: args.pidfd_socket },
         console_socket,
         preserve_fds: args.preserve_fds,
-        pidfd_socket: args.pidfd_socket,
         cgroups: args.cgroup,
         join_paused: args.ignore_paused,
     };
@@ -36,11 +35,12 @@ pub(super) fn exec(root: &Root, args: Exec, warn: Warn<'_>) -> Result<u8> {
     }
     let signals = Signals::block()?;
     let mut child = exec::exec(&container, bundle, options, warn)?;
-    let exit = match own {
-        Some(socket) => console::Session::accept(socket)?.until_end(&signals, &mut child)?,
-        None => signals.forward_until_end(&mut child)?,
+    let ended = match own {
+        Some(socket) => console::Session::accept(socket)
+            .and_then(|session| session.until_end(&signals, &mut child)),
+        None => signals.forward_until_end(&mut child),
     };
-    Ok(exit.code())
+    Ok(ended.inspect_err(|_| exec::end(&child))?.code())
 }
 
 /// The child's socket, and ours if nobody else wants the terminal.

@@ -10,7 +10,10 @@
 //!
 //! Source: runtime specification, config.md, "POSIX-platform Hooks"; runtime.md, "Lifecycle".
 
-use std::os::fd::AsFd;
+use std::{
+    os::fd::AsFd,
+    time::{Duration, Instant},
+};
 
 use ground::{Errno, Error, Explanation, Result, Step};
 use namespaces::Exec;
@@ -171,17 +174,12 @@ impl RunHook {
         self.wait(hook)
     }
 
+    /// Reaps the hook, and does not return before it has ended: what fails on our side ends it.
     fn wait(&self, hook: Pid) -> Done {
-        if let Some(timeout_s) = self.timeout_s {
-            let pidfd = sys::pidfd_open(hook)?;
-            let milliseconds = timeout_s.saturating_mul(1000).min(i32::MAX as u64) as i32;
-            let timeout = PollTimeout::try_from(milliseconds).unwrap_or(PollTimeout::MAX);
-            let mut ended = [PollFd::new(pidfd.as_fd(), PollFlags::POLLIN)];
-            if poll(&mut ended, timeout)? == 0 {
-                let _ = kill(hook, Signal::SIGKILL);
-                let _ = waitpid(hook, None);
-                return Err(Errno::ETIME);
-            }
+        if let Err(errno) = self.timeout_s.map_or(Ok(()), |timeout_s| await_end(hook, timeout_s)) {
+            let _ = kill(hook, Signal::SIGKILL);
+            while waitpid(hook, None) == Err(Errno::EINTR) {}
+            return Err(errno);
         }
         loop {
             match waitpid(hook, None) {
@@ -190,6 +188,23 @@ impl RunHook {
                 Err(Errno::EINTR) => {}
                 Err(errno) => return Err(errno),
             }
+        }
+    }
+}
+
+/// Waits until a process has ended, without reaping it; ETIME when it has not in time.
+fn await_end(process: Pid, timeout_s: u64) -> Done {
+    let pidfd = sys::pidfd_open(process)?;
+    let (since, patience) = (Instant::now(), Duration::from_secs(timeout_s));
+    loop {
+        let left = patience.saturating_sub(since.elapsed());
+        // Rounded up: with nothing left of a millisecond it would not wait at all.
+        let milliseconds = left.as_millis().saturating_add(1).min(i32::MAX as u128) as i32;
+        let timeout = PollTimeout::try_from(milliseconds).unwrap_or(PollTimeout::MAX);
+        match poll(&mut [PollFd::new(pidfd.as_fd(), PollFlags::POLLIN)], timeout) {
+            Ok(0) if since.elapsed() >= patience => return Err(Errno::ETIME),
+            Ok(0) | Err(Errno::EINTR) => {}
+            ended => return ended.map(drop),
         }
     }
 }

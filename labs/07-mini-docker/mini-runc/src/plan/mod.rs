@@ -291,7 +291,6 @@ fn before_created(
     // Then whatever is named by a path of the host's /proc, as long as that can be seen.
     names(context, steps)?;
     files::steps(context, steps)?;
-    labels::steps(context, steps)?;
     join::unreachable(context, steps);
     // Here the parent brings what comes from outside, by devices and hooks; sysctls may be about it.
     let attended = steps.0.len();
@@ -306,6 +305,8 @@ fn before_created(
     root::working_directory(context, steps)?;
     root::finish(late.into_iter().chain(read_only), steps);
     hooks::create_container(context, state, steps)?;
+    // Behind the hooks, whose exec would take the program's label, and before the host's /proc is gone.
+    labels::steps(context, steps)?;
     root::leave_the_old_one(context, wishes.no_pivot, steps)?;
     // Who the program is, from the most to the least privilege.
     let filters = seccomp::Filters::of(context)?;

@@ -163,6 +163,22 @@ fn a_process_that_joins_has_what_it_is_given() {
     });
 }
 
+#[test]
+fn a_process_that_nobody_can_be_told_of_does_not_run() {
+    needs!(Root, Program("busybox"));
+    // crun 1.8 leaves it running.
+    for runtime in [Runtime::Runc, Runtime::MiniRunc] {
+        let stage = running(runtime, "sleep 1000");
+        let told = ["exec", "-d", "--pid-file", "/nowhere/pid", &stage.id, "sleep", "500"];
+        assert_ne!(stage.call(&told).code, 0);
+        let pids = || {
+            let pids = stage.call(&["ps", "-f", "json", &stage.id]).ok();
+            serde_json::from_str::<Vec<i32>>(&pids).unwrap()
+        };
+        until(|| pids() == [stage.pid()]);
+    }
+}
+
 /// A file of the container's group, below the tree of this controller or in v2's.
 fn limit(stage: &Stage, controller: &str, file: &str) -> String {
     let path = format!("/sys/fs/cgroup/{controller}/{}/{file}", stage.id);

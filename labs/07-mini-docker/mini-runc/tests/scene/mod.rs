@@ -68,8 +68,11 @@ const fn act(setting: Setting, moment: Moment) -> Act {
 }
 
 impl Act {
+    /// A plain container is made.
+    pub const CREATE: Self = act(Setting::Plain, Moment::Create);
+
     const PLAIN: [Self; 5] = [
-        act(Setting::Plain, Moment::Create),
+        Self::CREATE,
         act(Setting::Plain, Moment::Start),
         act(Setting::Plain, Moment::Exec),
         act(Setting::Plain, Moment::Delete),
@@ -202,6 +205,15 @@ impl Scene {
             scene.stage.until("stopped");
         }
         scene
+    }
+
+    /// Changes the config.json of a container that is not made yet.
+    pub fn change(&self, change: impl FnOnce(&mut Value)) {
+        let path = self.stage.bundle().join("config.json");
+        let text = fs::read(&path).expect("config.json");
+        let mut config = serde_json::from_slice(&text).expect("JSON");
+        change(&mut config);
+        fs::write(path, config.to_string()).expect("config.json");
     }
 
     /// The command.
