@@ -11,6 +11,7 @@
 #[path = "../bundle/mod.rs"]
 mod bundle;
 mod hooks;
+mod labels;
 mod mounts;
 mod namespaces;
 mod network;
