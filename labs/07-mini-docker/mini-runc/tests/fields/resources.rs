@@ -2,6 +2,7 @@
 
 use std::{
     fs,
+    slice::from_ref,
     thread::sleep,
     time::{Duration, Instant},
 };
@@ -306,8 +307,8 @@ fn a_device_program_decides_on_v2() {
         rule
     };
     let (all, ours) = (["runc", "$BIN"], ["$BIN"]);
-    fuse_opens(&[nothing.clone()], &all, "");
-    fuse_opens(std::slice::from_ref(&everything), &all, "r\nw\nrw\n");
+    fuse_opens(from_ref(&nothing), &all, "");
+    fuse_opens(from_ref(&everything), &all, "r\nw\nrw\n");
     fuse_opens(&[nothing.clone(), fuse(true, "rwm")], &all, "r\nw\nrw\n");
     // A denial of one way is none of the others, and refuses who asks for both.
     fuse_opens(&[nothing.clone(), fuse(true, "rwm"), fuse(false, "w")], &all, "r\n");
