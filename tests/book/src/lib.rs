@@ -23,6 +23,7 @@
 //! After `console` may stand a [`page::Place`] (`user`, `subids`, `v2`, `v2user`; root on this machine if none
 //! does), `list` (commands to try: each must succeed, what they say is not shown) and `norun` (not
 //! run; an HTML comment above says why). All blocks of a page for one place share a [`stage`], in their order.
+//! A session in a block of another kind (`text`, `sh`) is an error: it would escape all this.
 #![allow(
     clippy::panic,
     clippy::expect_used,

@@ -136,6 +136,10 @@ pub fn blocks(text: &str) -> Result<Vec<Block>, String> {
                 block.line = number;
                 block.steps = steps(&inside).map_err(wrong)?;
                 blocks.push(block);
+            } else if let Some((_, at)) = inside.iter().find(|it| hides(fence, it.0)) {
+                return Err(format!(
+                    "{at}: what is typed belongs into a console block, which is run"
+                ));
             }
         } else if line.contains("```console") {
             return Err(format!("{number}: a console block has to begin at the margin"));
@@ -143,6 +147,12 @@ pub fn blocks(text: &str) -> Result<Vec<Block>, String> {
         before = line;
     }
     Ok(blocks)
+}
+
+/// Whether a block without a program's language shows this line as typed: nobody would run it.
+fn hides(fence: &str, line: &str) -> bool {
+    let plain = matches!(fence, "" | "text" | "sh" | "bash" | "shell");
+    plain && (line.starts_with("$ ") || line.starts_with("# "))
 }
 
 /// What the fence says: `,user,list`; `before` is the line above it.
@@ -235,5 +245,11 @@ mod tests {
         assert!(blocks("```console,norun\n$ a\n```\n").unwrap_err().contains("reason"));
         assert!(blocks("```console\nwords\n```\n").unwrap_err().contains("begins"));
         assert!(blocks("- ```console\n").unwrap_err().contains("margin"));
+        for hidden in
+            ["```text\nwords\n# root types\n```\n", "```sh\n$ a\n```\n", "```\n$ a\n```\n"]
+        {
+            assert!(blocks(hidden).unwrap_err().contains("is run"), "{hidden}");
+        }
+        assert!(blocks("```text\n#1 $ words\n```\n```toml\n# words\n```\n").unwrap().is_empty());
     }
 }

@@ -9,6 +9,7 @@ use std::{env, fs, sync::LazyLock};
 
 use book::{
     page::Step,
+    pattern::matches,
     play::{Played, holds, play, say},
 };
 use testbed::needs;
@@ -83,34 +84,74 @@ fn all_blocks_are_run_but_a_few_that_say_why() {
     );
 }
 
-/// Each letter of each line that is shown is changed once, and the page must be found wrong.
+/// Each letter of each line that is shown is changed, left out and joined by another one, each line is left out and said twice,
+/// each exit status of a list is another one; and the page must be found wrong.
 #[test]
 fn a_changed_character_is_noticed() {
     needs_what_pages_need!();
     let (mut tried, mut missed) = (0, Vec::new());
     for played in book() {
-        for (block, step, said) in played.steps().filter(|(block, ..)| !block.list) {
-            for wrong in mutants(step) {
-                tried += 1;
-                if holds(block, &wrong, said) {
-                    missed.push(format!("{}:{}: {:?}", played.page.name, step.line, wrong.said));
-                }
-            }
+        for (block, step, said) in played.steps() {
+            let wrong = match block.list {
+                true => statuses(step),
+                false => mutants(step).into_iter().filter(|it| says_another(step, it)).collect(),
+            };
+            tried += wrong.len();
+            let held = wrong.into_iter().filter(|wrong| holds(block, wrong, said));
+            missed.extend(
+                held.map(|it| format!("{}:{}: {:?}", played.page.name, step.line, it.said)),
+            );
         }
     }
     say(&format!("changed characters: {tried} tried, {} missed", missed.len()));
     assert!(missed.is_empty(), "\n{}", missed.join("\n"));
 }
 
-/// The step with one character changed, for every character of what is said.
-fn mutants(step: &Step) -> impl Iterator<Item = Step> {
+/// The step with one character changed, left out or put in, for every character of what is said; and with a line left out or
+/// said twice, for every line.
+fn mutants(step: &Step) -> Vec<Step> {
     let lines = step.said.iter().enumerate().filter(|(_, line)| !line.starts_with("# "));
-    lines.flat_map(move |(at, line)| {
-        line.char_indices().map(move |(byte, old)| {
-            let new = if old == 'x' { 'y' } else { 'x' };
-            let mut wrong = step.clone();
-            wrong.said[at].replace_range(byte..byte + old.len_utf8(), new.encode_utf8(&mut [0; 4]));
-            wrong
-        })
-    })
+    let wrong = |change: &dyn Fn(&mut Vec<String>)| {
+        let mut wrong = step.clone();
+        change(&mut wrong.said);
+        wrong
+    };
+    let mut mutants = Vec::new();
+    for (at, line) in lines {
+        mutants.push(wrong(&|said| drop(said.remove(at))));
+        // One of several lines like it may have been left out below.
+        if !line.contains("[..]") {
+            mutants.push(wrong(&|said| said.insert(at, line.clone())));
+        }
+        for (byte, old) in line.char_indices() {
+            let (end, other) = (byte + old.len_utf8(), if old == 'x' { "y" } else { "x" });
+            for (end, new) in [(end, other), (end, ""), (byte, other)] {
+                mutants.push(wrong(&|said| said[at].replace_range(byte..end, new)));
+            }
+        }
+    }
+    mutants
+}
+
+/// Whether it says something else to a reader: not where a gap between columns has become wider, and not where a wildcard beside
+/// the change stands for what was there as well.
+fn says_another(step: &Step, wrong: &Step) -> bool {
+    !matches(&wrong.expected(), &step.expected())
+}
+
+/// The command of a list with another exit status than the one that is shown, or with one where none is.
+fn statuses(step: &Step) -> Vec<Step> {
+    let shown = step.said.iter().position(|line| line.starts_with('['));
+    let mut wrong = vec![step.clone(); 2];
+    match shown {
+        Some(at) => {
+            wrong[0].said.remove(at);
+            wrong[1].said[at] = "[99]".to_owned();
+        }
+        None => {
+            wrong[0].said.push("[1]".to_owned());
+            wrong[1].said.push("[99]".to_owned());
+        }
+    }
+    wrong
 }
