@@ -12,6 +12,8 @@
 //! | `museum LAB` | the mistakes of a lab, as patches, with their symptoms |
 //! | `claims`, `fields` | the ledger; the fields of config.json |
 //!
+//! A drawing made of letters becomes a picture as well (`drawings.rs`).
+//!
 //! The lesson cards are included from the labs, where their links lead to other cards; in the book
 //! those lead to the pages of the labs.
 
@@ -23,7 +25,9 @@ use mdbook_preprocessor::{
     book::{Book, BookItem},
 };
 
-use crate::{claims, consoles, escapes, fields, museum, pictures, plans, scenes, transcripts};
+use crate::{
+    claims, consoles, drawings, escapes, fields, museum, pictures, plans, scenes, transcripts,
+};
 
 /// The preprocessor; paths are relative to the root of the workspace.
 pub struct Directives {
@@ -109,7 +113,8 @@ impl Preprocessor for Directives {
         let mut result = Ok(());
         book.for_each_mut(|item| {
             if let BookItem::Chapter(chapter) = item {
-                match self.expand(&transcripts::captioned(&chapter.content)) {
+                let drawn = drawings::drawn(&transcripts::captioned(&chapter.content));
+                match drawn.and_then(|page| self.expand(&page)) {
                     Ok(content) => chapter.content = links_to_pages(&content),
                     Err(error) => result = Err(error.context(chapter.name.clone())),
                 }

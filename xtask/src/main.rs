@@ -5,6 +5,7 @@ mod book;
 mod claims;
 mod consoles;
 mod directives;
+mod drawings;
 mod escapes;
 mod fields;
 mod html;

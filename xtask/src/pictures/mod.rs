@@ -11,6 +11,7 @@ use std::path::Path;
 use anyhow::{Result, bail};
 
 use crate::{
+    drawings::point,
     html::escape,
     scenes::{Scene, Table, story_of},
 };
@@ -18,10 +19,12 @@ use crate::{
 /// The height of a line of text, and how wide a letter is at most.
 const LINE: usize = 22;
 const LETTER: usize = 8;
+/// A letter of a drawing: how wide, and how high.
+pub const CELL: (usize, usize) = (LETTER, 18);
 
 /// What a picture is made of.
 #[derive(Debug, Default)]
-struct Drawing {
+pub struct Drawing {
     shapes: String,
     width: usize,
     height: usize,
@@ -68,8 +71,29 @@ impl Drawing {
         self.height = self.height.max(to.1 + 1);
     }
 
+    /// Words that begin in this cell and are as wide as so many cells, whatever letters the reader's machine has.
+    pub fn fixed(&mut self, (column, row): (usize, usize), words: &str) {
+        let ((x, y), wide) = ((column * CELL.0, row * CELL.1), words.chars().count() * CELL.0);
+        self.shapes += &format!(
+            "<text x=\"{x}\" y=\"{}\" textLength=\"{wide}\" lengthAdjust=\"spacingAndGlyphs\" \
+             fill=\"currentColor\">{}</text>",
+            y + 14,
+            escape(words)
+        );
+        self.width = self.width.max(x + wide);
+        self.height = self.height.max(y + CELL.1);
+    }
+
+    /// Lines from the middle of this cell to its borders.
+    pub fn strokes(&mut self, cell: (usize, usize), ways: &[(i8, i8)]) {
+        for &way in ways {
+            self.line(point(cell, (0, 0)), point(cell, way));
+            self.width = self.width.max(point(cell, way).0 + 1);
+        }
+    }
+
     /// The element, on one line, as Markdown takes an empty line for the end of HTML.
-    fn svg(&self, name: &str, title: &str, description: &str) -> String {
+    pub fn svg(&self, name: &str, title: &str, description: &str) -> String {
         let (width, height) = (self.width + 4, self.height + 4);
         format!(
             "<figure class=\"picture\"><svg role=\"img\" aria-labelledby=\"{name}-t {name}-d\" \
