@@ -1,5 +1,6 @@
 // Opens each page from disk in headless Chromium, and asks axe-core for violations of WCAG 2.1 AA: all rules once, and those of
-// colours again in each theme. Then the window becomes as narrow as a phone, and nothing may stick out.
+// colours again in each theme. Then the window becomes as narrow as a phone, and nothing may stick out. What is folded is opened
+// for that. The whole book is printed, the speaker notes follow it, and a transcript is played.
 //
 //   usage: book/axe [PAGE.html...]
 //
@@ -22,6 +23,12 @@ const COLOURS = ["color-contrast", "link-in-text-block"];
 const AT_A_TIME = 2;
 const DESK = { width: 1280, height: 900 };
 const PHONE = { width: 390, height: 844 };
+/** A page with a transcript, and one that has only commands to try. */
+const PLAYED = "how-to.html";
+const TRIED = "lab-02.html";
+/** What is left of A4 between margins of 10 mm, in pixels of CSS; and how many sheets the book has at least. */
+const PAPER = { width: 718, height: 1047 };
+const SHEETS = 100;
 /** A page with speaker notes; the page after it has some as well. */
 const NOTED = "lab-01.html";
 
@@ -52,6 +59,7 @@ const styled = () => [...document.querySelectorAll("link[rel=stylesheet]")].ever
 /** All that is wrong with a page. */
 async function wrongs(tab, page) {
     await tab.goto(pathToFileURL(join(BUILT, page)).href);
+    await tab.evaluate(() => document.querySelectorAll("details").forEach((it) => (it.open = true)));
     // Half-way from one theme to the next colours are no theme's.
     await tab.addStyleTag({ content: "* { transition: none !important }" });
     await tab.evaluate(AXE);
@@ -88,6 +96,51 @@ async function speaker(tab, page) {
     return found.map((it) => `notes.html: ${it}`);
 }
 
+/** What is wrong with the book on paper: what scrolls on a screen is cut there. */
+async function paper(tab, page) {
+    await tab.emulateMedia({ media: "print" });
+    await tab.setViewportSize(PAPER);
+    await tab.goto(pathToFileURL(join(BUILT, page)).href);
+    await tab.evaluate(() => window.dispatchEvent(new Event("beforeprint")));
+    const found = await tab.evaluate(() => {
+        const cut = (it) => it.scrollWidth > it.clientWidth + 1;
+        const words = (it) => `${it.tagName} ${it.className}: ${it.scrollWidth} of ${it.clientWidth}: ${it.textContent.trim().slice(0, 60)}`;
+        const wide = [document.documentElement, ...document.querySelectorAll("pre, pre > code, .picture, .table-wrapper")].filter(cut);
+        const folded = [...document.querySelectorAll("details:not([open])")];
+        return wide.map((it) => `cut on paper: ${words(it)}`).concat(folded.map((it) => `folded on paper: ${words(it)}`));
+    });
+    const margin = "10mm";
+    const pdf = await tab.pdf({ format: "A4", margin: { top: margin, bottom: margin, left: margin, right: margin } });
+    const sheets = pdf.toString("latin1").match(/\/Type\s*\/Page\b/g)?.length ?? 0;
+    if (sheets < SHEETS) {
+        found.push(`${sheets} sheets of paper`);
+    }
+    return found.map((it) => `${page}: ${it}`);
+}
+
+/** What is wrong with the player: first in its own time, then step by step for who has asked for less motion. */
+async function played(tab) {
+    const found = [];
+    const open = (page) => tab.goto(pathToFileURL(join(BUILT, page)).href);
+    await open(TRIED);
+    if ((await tab.locator(".play").count()) > 0) {
+        found.push(`${TRIED}: a player, and nothing that is said`);
+    }
+    for (const reducedMotion of ["no-preference", "reduce"]) {
+        await tab.emulateMedia({ reducedMotion });
+        await open(PLAYED);
+        const [command, said] = (await tab.locator("pre:has(+ .play)").first().textContent()).split("\n");
+        await tab.locator(".play").first().press("Enter");
+        const screen = tab.locator(".screen", { hasText: `${command} ${said}` });
+        await screen.waitFor({ timeout: 20_000 }).catch(() => found.push(`${PLAYED} (${reducedMotion}): nothing was played`));
+        const button = await tab.locator(".play").first().textContent();
+        if (!["Stop", "Next step"].includes(button)) {
+            found.push(`${PLAYED} (${reducedMotion}): the button says ${button}`);
+        }
+    }
+    return found;
+}
+
 const wanted = process.argv.length > 2 ? process.argv.slice(2) : pages();
 const browser = await chromium.launch({ executablePath: process.env.CHROMIUM, args: ["--no-sandbox", "--disable-dev-shm-usage"] });
 const left = [...wanted];
@@ -108,6 +161,8 @@ async function look() {
 }
 await Promise.all(Array.from({ length: AT_A_TIME }, look));
 tell(await speaker(await browser.newPage(), NOTED));
+tell(await paper(await browser.newPage(), "print.html"));
+tell(await played(await browser.newPage()));
 await browser.close();
 console.log(`pages ${wanted.length}, themes ${THEMES.length}, violations ${count}`);
 process.exitCode = count === 0 ? 0 : 1;

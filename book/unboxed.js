@@ -108,8 +108,13 @@ function player(block) {
     return button;
 }
 
+/** Whether there is something to watch: of commands to try only an exit status may be told, and nothing that they say. */
+function tells({ said }) {
+    return said.split("\n").some((line) => line !== "" && !/^\[\d+\]$/.test(line));
+}
+
 for (const block of document.querySelectorAll("pre > code.language-console")) {
-    if (steps(block.textContent).some(({ said }) => said !== "")) {
+    if (steps(block.textContent).some(tells)) {
         block.parentElement.after(player(block));
     }
 }
