@@ -260,6 +260,21 @@ fn lab_02_in_a_delegated_group() {
     judge(2, Place::GuestUser);
 }
 
+/// An exercise cannot drift away from a lab that it is cut from: at least so many of each lab have a region of its sources as
+/// their answer, or around the hole.
+#[test]
+fn exercises_are_cut_from_the_labs() {
+    let directory = workbook::root().join("workbook/exercises");
+    for (lab, least) in [(1, 6), (2, 8), (3, 2), (4, 2), (5, 3), (6, 1), (7, 6)] {
+        let of_lab = exercises().iter().filter(|it| it.id.lab == lab);
+        let pages = of_lab
+            .map(|it| std::fs::read_to_string(directory.join(format!("{}.md", it.id))).unwrap());
+        let marks = ["// @answer labs/", "// @include labs/"];
+        let cut = pages.filter(|page| marks.iter().any(|mark| page.contains(mark))).count();
+        assert!(cut >= least, "{cut} exercises of lab {lab} are cut from it");
+    }
+}
+
 /// The counts that the course promises.
 #[test]
 fn there_is_enough_of_everything() {

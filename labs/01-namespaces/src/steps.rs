@@ -258,9 +258,11 @@ pub struct RefuseClone3;
 
 impl Step for RefuseClone3 {
     fn run(&self) -> Done {
+        // ANCHOR: refuse_clone3
         // Without it only root may set a filter: a set-user-ID program must not be fooled by one.
         prctl::set_no_new_privs()?;
         sys::seccomp_refuse(libc::SYS_clone3, Errno::ENOSYS)
+        // ANCHOR_END: refuse_clone3
     }
 
     fn explain(&self) -> Explanation {

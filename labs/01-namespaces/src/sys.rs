@@ -180,6 +180,7 @@ pub fn clock_ns(clock: libc::clockid_t) -> Result<i64, Errno> {
     Ok(now.tv_sec * 1_000_000_000 + now.tv_nsec)
 }
 
+// ANCHOR: seccomp_refuse
 /// Answers every call of number `call` with `errno`, in this process and all that it becomes (man 2
 /// seccomp). An ordinary user must have set no_new_privs before.
 pub fn seccomp_refuse(call: libc::c_long, errno: Errno) -> Result<(), Errno> {
@@ -200,6 +201,7 @@ pub fn seccomp_refuse(call: libc::c_long, errno: Errno) -> Result<(), Errno> {
     let set = unsafe { libc::syscall(libc::SYS_seccomp, mode, 0, &raw const filter) };
     Errno::result(set).map(drop)
 }
+// ANCHOR_END: seccomp_refuse
 
 /// Requests of ioctl_nsfs(2) that return a namespace.
 #[derive(Debug, Clone, Copy)]

@@ -263,12 +263,14 @@ pub(crate) fn put(what: &str, file: &Path, value: &str) -> Result<()> {
     write_once(file, value).map_err(|errno| advice::refused(what, file, value, errno))
 }
 
+// ANCHOR: write_once
 /// One write(2): the kernel parses each write by itself. Without O_CREAT and O_TRUNC, which
 /// these files answer with EACCES rather than ENOENT when they are not there.
 pub(crate) fn write_once(file: &Path, value: &str) -> Result<(), Errno> {
     let fd = open(file, OFlag::O_WRONLY | OFlag::O_CLOEXEC, FileMode::empty())?;
     write(&fd, value.as_bytes()).map(drop)
 }
+// ANCHOR_END: write_once
 
 /// The groups directly below `dir`, sorted.
 pub(crate) fn children(dir: &Path) -> Vec<PathBuf> {

@@ -133,7 +133,9 @@ fn close(_: File) -> bool {
 }
 
 fn bind(source: &str, file: &Path) -> std::result::Result<(), Errno> {
+    // ANCHOR: bind
     mount(Some(source), file, None::<&str>, MsFlags::MS_BIND, None::<&str>)
+    // ANCHOR_END: bind
 }
 
 fn taken(file: &Path, why: &str, fix: &str) -> Error {

@@ -91,6 +91,7 @@ impl Step for RemountReadOnly {
     }
 }
 
+// ANCHOR: locked_flags
 /// The flags that a remount has to repeat.
 fn locked_flags(flags: FsFlags) -> MsFlags {
     [
@@ -105,6 +106,7 @@ fn locked_flags(flags: FsFlags) -> MsFlags {
     .filter(|(has, _)| flags.contains(*has))
     .fold(MsFlags::empty(), |kept, (_, flag)| kept | flag)
 }
+// ANCHOR_END: locked_flags
 
 /// `mount_setattr(AT_FDCWD, target, AT_RECURSIVE, {MOUNT_ATTR_RDONLY})`: read-only with everything
 /// below, since Linux 5.12. An older kernel gets the remount.

@@ -1,5 +1,6 @@
 //! Lab 01: namespaces are inodes below `/proc/PID/ns`, and both sides of a clone can be compared.
 
+use ground::Errno;
 use namespaces::Kind;
 use syscalls::Sysno;
 
@@ -12,7 +13,7 @@ use crate::{
 };
 
 /// By number.
-pub const GRADERS: [Grader; 9] = [
+pub const GRADERS: [Grader; 11] = [
     clone_arguments,
     host_name,
     private_mounts,
@@ -22,6 +23,8 @@ pub const GRADERS: [Grader; 9] = [
     id_maps,
     nested_pids,
     the_neighbour,
+    without_privilege,
+    refused_with_a_fallback,
 ];
 
 /// The program itself.
@@ -351,4 +354,61 @@ fn victim_of(trial: &Trial, name: &str) -> Result<(usize, Option<usize>), Refusa
     let kills = trial.trace.calls(Sysno::kill).filter(|call| call.succeeded());
     let mut hits = kills.filter(|call| call.arguments[0] as i32 == pid && call.arguments[1] != 0);
     Ok((victim, hits.next().map(|call| call.process)))
+}
+
+fn without_privilege(ring: &mut Ring) -> Verdict {
+    ring.capable = false;
+    let name = random_word();
+    let trial = ring.run(&[&name])?;
+    let after = &trial.after.host_name;
+    let saw = format!("the host is called '{after}' now");
+    expect(*after == trial.before.host_name, "host", saw, "the host with its old name")?;
+    let refused = trial.trace.calls(Sysno::clone3).find(|call| !call.succeeded());
+    if let Some(call) = refused {
+        return mistake("refused", call.shown(), "a child, although nobody here is root");
+    }
+    let renamed = trial.trace.calls(Sysno::sethostname).last();
+    if let Some(call) = renamed.filter(|call| !call.succeeded()) {
+        return mistake("step", call.shown(), "sethostname(..) = 0");
+    }
+    let Ok(inside) = contained(&trial, "step") else {
+        return mistake("step", "no child became a program", "a child that executes true(1)");
+    };
+    let saw = format!("inside, the host name is {:?}", inside.host_name);
+    expect(inside.host_name == name, "name", saw, format!("inside, it is {name:?}"))?;
+    trial.ended_well()
+}
+
+/// The C library's own way to make a process is what is looked at, below a filter of the learner's.
+fn refused_with_a_fallback(ring: &mut Ring) -> Verdict {
+    ring.capable = false;
+    let name = random_word();
+    let trial = ring.run(&[&name])?;
+    let calls = || trial.trace.calls.iter().filter(|it| it.process == 1);
+    let refused = calls().find(|it| it.name == Sysno::seccomp && !it.succeeded());
+    if let Some(call) = refused {
+        return mistake("privileges", call.shown(), "seccomp(..) = 0");
+    }
+    let inside = calls().skip_while(|it| it.name != Sysno::execve || !it.succeeded());
+    let asked: Vec<_> = inside.filter(|it| it.name == Sysno::clone3).collect();
+    let expected = "clone3(..) = ENOSYS, as an old kernel says";
+    let Some(first) = asked.first() else {
+        return mistake("no-filter", "nobody called clone3(2)", expected);
+    };
+    let through = asked.iter().find(|it| it.answer != Err(Errno::ENOSYS));
+    match through.map(|it| (it, it.answer)) {
+        Some((call, Ok(_) | Err(Errno::EINVAL))) => {
+            return mistake("no-filter", call.shown(), expected);
+        }
+        Some((call, Err(_))) => return mistake("errno", call.shown(), expected),
+        None => {}
+    }
+    let clone = calls().find(|it| it.name == Sysno::clone && it.answer == Err(Errno::ENOSYS));
+    if let Some(call) = clone {
+        return mistake("clone", call.shown(), "a process, made by clone(2)");
+    }
+    let made =
+        trial.trace.calls(Sysno::mkdir).find(|it| it.succeeded() && it.text(0).ends_with(&name));
+    expect(made.is_some(), "not-run", first.shown(), "a directory, made by mkdir(1)")?;
+    trial.ended_well()
 }
