@@ -11,7 +11,7 @@ use testbed::needs;
 
 use crate::fault_server::{Asked, FaultServer, http, start, with_length};
 
-fn mini_docker(root: &Path, words: &[&str]) -> Command {
+pub fn mini_docker(root: &Path, words: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_mini-docker"));
     command.arg("--root").arg(root).args(words);
     command.env_clear().env("HOME", root).env("PATH", "/usr/bin:/bin");
@@ -24,13 +24,13 @@ fn pull(root: &Path, server: &FaultServer) -> Child {
 }
 
 #[track_caller]
-fn succeeded(output: &Output) {
+pub fn succeeded(output: &Output) {
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
 }
 
 /// The image is there, and everything of it is what its digest says.
 #[track_caller]
-fn is_whole(root: &Path) {
+pub fn is_whole(root: &Path) {
     let checked = mini_docker(root, &["system", "check"]).output().unwrap();
     succeeded(&checked);
     let images = mini_docker(root, &["images", "-q"]).output().unwrap();

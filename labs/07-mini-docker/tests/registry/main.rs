@@ -20,5 +20,6 @@ mod login;
 mod mirrors;
 mod peers;
 mod round_trip;
+mod settings;
 mod tls;
 mod world;

@@ -40,7 +40,7 @@ fn a_registry_without_tls_is_refused_unless_it_is_here_or_named() {
 }
 
 /// A key and a certificate for 127.0.0.1 that only vouches for itself.
-fn certificate(dir: &Path) {
+pub fn certificate(dir: &Path) {
     let made = Command::new("openssl")
         .args(["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1"])
         .args([

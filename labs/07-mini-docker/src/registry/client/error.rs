@@ -271,13 +271,19 @@ fn connection(report: ground::Error, domain: &str, error: &io::Error) -> ground:
     }
 }
 
-/// The two ways in which TLS fails: nobody speaks it there, or nobody vouches for who does.
+/// The ways in which TLS fails: nobody speaks it there, nobody vouches for who does, or for us.
 fn tls(domain: &str, error: &rustls::Error) -> Error {
     let report = match error {
         rustls::Error::InvalidMessage(_) => {
             ground::Error::new("http: server gave HTTP response to HTTPS client")
                 .why(format!("{domain} does not speak TLS, and what is not encrypted can be changed by anybody on the way"))
                 .fix(format!("give the registry a certificate, or allow it without: --insecure-registry {domain}, or {{\"insecure-registries\": [\"{domain}\"]}} in daemon.json"))
+        }
+        // Its answer to our certificate, or to none: RFC 8446, section 6.2.
+        rustls::Error::AlertReceived(alert) => {
+            ground::Error::new(format!("{domain} does not let us in"))
+                .why(format!("TLS: it refuses the certificate that shows who we are, or misses it ({alert:?})"))
+                .fix(format!("put yours and its key into /etc/docker/certs.d/{domain}, as client.cert and client.key"))
         }
         error => ground::Error::new(format!("cannot trust {domain}"))
             .why(format!("TLS: {error}"))
