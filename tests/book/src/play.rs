@@ -33,13 +33,20 @@ pub struct Played {
     pub said: Vec<Vec<Vec<String>>>,
 }
 
-/// Plays pages whose name contains one of these words, or all of them; two at a time.
+/// Plays pages whose name contains one of these words, or all of them.
 ///
 /// # Panics
 /// When a stage breaks down.
 pub fn play(only: &[String]) -> Vec<Played> {
     let wanted = |page: &Page| only.is_empty() || only.iter().any(|word| page.name.contains(word));
-    let pages: Vec<_> = page::all(&root()).into_iter().filter(wanted).collect();
+    play_pages(&page::all(&root()).into_iter().filter(wanted).collect::<Vec<_>>())
+}
+
+/// Plays these pages, two at a time.
+///
+/// # Panics
+/// When a stage breaks down.
+pub fn play_pages(pages: &[Page]) -> Vec<Played> {
     let ready = Ready::make();
     let next = AtomicUsize::new(0);
     let played = Mutex::new(Vec::new());

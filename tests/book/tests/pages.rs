@@ -8,9 +8,9 @@
 use std::{env, fs, sync::LazyLock};
 
 use book::{
-    page::Step,
+    page::{self, Block, Step},
     pattern::matches,
-    play::{Played, holds, play, say},
+    play::{Played, holds, play, play_pages, root, say},
 };
 use testbed::needs;
 
@@ -82,6 +82,25 @@ fn all_blocks_are_run_but_a_few_that_say_why() {
         "{open} of {} lines are open",
         lines().count()
     );
+}
+
+/// The pages' image is made for each stage. A reader makes one as "How to use this book" says, and sees the same with it.
+#[test]
+fn the_image_that_a_reader_makes_will_do() {
+    needs_what_pages_need!();
+    let pages = page::all(&root());
+    let of = |name: &str| pages.iter().find(|page| page.name.ends_with(name)).unwrap();
+    let makes = |block: &&Block| block.steps.iter().any(|it| it.command.contains("unboxed:1"));
+    let block = of("book/src/how-to.md").blocks.iter().find(makes).unwrap();
+    let after_it = |name| {
+        let mut page = of(name).clone();
+        page.blocks.insert(0, block.clone());
+        page
+    };
+    let played =
+        play_pages(&["docker/volumes.md", "notes/ports.md", "verbs/diff.md"].map(after_it));
+    let complaints: Vec<_> = played.iter().flat_map(Played::complaints).collect();
+    assert!(complaints.is_empty(), "\n{}", complaints.join("\n"));
 }
 
 /// Each letter of each line that is shown is changed, left out and joined by another one, each line is left out and said twice,
