@@ -17,6 +17,9 @@ use nix::mount::{MntFlags, MsFlags, mount, umount2};
 
 use crate::Target;
 
+/// A pin is gone at once, also while somebody visits the namespace.
+const DETACHED: MntFlags = MntFlags::MNT_DETACH.union(MntFlags::UMOUNT_NOFOLLOW);
+
 /// The calls of [`pin`].
 pub fn pin_explained(target: &Target, kind: Kind, file: &Path) -> Vec<Explanation> {
     let source = target.namespace(kind);
@@ -37,11 +40,12 @@ pub fn pin_explained(target: &Target, kind: Kind, file: &Path) -> Vec<Explanatio
 /// Keeps the namespace of `kind` that `target` lives in, on `file`; [`unpin`] lets it go.
 ///
 /// Idempotent: a file that keeps this very namespace already is left as it is. If it fails, it has
-/// left no file behind.
+/// left neither mount nor file behind.
 ///
 /// # Errors
 /// EPERM without CAP_SYS_ADMIN in our mount namespace; EINVAL for a mount namespace that is not
-/// younger than ours, or onto a shared mount; a file that is not empty, or keeps another namespace.
+/// younger than ours, or onto a shared mount; ESRCH: the process ended meanwhile; a file that is not
+/// empty, or keeps another namespace.
 pub fn pin(target: &Target, kind: Kind, file: &Path) -> Result<Id> {
     let id = Id::of(target.pid(), kind)?;
     if let Some(pinned) = Held::at(file)? {
@@ -55,14 +59,19 @@ pub fn pin(target: &Target, kind: Kind, file: &Path) -> Result<Id> {
         };
     }
     let made = make(file)?;
-    if let Err(errno) = bind(&target.namespace(kind), file) {
-        if made {
-            // The report is about the mount; that the empty file stays would be news, not help.
-            let _ = fs::remove_file(file);
-        }
-        return Err(not_pinned(target, kind, file, errno));
+    let bound = bind(&target.namespace(kind), file);
+    let bound = bound.map_err(|errno| not_pinned(target, kind, file, errno));
+    let pinned = bound.and_then(|()| {
+        let alive = target.check_alive();
+        alive.inspect_err(|_| {
+            let _ = umount2(file, DETACHED);
+        })
+    });
+    if pinned.is_err() && made {
+        // The report is about the pin; that the empty file stays would be news, not help.
+        let _ = fs::remove_file(file);
     }
-    target.check_alive().map(|()| id)
+    pinned.map(|()| id)
 }
 
 /// The calls of [`unpin`].
@@ -94,7 +103,7 @@ pub fn unpin(file: &Path) -> Result<()> {
             .see("7 namespaces")
             .fix("findmnt -t nsfs lists the pins; one made in another mount namespace is removed there"));
     }
-    umount2(file, MntFlags::MNT_DETACH | MntFlags::UMOUNT_NOFOLLOW).map_err(|errno| {
+    umount2(file, DETACHED).map_err(|errno| {
         report()
             .call(&format!("umount2({file:?}, MNT_DETACH|UMOUNT_NOFOLLOW)"), errno)
             .see("2 umount")

@@ -191,6 +191,28 @@ EOF
     }
 }
 
+/// A zombie still has a PID namespace, so that the mount is made; and then its pidfd says that it has
+/// ended.
+#[test]
+fn a_target_that_ends_meanwhile_leaves_no_pin() {
+    needs!(Program("unshare"));
+    for place in HERE {
+        needs!(In(place));
+        let script = r#"
+            cat > inner <<'EOF'
+            mount -t tmpfs pins "$HOME"; cd "$HOME"; touch before
+            python3 -c 'import os, time; pid = os.fork(); pid or os._exit(0); print(pid, flush=True); time.sleep(60)' > zombie & S=$!
+            until grep -qs 'State:.Z' /proc/$(cat zombie 2>/dev/null)/status; do sleep 0.02; done
+            for file in kept before; do
+                "$BIN" pin $(cat zombie) --pid $file 2>&1 | sed -n 's/.* = \([A-Z]*\) .*/\1/p'
+            done
+            ls; grep -c nsfs /proc/self/mountinfo; kill $S
+EOF
+            unshare --user --map-root-user --mount sh inner"#;
+        check(&shell(place, script), "ESRCH\nESRCH\nbefore\nzombie\n0");
+    }
+}
+
 #[test]
 fn killed_at_any_moment_nothing_is_left() {
     let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
