@@ -8,6 +8,7 @@ mod apply;
 mod extend;
 mod freezer;
 mod guardian;
+mod handing_down;
 mod membership;
 mod removal;
 mod temporary;
@@ -180,11 +181,13 @@ impl Part {
     fn create(&self, needed: &Controllers) -> Result<()> {
         let below = self.dir.strip_prefix(&self.base).unwrap_or(Path::new(""));
         let mut parent = self.base.clone();
+        // To the end: what a level further up hands down must not be taken back meanwhile.
+        let mut locks = Vec::new();
         for name in below.components() {
-            if self.version == Version::V2 {
-                self.hand_down(&parent, needed)?;
-            }
             let dir = parent.join(name);
+            if self.version == Version::V2 {
+                locks.extend(handing_down::hand_down(&dir, needed, parent == self.base)?);
+            }
             make(&dir)?;
             if self.controllers.contains(&Controller::Cpuset) && self.version == Version::V1 {
                 inherit_cpuset(&parent, &dir)?;
@@ -194,36 +197,20 @@ impl Part {
         Ok(())
     }
 
-    /// Enables in `dir` what the groups below it need, unless that is so already.
-    fn hand_down(&self, dir: &Path, needed: &Controllers) -> Result<()> {
-        let words = |file| fs::read_to_string(dir.join(file)).unwrap_or_default();
-        let (offered, enabled) = (words("cgroup.controllers"), words("cgroup.subtree_control"));
-        let has = |text: &str, name: &str| text.split_whitespace().any(|it| it == name);
-        let names = needed.iter().map(|it| it.name(Version::V2));
-        let missing: Vec<&str> =
-            names.filter(|it| has(&offered, it) && !has(&enabled, it)).collect();
-        if missing.is_empty() {
-            return Ok(());
+    /// Takes back what was handed down to the group, on each level from the one above it to the
+    /// place it was made in.
+    fn hand_back(&self) {
+        if self.version == Version::V2 {
+            let above = self.dir.ancestors().skip(1);
+            above.take_while(|it| it.starts_with(&self.base)).for_each(handing_down::hand_back);
         }
-        let file = dir.join("cgroup.subtree_control");
-        let value = missing.iter().map(|it| format!("+{it}")).collect::<Vec<_>>().join(" ");
-        let what = "cannot hand controllers down";
-        // More than once: a process may fork while its group is being emptied.
-        for _ in 0..RETRIES {
-            if dir != self.base || write_once(&file, &value) != Err(Errno::EBUSY) {
-                break;
-            }
-            move_down(dir)?;
-        }
-        put(what, &file, &value)
     }
 }
 
-/// Moves the processes of an inhabited delegated group one level down ("no internal processes").
-fn move_down(dir: &Path) -> Result<()> {
-    let supervisor = dir.join(SUPERVISOR);
-    make(&supervisor)?;
-    move_all(dir, &supervisor)
+/// Takes back what was handed down in the places themselves, where no group is left to remove.
+fn hand_back(site: &Site) {
+    let v2 = site.places.iter().filter(|(tree, _)| tree.version == Version::V2);
+    v2.for_each(|(_, place)| handing_down::hand_back(place));
 }
 
 fn make(dir: &Path) -> Result<()> {

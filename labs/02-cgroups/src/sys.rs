@@ -4,7 +4,10 @@
 //! Every function here is safe to call.
 #![allow(unsafe_code, reason = "system calls without a wrapper, each with its reason")]
 
-use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
+use std::{
+    ffi::CStr,
+    os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd},
+};
 
 use ground::Errno;
 
@@ -14,6 +17,32 @@ pub fn close_from(first: u32) {
     // SAFETY: no memory is passed. The one caller is the first line of a program, before anything
     // of it has opened a file.
     unsafe { libc::syscall(libc::SYS_close_range, first, u32::MAX, 0) };
+}
+
+/// The extended attribute `name` of a file, up to 512 bytes (man 2 getxattr).
+pub fn attribute(path: &CStr, name: &CStr) -> Option<Vec<u8>> {
+    let mut value = vec![0; 512];
+    // SAFETY: both strings end with NUL, and the kernel writes at most the length that is passed.
+    let length = unsafe {
+        libc::getxattr(path.as_ptr(), name.as_ptr(), value.as_mut_ptr().cast(), value.len())
+    };
+    value.truncate(usize::try_from(length).ok()?);
+    Some(value)
+}
+
+/// Gives a file an extended attribute, in place of the one of that name (man 2 setxattr).
+pub fn set_attribute(path: &CStr, name: &CStr, value: &[u8]) -> Result<(), Errno> {
+    // SAFETY: both strings end with NUL, and the value is read up to its own length.
+    let set = unsafe {
+        libc::setxattr(path.as_ptr(), name.as_ptr(), value.as_ptr().cast(), value.len(), 0)
+    };
+    Errno::result(set).map(drop)
+}
+
+/// Takes an extended attribute off a file (man 2 removexattr).
+pub fn remove_attribute(path: &CStr, name: &CStr) -> Result<(), Errno> {
+    // SAFETY: both strings end with NUL and outlive the call.
+    Errno::result(unsafe { libc::removexattr(path.as_ptr(), name.as_ptr()) }).map(drop)
 }
 
 /// One instruction of eBPF (linux/bpf.h, struct bpf_insn).

@@ -24,6 +24,10 @@ const OTHERS: Duration = Duration::from_secs(30);
 /// another test's.
 const STRAY: &str = "stray";
 
+/// A controller that a group hands down. Another test may have been the one that enabled it, so it may
+/// go; what comes and stays is a leak.
+const HANDED_DOWN: &str = "handed down";
+
 /// Directories whose entries with a name of ours are looked at.
 const FILES: [&str; 8] =
     ["/tmp", "/var/tmp", "/run", "/run/netns", "/run/lock", "/var/lib", "/var/cache", "/dev/shm"];
@@ -35,7 +39,8 @@ pub struct Host(BTreeSet<String>);
 impl Host {
     /// Looks at the host now.
     pub fn now() -> Self {
-        let things = mounts().into_iter().chain(links()).chain(cgroups()).chain(files());
+        let groups = cgroups().into_iter().chain(handed_down(&cgroup_mounts()));
+        let things = mounts().into_iter().chain(links()).chain(groups).chain(files());
         Self(things.chain(processes()).collect())
     }
 
@@ -80,13 +85,15 @@ impl Host {
 
 fn is_ours(thing: &str) -> bool {
     thing.starts_with("process ")
+        || thing.starts_with(HANDED_DOWN)
         || thing.split(['/', ' ']).any(|part| OUR_NAMES.iter().any(|name| part.starts_with(name)))
 }
 
 /// Whether a number in this name is the pid of a living process, and not ours:
 /// `cgroup /sys/fs/cgroup/pids/lab-02-4711-x7y`.
 fn has_living_maker(thing: &str) -> bool {
-    if thing.starts_with("process ") || thing.starts_with(STRAY) || !is_ours(thing) {
+    let nameless = ["process ", STRAY, HANDED_DOWN].iter().any(|it| thing.starts_with(it));
+    if nameless || !is_ours(thing) {
         return false;
     }
     thing
@@ -146,6 +153,20 @@ fn cgroup_mounts() -> Vec<String> {
         .collect()
 }
 
+/// What each group hands down to those below it, where cgroup v2 is: `handed down cpu by PATH`.
+fn handed_down(mounts: &[String]) -> Vec<String> {
+    let mut down = Vec::new();
+    let mut left = mounts.to_vec();
+    while let Some(dir) = left.pop() {
+        let Ok(words) = fs::read_to_string(format!("{dir}/cgroup.subtree_control")) else {
+            continue;
+        };
+        down.extend(words.split_whitespace().map(|word| format!("{HANDED_DOWN} {word} by {dir}")));
+        left.extend(directories_in(&dir).map(|name| format!("{dir}/{name}")));
+    }
+    down
+}
+
 fn files() -> Vec<String> {
     let ours = |name: &String| {
         let name = name.trim_start_matches('.');
@@ -203,6 +224,23 @@ mod tests {
         let before = host(&["mount / ext4 x1", "link lo"]);
         let after = host(&["mount / ext4 x1", "link veth0"]);
         assert_eq!(before.difference(&after), ["+ link veth0", "- link lo"]);
+    }
+
+    #[test]
+    fn a_controller_that_stays_enabled_is_a_leak_and_one_that_goes_is_none() {
+        let top = tempfile::tempdir().unwrap();
+        let below = top.path().join("user.slice");
+        fs::create_dir(&below).unwrap();
+        fs::write(top.path().join("cgroup.subtree_control"), "cpu pids\n").unwrap();
+        fs::write(below.join("cgroup.subtree_control"), "pids\n").unwrap();
+        let top = top.path().display().to_string();
+        let seen = handed_down(std::slice::from_ref(&top));
+        let expected = [("cpu", ""), ("pids", ""), ("pids", "/user.slice")];
+        let expected = expected.map(|(name, group)| format!("handed down {name} by {top}{group}"));
+        assert_eq!(seen, expected);
+        let seen = Host(seen.into_iter().collect());
+        assert_eq!(host(&[]).difference(&seen), expected.map(|it| format!("+ {it}")));
+        assert!(seen.difference(&host(&[])).is_empty());
     }
 
     #[test]

@@ -166,6 +166,6 @@ fn end(site: &Site, name: &Path) -> Result<()> {
     if let Some(group) = Group::open(site, name)? {
         return group.remove();
     }
-    site.places.iter().for_each(|(_, place)| super::removal::move_up(place));
+    super::hand_back(site);
     Ok(())
 }

@@ -10,7 +10,7 @@ use nix::sys::signal::{Signal, kill};
 
 use crate::{
     Controller, Group, advice,
-    group::{SUPERVISOR, children, membership::move_all, put, write_once},
+    group::{Part, children, put},
 };
 
 const TRIES: u32 = 100;
@@ -88,7 +88,7 @@ impl Group {
             self.kill_all()?;
             self.parts.iter().try_for_each(|it| remove_tree(&it.dir, TRIES))?;
         }
-        self.v2().into_iter().for_each(|it| move_up(&it.base));
+        self.parts.iter().for_each(Part::hand_back);
         Ok(())
     }
 
@@ -103,6 +103,7 @@ impl Group {
                     break;
                 }
             }
+            part.hand_back();
         }
     }
 
@@ -110,7 +111,7 @@ impl Group {
     pub(crate) fn remove_directories(&self) {
         for part in &self.parts {
             let _ = remove_tree(&part.dir, 1);
-            move_up(&part.base);
+            part.hand_back();
         }
     }
 }
@@ -144,20 +145,4 @@ fn remove_tree(dir: &Path, tries: u32) -> Result<()> {
         }
     }
     Ok(())
-}
-
-/// Undoes what making room in an inhabited delegated group did, once the last of our groups below
-/// it is gone: controllers back up, processes back up, the supervisor's group removed. Best
-/// effort: the next group would need the same again.
-pub(super) fn move_up(base: &Path) {
-    let supervisor = base.join(SUPERVISOR);
-    if !supervisor.is_dir() || children(base) != [supervisor.clone()] {
-        return;
-    }
-    let control = base.join("cgroup.subtree_control");
-    let enabled = fs::read_to_string(&control).unwrap_or_default();
-    let off: Vec<String> = enabled.split_whitespace().map(|it| format!("-{it}")).collect();
-    if write_once(&control, &off.join(" ")).is_ok() && move_all(&supervisor, base).is_ok() {
-        let _ = fs::remove_dir(&supervisor);
-    }
 }

@@ -120,7 +120,10 @@ pub fn sweep(site: &Site) -> usize {
         .collect();
     names.sort();
     names.dedup();
-    names.iter().filter(|name| take_away(site, name)).count()
+    let gone = names.iter().filter(|name| take_away(site, name)).count();
+    // A maker and its guardian may have been killed before the first mkdir(2).
+    super::hand_back(site);
+    gone
 }
 
 fn take_away(site: &Site, name: &str) -> bool {
