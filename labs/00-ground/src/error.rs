@@ -7,7 +7,7 @@ use std::{borrow::Cow, fmt};
 
 use serde_json::{Value, json};
 
-use crate::Errno;
+use crate::{Errno, advice::everywhere};
 
 /// What a fallible function of any lab returns.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -42,18 +42,24 @@ impl Error {
         Self { why: Some(why.into()), ..self }
     }
 
-    /// Adds a failed call as the cause: `mount(..) = ENOENT (No such file or directory)`.
+    /// Adds a failed call as the cause: `mount(..) = ENOENT (No such file or directory)`. An errno
+    /// that means the same everywhere brings its advice along.
     pub fn call(self, call: &str, errno: Errno) -> Self {
-        self.why(format!("{call} = {}", in_words(errno)))
+        self.why(format!("{call} = {}", in_words(errno))).advised(errno)
     }
 
     /// Adds a failed file operation as the cause: `open /proc/7/status: ENOENT (..)`.
     pub fn io(self, operation: impl fmt::Display, error: &std::io::Error) -> Self {
-        let cause = match error.raw_os_error() {
-            Some(raw) => in_words(Errno::from_raw(raw)),
-            None => error.to_string(),
-        };
-        self.why(format!("{operation}: {cause}"))
+        match error.raw_os_error().map(Errno::from_raw) {
+            Some(errno) => self.why(format!("{operation}: {}", in_words(errno))).advised(errno),
+            None => self.why(format!("{operation}: {error}")),
+        }
+    }
+
+    /// What is said in particular, before or after this, counts more.
+    fn advised(self, errno: Errno) -> Self {
+        let fix = self.fix.or_else(|| everywhere(errno).map(str::to_owned));
+        Self { fix, ..self }
     }
 
     /// Adds the manual page, as `2 mount` or `5 proc_pid_status`.
@@ -171,6 +177,17 @@ mod tests {
         let error = std::io::Error::from_raw_os_error(Errno::EACCES as i32);
         let error = Error::new("cannot see the process").io("open /proc/1/ns/pid", &error);
         assert_eq!(error.why.as_deref(), Some("open /proc/1/ns/pid: EACCES (Permission denied)"));
+    }
+
+    #[test]
+    fn an_errno_that_means_the_same_everywhere_has_its_advice_unless_somebody_knows_better() {
+        let full = Error::new("no").call("write(1, ..)", Errno::ENOSPC);
+        assert_eq!(full.fix.as_deref(), everywhere(Errno::ENOSPC));
+        assert_eq!(full.fix("take another disk").fix.as_deref(), Some("take another disk"));
+        let error = std::io::Error::from_raw_os_error(Errno::EMFILE as i32);
+        assert_eq!(Error::new("no").fix("close").io("open", &error).fix.as_deref(), Some("close"));
+        assert_eq!(Error::new("no").io("open", &error).fix.as_deref(), everywhere(Errno::EMFILE));
+        assert_eq!(Error::new("no").call("mount(..)", Errno::EPERM).fix, None);
     }
 
     #[test]

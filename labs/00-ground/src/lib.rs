@@ -14,6 +14,7 @@ compile_error!(
      machine first (WSL 2, Lima, multipass, any virtual machine) and run the labs inside."
 );
 
+pub mod advice;
 pub mod cli;
 mod error;
 mod lesson;

@@ -41,7 +41,8 @@ pub trait Step: fmt::Debug {
     /// The action in words. Never runs anything and needs no privilege.
     fn explain(&self) -> Explanation;
 
-    /// What a person can do about `errno`, where there is something specific to say.
+    /// What a person can do about `errno`, where there is something specific to say. What it means
+    /// everywhere is said without ([`crate::advice::everywhere`]).
     fn fix(&self, errno: Errno) -> Option<&'static str> {
         let _ = errno;
         None

@@ -185,6 +185,18 @@ impl Step for Exec {
             Errno::ENOTDIR | Errno::ELOOP | Errno::ENAMETOOLONG => Some("correct the path"),
             Errno::ETXTBSY => Some("somebody still writes to the file: close it first"),
             Errno::ENOMEM => Some("raise the memory limit"),
+            Errno::EISDIR => Some("its loader, or the interpreter after #!, is a directory"),
+            Errno::EINVAL | Errno::ELIBBAD => {
+                Some("its loader is not for this machine: see `file` on it, and on what it names")
+            }
+            Errno::EPERM => Some(
+                "a set-user-ID program, or one with capabilities, cannot be run under a tracer or \
+                 a security module here: take one without (getcap shows them)",
+            ),
+            Errno::EAGAIN => Some(
+                "this user has more processes than RLIMIT_NPROC allows: end some, or raise it \
+                 (ulimit -u)",
+            ),
             _ => None,
         }
     }

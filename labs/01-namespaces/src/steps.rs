@@ -47,7 +47,9 @@ impl Step for PrivateMounts {
 
     fn fix(&self, errno: Errno) -> Option<&'static str> {
         match errno {
-            Errno::EPERM => Some("make a mount namespace first, and a user namespace if not root"),
+            Errno::EPERM | Errno::EACCES => {
+                Some("make a mount namespace first, and a user namespace if not root")
+            }
             Errno::EINVAL => Some("/ is no mount point here, as after chroot(2): leave the chroot"),
             _ => None,
         }
@@ -73,6 +75,17 @@ impl Step for NewCgroupNamespace {
             "the group that we are in now becomes \"/\" of /proc/self/cgroup: so after we were moved",
             "7 cgroup_namespaces",
         )
+    }
+
+    fn fix(&self, errno: Errno) -> Option<&'static str> {
+        match errno {
+            Errno::EPERM => Some("add a user namespace: --user; or run it with sudo"),
+            Errno::EINVAL => {
+                Some("this kernel has no cgroup namespaces: ls /proc/self/ns shows its kinds")
+            }
+            Errno::ENOSPC => Some("raise user.max_cgroup_namespaces with sysctl"),
+            _ => None,
+        }
     }
 }
 
@@ -103,6 +116,9 @@ impl Step for MountProc {
                  outer one with --security-opt systempaths=unconfined, or without --pid",
             ),
             Errno::EBUSY => Some("make a mount namespace too: --mount"),
+            Errno::ENOENT => Some("the root has no directory /proc: make one"),
+            Errno::ENODEV => Some("this kernel has no procfs: see /proc/filesystems"),
+            Errno::ENOSPC => Some("too many mounts in this namespace (/proc/sys/fs/mount-max)"),
             _ => None,
         }
     }
@@ -171,6 +187,8 @@ impl Step for LoopbackUp {
     fn fix(&self, errno: Errno) -> Option<&'static str> {
         match errno {
             Errno::EPERM => Some("make a network namespace too: --net, and --user if not root"),
+            Errno::ENODEV => Some("this network namespace has no lo: ip link shows what it has"),
+            Errno::EAFNOSUPPORT => Some("this kernel has no IPv4 (CONFIG_INET)"),
             _ => None,
         }
     }
@@ -217,6 +235,14 @@ impl Step for Redirect {
             "2 dup2",
         )
     }
+
+    fn fix(&self, errno: Errno) -> Option<&'static str> {
+        match errno {
+            Errno::EBUSY => Some("another thread opened a file in the same moment: do it again"),
+            Errno::EMFILE => Some("three files must be allowed to be open: raise ulimit -n"),
+            _ => None,
+        }
+    }
 }
 
 /// Waits for a byte from somebody who has to do something first.
@@ -249,6 +275,13 @@ impl Step for Await {
     fn explain(&self) -> Explanation {
         Explanation::new(format!("read({}, .., 1)", self.from.as_raw_fd()), self.what, "7 pipe")
     }
+
+    fn fix(&self, errno: Errno) -> Option<&'static str> {
+        match errno {
+            Errno::EPIPE => Some("who should have done it has ended: the report before says why"),
+            _ => None,
+        }
+    }
 }
 
 /// Refuses clone3(2) from now on, as the filter that Docker puts on a container does: a program is
@@ -276,6 +309,7 @@ impl Step for RefuseClone3 {
     fn fix(&self, errno: Errno) -> Option<&'static str> {
         match errno {
             Errno::EINVAL | Errno::ENOSYS => Some("use a kernel with CONFIG_SECCOMP_FILTER"),
+            Errno::EACCES => Some("set no_new_privs first, or have CAP_SYS_ADMIN"),
             _ => None,
         }
     }

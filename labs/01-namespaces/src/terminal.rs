@@ -64,6 +64,17 @@ impl Step for TakeTerminal {
             "3 tcsetpgrp",
         )
     }
+
+    fn fix(&self, errno: Errno) -> Option<&'static str> {
+        match errno {
+            Errno::ENOTTY | Errno::EIO => {
+                Some("the terminal is gone, or not that of this session: log in anew, or script(1)")
+            }
+            Errno::EPERM => Some("who leads a session keeps its group: start it without setsid"),
+            Errno::ESRCH | Errno::EINVAL => Some("the group has ended: start the command again"),
+            _ => None,
+        }
+    }
 }
 
 fn put_into_foreground(terminal: &OwnedFd, group: Pid) -> Result<(), Errno> {
@@ -74,4 +85,17 @@ fn put_into_foreground(terminal: &OwnedFd, group: Pid) -> Result<(), Errno> {
     let put = tcsetpgrp(terminal, group);
     before.thread_set_mask()?;
     put
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_errno_of_the_manual_has_its_advice() {
+        let take = TakeTerminal(stdin().as_fd().try_clone_to_owned().unwrap());
+        for errno in [Errno::EINVAL, Errno::EIO, Errno::ENOTTY, Errno::EPERM, Errno::ESRCH] {
+            assert!(take.fix(errno).is_some(), "{errno}");
+        }
+    }
 }

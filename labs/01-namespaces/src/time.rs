@@ -150,6 +150,9 @@ impl Step for SetOffsets {
             }
             Errno::EPERM => Some("CAP_SYS_TIME in the user namespace is missing: add --user"),
             Errno::ENOENT => Some("this kernel has no time namespaces; they came with Linux 5.6"),
+            Errno::EINVAL => {
+                Some("write a line a clock: monotonic or boottime, seconds, nanoseconds")
+            }
             _ => None,
         }
     }

@@ -47,6 +47,7 @@ impl Step for BecomeRoot {
                 Some("0 has no map in that user namespace (cat /proc/PID/uid_map): keep the ids")
             }
             Errno::EPERM => Some("join the user namespace (-U) to have the right to change ids"),
+            Errno::EAGAIN => Some("user 0 has too many processes there: raise RLIMIT_NPROC"),
             _ => None,
         }
     }

@@ -69,6 +69,7 @@ impl Step for Surroundings {
                 Some("our ids may not enter the directory: look at ls -ld /proc/PID/root")
             }
             Errno::ENOENT => Some("the directory was removed while the process stood in it"),
+            Errno::ENOTDIR => Some("what the process stands in is no directory any more"),
             _ => None,
         }
     }

@@ -87,7 +87,10 @@ impl Step for RemountReadOnly {
     }
 
     fn fix(&self, errno: Errno) -> Option<&'static str> {
-        Mount::remount(c"", MsFlags::MS_BIND).fix(errno)
+        match errno {
+            Errno::EACCES => Some("the directory cannot be searched by this user"),
+            errno => Mount::remount(c"", MsFlags::MS_BIND).fix(errno),
+        }
     }
 }
 

@@ -130,7 +130,24 @@ impl Step for Attach {
             Errno::ENOTDIR => "attach a directory on a directory and a file on a file",
             Errno::EPERM => "join the user namespace that owns the mount namespace first",
             Errno::EINVAL => "the tree is attached already, or its target is below itself",
-            _ => return None,
+            errno => return rootfs::mount_advice(None, errno),
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{fs::File, os::fd::OwnedFd};
+
+    use super::*;
+
+    #[test]
+    fn every_errno_of_the_manual_has_its_advice() {
+        let tree = Tree::from(OwnedFd::from(File::open("/dev/null").unwrap()));
+        let attach = Attach::new(Detached { source: c"/a".to_owned(), tree }, c"/b");
+        use Errno::{EACCES, EBUSY, EINVAL, ELOOP, ENOENT, ENOSPC, ENOTDIR, EPERM};
+        for errno in [EACCES, EBUSY, EINVAL, ELOOP, ENOENT, ENOSPC, ENOTDIR, EPERM] {
+            assert!(attach.fix(errno).is_some(), "{errno}");
+        }
     }
 }

@@ -43,6 +43,36 @@ impl Step for DirectoryInside {
     fn explain(&self) -> Explanation {
         Explanation::new(format!("mkdir(\"{}\", 0755)", self.target), self.why, "2 mkdir")
     }
+
+    fn fix(&self, errno: Errno) -> Option<&'static str> {
+        made_inside(errno)
+    }
+}
+
+/// What making something at a path inside means by an errno.
+pub(crate) fn made_inside(errno: Errno) -> Option<&'static str> {
+    Some(match errno {
+        Errno::EACCES => {
+            "a directory on the way is not ours to write: give the root file system to this user, \
+             or run it as root"
+        }
+        Errno::EEXIST | Errno::ENOTDIR => {
+            "something else than a directory is in the way: remove it from the root file system"
+        }
+        Errno::ENOENT => {
+            "a symbolic link on the way leads nowhere: mend it in the root file system"
+        }
+        Errno::EPERM => "this file system does not take such a file: choose another place",
+        Errno::EROFS => {
+            "the root file system cannot be written: make it there first, or mount a tmpfs on it"
+        }
+        Errno::EXDEV => {
+            "the path leads into a procfs, which programs trust: choose another, or mount a procfs"
+        }
+        Errno::EAGAIN => "somebody renames directories on the way: stop that, and try again",
+        Errno::ENOSYS => "openat2(2) needs Linux 5.6, and a seccomp filter that knows it: uname -r",
+        _ => return None,
+    })
 }
 
 /// A name in a directory inside.
@@ -107,6 +137,10 @@ impl Step for LinkInside {
     fn explain(&self) -> Explanation {
         let call = format!("symlink({:?}, \"{}\")", self.target.to_string_lossy(), self.at);
         Explanation::new(call, self.why, "2 symlink")
+    }
+
+    fn fix(&self, errno: Errno) -> Option<&'static str> {
+        made_inside(errno)
     }
 }
 
@@ -201,7 +235,8 @@ impl Step for NodeInside {
                  are bound from the host"
             }
             Errno::EROFS => "the root file system cannot be written: mount a tmpfs on /dev",
-            _ => return None,
+            Errno::EINVAL => "its owner has no map in this user namespace: cat /proc/self/uid_map",
+            errno => return made_inside(errno),
         })
     }
 }

@@ -38,6 +38,7 @@
     reason = "this library is part of tests, and a test fails by panicking"
 )]
 
+mod advice;
 mod demo;
 mod host;
 mod killed;
@@ -49,6 +50,7 @@ mod redact;
 mod run;
 mod table;
 
+pub use advice::{Advised, advice};
 pub use demo::{check_events, demo, event, explain, json};
 pub use host::Host;
 pub use insta;
@@ -59,6 +61,21 @@ pub use place::Place;
 pub use process::{MARK, own_mark};
 pub use redact::redact;
 pub use run::Run;
+
+/// An entry of [`advice`]: `advised!(Type, step, "which", EPERM EINVAL)`.
+#[macro_export]
+macro_rules! advised {
+    ($name:ident, $step:expr, $which:literal, $($errno:ident)+) => {
+        $crate::Advised {
+            step: stringify!($name),
+            which: $which,
+            errnos: &[$(::ground::Errno::$errno),+],
+            fix: &|errno| {
+                ::ground::Step::fix(&$step, errno).or_else(|| ::ground::advice::everywhere(errno))
+            },
+        }
+    };
+}
 
 /// A program for python3(1): `ERRNO-OF-CLONE3 ERRNO-OF-UNSHARE COMMAND ..` puts a seccomp filter on itself
 /// that answers the two calls so, and becomes the command.

@@ -60,6 +60,13 @@ impl Step for BecomeRoot {
             "2 setresuid",
         )
     }
+
+    fn fix(&self, errno: Errno) -> Option<&'static str> {
+        match errno {
+            Errno::EINVAL => Some("0 has no map in this user namespace: cat /proc/self/uid_map"),
+            _ => None,
+        }
+    }
 }
 
 /// The witness's side: tries to do what root may do, to the host name, which belongs to the user

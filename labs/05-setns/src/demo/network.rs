@@ -154,6 +154,13 @@ impl Step for JoinAnything {
             "2 setns",
         )
     }
+
+    fn fix(&self, errno: Errno) -> Option<&'static str> {
+        match errno {
+            Errno::EPERM => Some("join the user namespace that owns the network first"),
+            _ => None,
+        }
+    }
 }
 
 /// What the second argument of setns(2) is for.
