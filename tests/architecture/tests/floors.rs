@@ -15,7 +15,8 @@ fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize().unwrap()
 }
 
-/// Holds a rule against files of a package's crate; `crate_root` is lib.rs or main.rs.
+/// Holds a rule against files of a package's crate; `crate_root` is lib.rs or main.rs, and must be
+/// there: a rule that looks at nothing holds always.
 fn complaints(
     dir: &str,
     crate_root: &str,
@@ -23,9 +24,7 @@ fn complaints(
 ) -> Vec<String> {
     let src = root().join(dir).join("src");
     let start = src.join(crate_root);
-    if !start.exists() {
-        return Vec::new();
-    }
+    assert!(start.is_file(), "{dir} has no src/{crate_root}");
     let hold = |file: &PathBuf| {
         let code = source::code(&fs::read_to_string(file).unwrap());
         let path = file.strip_prefix(&src).unwrap().with_extension("");
@@ -49,20 +48,30 @@ fn assert_none(complaints: &[String]) {
     assert!(complaints.is_empty(), "\n{}", complaints.join("\n"));
 }
 
+/// Holds a rule against every crate of the house.
 fn everywhere(rule: impl Fn(&str, &[&str], &str) -> Vec<String>) -> Vec<String> {
     let dirs = PACKAGES.iter().map(|package| package.dir);
-    let others = [
-        "tests/testbed",
-        "tests/architecture",
-        "tests/book",
-        "tests/peers",
-        "tests/probe",
-        "xtask",
-    ];
+    let others = ["tests/testbed", "tests/architecture", "tests/book", "tests/peers", "xtask"];
     dirs.chain(others)
-        .flat_map(|dir| ["lib.rs", "main.rs"].map(|start| complaints(dir, start, &rule)))
-        .flatten()
+        .flat_map(|dir| crate_roots(dir).into_iter().map(move |start| (dir, start)))
+        .flat_map(|(dir, start)| complaints(dir, start, &rule))
         .collect()
+}
+
+/// What of lib.rs and main.rs a package has: one of them at least.
+#[track_caller]
+fn crate_roots(dir: &str) -> Vec<&'static str> {
+    let src = root().join(dir).join("src");
+    let roots: Vec<_> =
+        ["lib.rs", "main.rs"].into_iter().filter(|it| src.join(it).is_file()).collect();
+    assert!(!roots.is_empty(), "{dir} has neither src/lib.rs nor src/main.rs");
+    roots
+}
+
+#[test]
+#[should_panic(expected = "tests/attic has neither")]
+fn a_package_that_is_not_there_is_no_package_without_complaints() {
+    crate_roots("tests/attic");
 }
 
 #[test]
@@ -99,6 +108,15 @@ fn rooms_of_lab_07_look_down() {
     for start in ["lib.rs", "main.rs"] {
         assert_none(&complaints("labs/07-mini-docker", start, |code, module, _| {
             rules::lab_07(code, module)
+        }));
+    }
+}
+
+#[test]
+fn every_module_of_lab_07_has_a_floor() {
+    for start in ["lib.rs", "main.rs"] {
+        assert_none(&complaints("labs/07-mini-docker", start, |_, module, _| {
+            rules::without_floor(module).into_iter().collect()
         }));
     }
 }
