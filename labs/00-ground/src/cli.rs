@@ -35,16 +35,21 @@ pub struct Flags {
 }
 
 impl Flags {
-    /// How to tell the story on `stream`, with colours only on a terminal that has them and unless
-    /// `NO_COLOR` is set (<https://no-color.org>).
     fn look(self, stream: &(impl IsTerminal + AsFd)) -> Look {
-        let no_color = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
-        let dumb = std::env::var_os("TERM").is_some_and(|value| value == "dumb");
-        let columns = terminal_size::terminal_size_of(stream).map(|(Width(it), _)| it.into());
         let Self { explain, json, pause } = self;
-        let colour = !json && !no_color && !dumb && stream.is_terminal();
-        Look { explain, json, pause, colour, columns }
+        let plain = look(stream);
+        Look { explain, json, pause, colour: plain.colour && !json, ..plain }
     }
+}
+
+/// How to tell something on `stream`, with colours only on a terminal that has them and unless
+/// `NO_COLOR` is set (<https://no-color.org>).
+pub fn look(stream: &(impl IsTerminal + AsFd)) -> Look {
+    let no_color = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+    let dumb = std::env::var_os("TERM").is_some_and(|value| value == "dumb");
+    let columns = terminal_size::terminal_size_of(stream).map(|(Width(it), _)| it.into());
+    let colour = !no_color && !dumb && stream.is_terminal();
+    Look { colour, columns, ..Look::default() }
 }
 
 /// Reads what was typed; where it cannot be meant, ends the program in clap's words. Whoever forgot

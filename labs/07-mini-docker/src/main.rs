@@ -7,12 +7,12 @@ mod demo;
 
 use std::{
     ffi::OsString,
-    io::{self, IsTerminal, Write},
+    io::{self, Write},
     path::Path,
     process::ExitCode,
 };
 
-use ground::{Error, Look, Narrator};
+use ground::{Error, Narrator};
 use mini_docker::{
     container::monitor::{Watch, handover, watch},
     runtime::OWN_NAME,
@@ -67,8 +67,7 @@ fn warn(text: &str) {
 /// Tells a person what went wrong.
 fn report(error: &Error) {
     let mut stderr = io::stderr();
-    let no_color = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
-    let look = Look { colour: stderr.is_terminal() && !no_color, ..Look::default() };
+    let look = ground::cli::look(&stderr);
     // A reader that went away cannot be told so.
     let _ = Narrator::new(&mut stderr, look).error(error);
     let _ = io::stdout().flush();

@@ -61,6 +61,38 @@ pub fn json(place: Place, bin: impl AsRef<Path>) {
     before.assert_unchanged();
 }
 
+/// Plays a lab's demonstration at a terminal with `--pause`: one Enter a scene. Each time all that is
+/// to be read is there before the next one is typed, and the last scene waits for nobody.
+const PAUSED: &str = r#"
+    scenes=$("$BIN" --explain --json | grep -c '"event":"scene"')
+    mkfifo keys
+    script -qefc "$BIN --pause" /dev/null < keys > said & terminal=$!
+    exec 3> keys
+    asked() { grep -o '\[Enter\]' said | wc -l; }
+    typed=0
+    while [ $typed -lt $((scenes - 1)) ]; do
+        until [ $(asked) -gt $typed ]; do kill -0 $terminal 2> /dev/null || break 2; sleep 0.02; done
+        [ $(asked) = $((typed + 1)) ] || { echo "it did not wait at $typed"; break; }
+        echo >&3; typed=$((typed + 1))
+    done
+    wait $terminal; code=$?
+    [ $typed = $((scenes - 1)) ] && [ $(asked) = $typed ] && echo "waited between all scenes"
+    exec 3>&-; exit $code
+"#;
+
+/// Runs a lab with `--pause` at a terminal, typing Enter when it waits.
+///
+/// # Panics
+/// As [`demo`]; when it does not wait between two scenes.
+#[track_caller]
+pub fn paused(place: Place, bin: impl AsRef<Path>) {
+    let _turn = TURNS[0].lock();
+    let before = Host::now();
+    let output = place.shell(bin, PAUSED);
+    assert_eq!(output.success(), "waited between all scenes\n", "{output}");
+    before.assert_unchanged();
+}
+
 /// One line of `--json`.
 ///
 /// # Panics

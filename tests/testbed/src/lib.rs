@@ -51,7 +51,7 @@ mod run;
 mod table;
 
 pub use advice::{Advised, advice};
-pub use demo::{check_events, demo, event, explain, json};
+pub use demo::{check_events, demo, event, explain, json, paused};
 pub use host::Host;
 pub use insta;
 pub use killed::killed_at_random;
