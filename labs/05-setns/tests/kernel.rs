@@ -85,6 +85,25 @@ fn one_letter_joins_one_kind() {
 }
 
 #[test]
+fn the_time_namespace_is_joined() {
+    needs!(Program("unshare"), Program("pgrep"), Namespace("time"));
+    for place in HERE {
+        needs!(In(place));
+        let script = r#"
+            theirs=$(readlink /proc/$T/ns/time)
+            [ $theirs != $(readlink /proc/self/ns/time) ] && echo another
+            for way in "" --files; do
+                [ $($BIN enter $T -U -T $way -- readlink /proc/self/ns/time) = $theirs ] && echo joined
+                [ $($BIN enter $T -U -T $way -- cut -d. -f1 /proc/uptime) -gt 1000000000 ] && echo late
+                [ $($BIN enter $T -U $way -- cut -d. -f1 /proc/uptime) -lt 1000000000 ] && echo not joined
+            done"#;
+        let flags = "--user --map-root-user --time --boottime 1000000000";
+        let each = "joined\nlate\nnot joined";
+        check(&beside(place, flags, script), &format!("another\n{each}\n{each}"));
+    }
+}
+
+#[test]
 fn exit_status_and_signal_are_passed_on() {
     needs!(Program("unshare"), Program("pgrep"));
     for place in HERE {
