@@ -26,7 +26,8 @@ use crate::{
 /// The moments come from a seed that is printed; `UNBOXED_SEED` repeats them.
 ///
 /// # Panics
-/// When something is left, with the trial and its moment; when the command fails by itself.
+/// When something is left, with the trial and its moment; when the command fails by itself; when
+/// most trials ended before they were killed, and so tested nothing.
 #[track_caller]
 pub fn killed_at_random(place: Place, bin: impl AsRef<Path>, args: &[&str], times: usize) -> usize {
     assert!(!place.is_guest(), "SIGKILL to a guest's runner is no test of the command");
@@ -34,16 +35,28 @@ pub fn killed_at_random(place: Place, bin: impl AsRef<Path>, args: &[&str], time
     let before = Host::now();
     let started = Instant::now();
     run.run_in(place).success();
-    let whole = started.elapsed();
+    let mut whole = started.elapsed();
     let mut moments = Moments::seeded();
     let killed = (1..=times).filter(|trial| {
-        let after = moments.below(whole);
+        let (after, started) = (moments.below(whole), Instant::now());
         let killed = kill_after(&run, place, after);
+        if !killed {
+            // The machine was busier when the whole was measured.
+            whole = whole.min(started.elapsed());
+        }
         assert_no_process(&format!("trial {trial}, killed after {after:?}"));
         before.assert_unchanged();
         killed
     });
-    killed.count()
+    let killed = killed.count();
+    assert_enough(killed, times);
+    killed
+}
+
+/// A kill that comes after the end is no test.
+#[track_caller]
+fn assert_enough(killed: usize, times: usize) {
+    assert!(3 * killed >= times, "only {killed} of {times} were killed before their end");
 }
 
 fn kill_after(run: &Run<'_>, place: Place, moment: Duration) -> bool {
@@ -89,4 +102,16 @@ impl Moments {
 #[allow(clippy::print_stderr, reason = "the harness shows it only when the test fails")]
 fn eprint_seed(seed: u64) {
     eprintln!("UNBOXED_SEED={seed}");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    #[should_panic(expected = "only 4 of 15 were killed")]
+    fn kills_that_come_too_late_are_no_test() {
+        assert_enough(5, 15);
+        assert_enough(4, 15);
+    }
 }
