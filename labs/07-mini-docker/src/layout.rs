@@ -250,6 +250,11 @@ impl ContainerLayout {
         self.dir.join("untold")
     }
 
+    /// Who holds its published ports, while it runs and has any.
+    pub fn porter(&self) -> PathBuf {
+        self.dir.join("porter")
+    }
+
     /// The owners that could not be set on what was copied into it.
     pub fn ownership(&self) -> PathBuf {
         self.dir.join("ownership.json")

@@ -44,6 +44,7 @@ mod moment;
 mod network;
 mod pause;
 mod plug;
+mod porters;
 mod ports;
 mod probe;
 mod processes;
@@ -210,6 +211,7 @@ impl Engine {
                 // A look is no failure because of it.
                 let _ = self.regain_network(&record);
                 let _ = self.catch_up_on_names(&record);
+                self.mend_porter(&record);
                 Ok(*record)
             }
             Found::None => Err(Error::not_found(

@@ -29,6 +29,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     links,
     network::{joins, netns},
+    porters,
 };
 use crate::{
     bundle::{self, Neighbourhood},
@@ -110,6 +111,9 @@ impl Plug {
         for attendant in self.attendants.drain(..) {
             end(&attendant);
         }
+        // Its port is to be free when we say that the container has ended, also where it is not the one
+        // that we have started.
+        porters::end(layout, &record.id);
         let ledger = crate::network::ledger::read(layout)?;
         with_networks(layout, |networks| networks.leave(&record.id))?;
         let endpoints: Vec<_> = ledger.of_container(&record.id).cloned().collect();
@@ -150,9 +154,13 @@ impl Plug {
             ports,
             inside: inside.map(Path::to_owned),
         };
+        // A port whose porter somebody killed looks free. Of our own an earlier monitor may have left one.
+        porters::end(layout, &record.id);
+        porters::mend_all(layout, &record.id);
         let (porter, leads) =
             porter::start(&request).map_err(|error| port_taken(layout, record, error))?;
         self.attend(&porter)?;
+        porters::write_down(layout, &record.id, &porter)?;
         Ok(leads)
     }
 }
@@ -179,7 +187,7 @@ fn tell_of_predefined(layout: &Layout, record: &Record, action: &str) -> bool {
 }
 
 /// Ends an attendant, and waits: its ports are to be free when we say that the container has ended.
-fn end(attendant: &Identity) {
+pub(super) fn end(attendant: &Identity) {
     let Some(pidfd) = attendant.open() else { return };
     let _ = pidfd::send_signal(&pidfd, Signal::SIGKILL);
     let _ = waitid(Id::PIDFd(pidfd.as_fd()), WaitPidFlag::WEXITED);

@@ -63,6 +63,7 @@ impl Engine {
             // Even if the rest cannot be cleaned up: what is told is the truth.
             let record = self.truth(record);
             let _ = self.catch_up_on_names(&record);
+            self.mend_porter(&record);
             let connections = wires.of(&record);
             if selection.takes(&record, &connections)? {
                 let sizes = list.sizes.then(|| self.sizes(&record));

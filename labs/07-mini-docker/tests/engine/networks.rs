@@ -170,6 +170,46 @@ fn a_published_port_is_reached_from_everywhere() {
 }
 
 #[test]
+fn a_killed_porter_is_followed_by_another() {
+    needs!(Root, Program("nft"), Program("ip"));
+    says(
+        &format!(
+            r#"{WEB}
+            here() {{ [ "$(readlink /proc/$1/ns/net)" = "$(readlink /proc/self/ns/net)" ]; }}
+            porter() {{ for it in $(grep -lz '^porter$' /proc/[0-9]*/cmdline 2> /dev/null | cut -d / -f 3); do ! here $it || echo $it; done; }}
+            slay() {{ kill -9 $1; while grep -qs 'State:.[RSD]' /proc/$1/status; do sleep 0.02; done; }}
+            web ann --network bridge -p 8080:80
+            slay $(porter)
+            md ps -q | wc -l; get http://127.0.0.1:8080/; get http://[::1]:8080/
+            slay $(porter)
+            md port ann 80/tcp | head -n 1; get http://127.0.0.1:8080/
+            slay $(porter)
+            fails md run --rm --network bridge -p 8080:80 --name bob $I true 2>&1 | grep -o 'port is already allocated\|^= .*'
+            get http://127.0.0.1:8080/
+            # It goes with the container, as the first one did.
+            md stop -t 0 ann; porter
+            md run --rm --network bridge -p 8080:80 $I echo free again
+            md start ann; porter | wc -l
+            "#
+        ),
+        "
+        1
+        I am ann
+        I am ann
+        0.0.0.0:8080
+        I am ann
+        port is already allocated
+        = 125
+        I am ann
+        ann
+        free again
+        ann
+        1
+        ",
+    );
+}
+
+#[test]
 fn a_killed_monitor_leaves_what_the_next_command_sweeps() {
     needs!(Root, Program("nft"), Program("ip"));
     says(

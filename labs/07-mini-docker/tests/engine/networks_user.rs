@@ -51,6 +51,11 @@ const WORDS: &str = r#"
             [ "$(tr "\0" " " < $it/cmdline)" != "mini-docker holder " ] || [ "$(stat -c %u $it)" != 4242 ] || echo ${it#/proc/}
         done 2> /dev/null
     }
+    porters() {
+        for it in $(grep -lz "^porter$" /proc/[0-9]*/cmdline 2> /dev/null | cut -d / -f 3); do
+            [ "$(stat -c %u /proc/$it)" != 4242 ] || echo $it
+        done
+    }
     # Until the kernel has taken all from them.
     slay() { kill -9 "$@"; for it in "$@"; do until [ -z "$(ls /proc/$it/fd 2> /dev/null)" ]; do sleep 0.02; done; done; }
     ended() { until [ -z "$(holders)" ]; do sleep 0.02; done; }
@@ -78,11 +83,15 @@ fn carries(without: &str) {
         md run -d --name web --network bridge -p 8080:80 $I sh -c "mkdir /www; echo from inside > /www/index.html; exec busybox httpd -f -p 80 -h /www" > /dev/null
         serves web
         busybox wget -qO- http://127.0.0.1:8080/
-        md rm -f web
+        slay $(porters); md ps -q | wc -l
+        busybox wget -qO- http://127.0.0.1:8080/
+        md rm -f web; porters
         "#,
         "
         1
         from outside
+        from inside
+        1
         from inside
         web
         ",
@@ -113,7 +122,7 @@ const NETWORKS: &str = r#"
     md network inspect -f "{{len .Containers}}" shop
     echo out and in:
     md exec bob busybox wget -qO- http://203.0.113.2:99/
-    busybox wget -qO- http://127.0.0.1:8080/; busybox wget -qO- "http://[::1]:8080/"
+    busybox wget -qO- http://127.0.0.1:8080/; slay $(porters); md ps > /dev/null; busybox wget -qO- "http://[::1]:8080/"
     md port ann 80
     fails md network rm shop 2>&1 | grep -oE "network shop has active endpoints|= 1"
     echo moved:

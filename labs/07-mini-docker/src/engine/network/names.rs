@@ -112,6 +112,7 @@ impl Engine {
         for record in Record::all(&self.layout)? {
             // One after the other, whatever became of it.
             let _ = self.catch_up_on_names(&record);
+            self.mend_porter(&record);
         }
         Ok(mended?)
     }
