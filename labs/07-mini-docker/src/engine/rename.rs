@@ -25,6 +25,7 @@ impl Engine {
         }
         check_name(name)?;
         container::rename(&self.layout, record, name).map_err(not_added(name))?;
+        self.with_networks(|networks| networks.rename(&record.id, name))?;
         let event = Record { name: name.to_owned(), ..record.clone() }.event("rename");
         event.with("oldName", format!("/{}", record.name)).record(&self.layout.events());
         Ok(())

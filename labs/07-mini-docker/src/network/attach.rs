@@ -173,6 +173,21 @@ impl Networks<'_> {
         open.write()
     }
 
+    /// From now on a container has another name in its networks: those who ask find it by that.
+    ///
+    /// # Errors
+    /// As write(2).
+    pub fn rename(&self, container: &str, name: &str) -> Result<()> {
+        // Most are in no network just now.
+        if ledger::read(self.layout)?.of_container(container).next().is_none() {
+            return Ok(());
+        }
+        let mut open = self.open()?;
+        let own = open.ledger.endpoints.iter_mut().filter(|it| it.container == container);
+        own.for_each(|it| name.clone_into(&mut it.name));
+        open.write()
+    }
+
     /// Takes the interface away that a program of the user's carries; its other networks, if it is in
     /// any, lead out then.
     ///
