@@ -176,6 +176,42 @@ fn every_verb_and_flag_has_a_proof() {
     assert!(wrong.is_empty(), "{} of {}:\n{}", wrong.len(), surface.len(), wrong.join("\n"));
 }
 
+/// The text of all files of the tests, with their names.
+fn tests(dir: &Path, found: &mut Vec<(PathBuf, String)>) {
+    for entry in fs::read_dir(dir).unwrap().map(Result::unwrap) {
+        let path = entry.path();
+        match fs::read_to_string(&path) {
+            Ok(text) => found.push((path, text)),
+            Err(_) => tests(&path, found),
+        }
+    }
+}
+
+/// The flags of a line, as in `--force`.
+fn flags_of(line: &str) -> impl Iterator<Item = &str> {
+    let words = line.split(|it: char| !(it.is_ascii_alphanumeric() || it == '-'));
+    words.filter_map(|word| word.strip_prefix("--")).filter(|name| !name.is_empty())
+}
+
+#[test]
+fn what_a_fix_advises_can_be_typed() {
+    // Flags of the programs that a fix names.
+    let of_others = ["scope"];
+    let mut known = BTreeSet::new();
+    walk(&super::plain_command(), "", &mut known);
+    let mut known: BTreeSet<String> = known.into_iter().filter_map(|word| word.long).collect();
+    known.insert("help".into());
+    let mut files = Vec::new();
+    tests(&here("tests"), &mut files);
+    for (path, text) in files {
+        for line in text.lines().filter_map(|line| line.trim_start().strip_prefix("fix: ")) {
+            let unknown = |flag: &&str| !known.contains(*flag) && !of_others.contains(flag);
+            let unknown: Vec<&str> = flags_of(line).filter(unknown).collect();
+            assert!(unknown.is_empty(), "{unknown:?} in {}: {line}", path.display());
+        }
+    }
+}
+
 #[test]
 fn a_word_is_found_where_it_is_typed() {
     let word =

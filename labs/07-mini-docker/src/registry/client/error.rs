@@ -277,7 +277,7 @@ fn tls(domain: &str, error: &rustls::Error) -> Error {
         rustls::Error::InvalidMessage(_) => {
             ground::Error::new("http: server gave HTTP response to HTTPS client")
                 .why(format!("{domain} does not speak TLS, and what is not encrypted can be changed by anybody on the way"))
-                .fix(format!("give the registry a certificate, or allow it without: --insecure-registry {domain}, or {{\"insecure-registries\": [\"{domain}\"]}} in daemon.json"))
+                .fix(format!("give the registry a certificate, or allow it without, in daemon.json: {{\"insecure-registries\": [\"{domain}\"]}}"))
         }
         // Its answer to our certificate, or to none: RFC 8446, section 6.2.
         rustls::Error::AlertReceived(alert) => {
