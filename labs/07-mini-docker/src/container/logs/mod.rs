@@ -117,6 +117,24 @@ mod tests {
         assert_eq!(lines[4], "\"\\\t\u{1}\u{fffd}é");
     }
 
+    /// What a reader finds while the writer is at it: names in the midst of becoming older ones.
+    #[test]
+    fn a_file_that_is_renamed_meanwhile_is_read_once() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("log");
+        let write = |text: &str| writer(&path, None, 1).write(Stream::Stdout, text.as_bytes());
+        write("old\n").unwrap();
+        std::fs::rename(&path, rotated(&path, 2)).unwrap();
+        write("new\n").unwrap();
+        // `log.1` has become `log.2`, and `log` is next.
+        assert_eq!(lines(&mut Reader::open(&path).unwrap()), ["old\n", "new\n"]);
+        // It is opened under its old name and found under the next.
+        std::fs::hard_link(&path, rotated(&path, 1)).unwrap();
+        assert_eq!(lines(&mut Reader::open(&path).unwrap()), ["old\n", "new\n"]);
+        std::fs::remove_file(&path).unwrap();
+        assert_eq!(lines(&mut Reader::open(&path).unwrap()), ["old\n", "new\n"]);
+    }
+
     #[test]
     fn a_reader_follows_through_rotations_and_truncations() {
         for max_files in [1, 2, 3] {

@@ -115,18 +115,34 @@ fn buffered(file: File) -> BufReader<File> {
     BufReader::with_capacity(256 << 10, file)
 }
 
-/// The files of a log, the oldest first.
+/// The files of a log, the oldest first. One of the names is missing while the files get older ones.
 fn files(path: &Path) -> io::Result<Vec<File>> {
-    let mut files = Vec::new();
+    let (mut files, mut missing) = (Vec::new(), 0);
     for age in 0.. {
         match File::open(rotated(path, age)) {
             Ok(file) => files.push(file),
+            Err(error) if error.kind() == io::ErrorKind::NotFound && missing == 0 => missing += 1,
             Err(error) if error.kind() == io::ErrorKind::NotFound => break,
             Err(error) => return Err(error),
         }
     }
+    each_once(&mut files)?;
     files.reverse();
     Ok(files)
+}
+
+/// A file that got an older name while we looked was found under both.
+fn each_once(files: &mut Vec<File>) -> io::Result<()> {
+    let mut known = Vec::new();
+    for file in &*files {
+        known.push(file.metadata()?.ino());
+    }
+    let mut index = 0;
+    files.retain(|_| {
+        index += 1;
+        !known[..index - 1].contains(&known[index - 1])
+    });
+    Ok(())
 }
 
 /// The files that are newer than the one with this number; all, if that is gone.
