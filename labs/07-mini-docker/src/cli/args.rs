@@ -11,7 +11,8 @@ use mini_docker::engine::Filter;
 pub use super::{
     archive_args::{Cp, Export, Image, Import, Load, Save, System},
     container_args::{
-        ContainerFlags, Create, FileFlags, LimitFlags, LiveLimits, Pulling, Run, SecurityFlags,
+        AttachTo, ContainerFlags, Create, FileFlags, LimitFlags, LiveLimits, Pulling, Run,
+        SecurityFlags,
     },
     lifecycle_args::{
         Attach, ContainerVerb, Exec, Kept, Kill, Probe, PruneContainers, Rename, Restart, Start,
@@ -28,7 +29,8 @@ pub use super::{
 
 /// Pull, run, commit, push: containers without a daemon
 #[derive(Debug, Parser)]
-#[command(name = "mini-docker", version, disable_help_subcommand = true)]
+#[command(name = "mini-docker", version, disable_version_flag = true)]
+#[command(disable_help_subcommand = true)]
 #[command(arg_required_else_help = true, max_term_width = 100)]
 pub struct Arguments {
     #[command(flatten)]
@@ -44,6 +46,9 @@ pub struct Global {
     /// Where images and containers are kept
     #[arg(long, value_name = "DIR", global = true)]
     pub root: Option<PathBuf>,
+    /// Print version
+    #[arg(short = 'v', short_alias = 'V', long, action = clap::ArgAction::Version)]
+    pub version: Option<bool>,
 }
 
 /// What to do.
@@ -320,6 +325,7 @@ pub struct Logs {
     pub follow: bool,
     /// Number of lines to show from the end of the logs
     #[arg(short = 'n', long, default_value = "all", value_name = "N")]
+    #[arg(allow_hyphen_values = true)]
     pub tail: String,
     /// Show timestamps
     #[arg(short, long)]
@@ -392,6 +398,9 @@ pub struct Rmi {
     /// Force removal of the image
     #[arg(short, long)]
     pub force: bool,
+    /// Do not delete untagged parents (an image here has none)
+    #[arg(long)]
+    pub no_prune: bool,
     /// The images
     #[arg(required = true)]
     pub images: Vec<String>,

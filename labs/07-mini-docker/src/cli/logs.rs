@@ -71,6 +71,8 @@ fn quoted(text: &str) -> String {
 fn tail(text: &str) -> Result<Option<usize>> {
     match text {
         "all" => Ok(None),
+        // As in docker, fewer than none is all.
+        number if number.parse().is_ok_and(|number: i64| number < 0) => Ok(None),
         number => number.parse().map(Some).map_err(|_| {
             Error::new(format!("invalid number of lines: {number:?}"))
                 .fix("give a number, or all: --tail 20")

@@ -17,6 +17,7 @@ mod archive;
 mod archive_args;
 pub mod args;
 mod attach;
+mod booleans;
 mod cid_file;
 mod completion;
 mod connection;

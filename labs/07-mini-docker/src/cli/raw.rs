@@ -21,7 +21,7 @@ pub(super) fn marked(command: &Command, words: &[OsString], verb: usize) -> Vec<
     words
 }
 
-fn ends_with_command(verb: &Command) -> bool {
+pub(super) fn ends_with_command(verb: &Command) -> bool {
     verb.get_positionals().last().is_some_and(Arg::is_trailing_var_arg_set)
 }
 
@@ -39,7 +39,7 @@ fn first_other(known: &[&Arg], words: &[OsString], mut at: usize) -> Option<usiz
 }
 
 /// Whether the value of this flag, or of the last of these short ones, is the next word.
-fn wants_next(known: &[&Arg], word: &str) -> bool {
+pub(super) fn wants_next(known: &[&Arg], word: &str) -> bool {
     let with_value = |is_meant: &dyn Fn(&Arg) -> bool| {
         known.iter().any(|arg| {
             is_meant(arg) && arg.get_action().takes_values() && !arg.is_require_equals_set()

@@ -4,12 +4,13 @@
 //! for a container's life: that was most of its beginning. So there is first a command line with one
 //! verb. What that one refuses, and whoever asks for help, is answered by the whole.
 
-use std::{ffi::OsString, mem::ManuallyDrop};
+use std::{borrow::Cow, ffi::OsString, mem::ManuallyDrop};
 
 use clap::{Args as _, Command, CommandFactory, FromArgMatches, Subcommand, error::ErrorKind};
 
 use super::{
     args::{self, Arguments, Global},
+    booleans,
     nouns::first_word,
     raw::marked,
 };
@@ -19,6 +20,7 @@ use super::{
 /// # Errors
 /// Words that make no sense, and those that ask for help or the version.
 pub fn read(words: &[OsString]) -> Result<Arguments, clap::Error> {
+    let words = &plain(words);
     let Some(one) = with_one(words) else { return parse(Arguments::command(), words) };
     let words = first_word(words).map_or(words.to_vec(), |verb| marked(&one, words, verb));
     match parse(one, &words) {
@@ -28,7 +30,17 @@ pub fn read(words: &[OsString]) -> Result<Arguments, clap::Error> {
     }
 }
 
+/// The words, with flags that are on or off as clap knows them.
+fn plain(words: &[OsString]) -> Cow<'_, [OsString]> {
+    match first_word(words).filter(|_| booleans::are_in(words)) {
+        Some(verb) => booleans::resolved(&Arguments::command(), words, verb).into(),
+        None => words.into(),
+    }
+}
+
 fn parse(command: Command, words: &[OsString]) -> Result<Arguments, clap::Error> {
+    // The last word counts, as with docker.
+    let command = command.args_override_self(true);
     // Taking it apart would take nearly as long as putting it together did.
     let mut command = ManuallyDrop::new(command);
     let mut matches = command.try_get_matches_from_mut(words)?;
@@ -38,6 +50,7 @@ fn parse(command: Command, words: &[OsString]) -> Result<Arguments, clap::Error>
 /// The command line with the verb that these words name; with none where none is named.
 fn with_one(words: &[OsString]) -> Option<Command> {
     let command = Command::new("mini-docker").version(env!("CARGO_PKG_VERSION"));
+    let command = command.disable_version_flag(true);
     let command = Global::augment_args(command);
     let Some(at) = first_word(words) else { return Some(command) };
     let verb = words[at].to_str()?;
@@ -169,6 +182,22 @@ mod tests {
         check("md exec --root /x box --help", &["--help"]);
         check("md top box -o pid", &["-o", "pid"]);
         check("md run box", &[]);
+    }
+
+    #[test]
+    fn the_last_word_counts() {
+        let words = |words: &str| words.split(' ').map(OsString::from).collect::<Vec<_>>();
+        let run = |line: &str| match read(&words(line)).unwrap().command {
+            args::Command::Verb(args::Verb::Run(run)) => run,
+            other => panic!("{other:?}"),
+        };
+        let it = run("md run --name one --rm -d -e A=1 --name two --rm -e B=2 -d=false box");
+        assert_eq!(it.container.name, "two");
+        assert_eq!(it.container.env, ["A=1", "B=2"]);
+        assert!(it.container.rm && !it.detach);
+        for line in ["md list -a -a", "md network ls -q --quiet", "md ps --root /x --root /y"] {
+            assert!(read(&words(line)).is_ok(), "{line}");
+        }
     }
 
     #[test]
