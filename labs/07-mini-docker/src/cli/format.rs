@@ -54,11 +54,11 @@ impl Format {
             (None, "raw") if !columns.raw.is_empty() => Kind::Rows(parsed(columns.raw)?),
             (None, text) => Kind::Rows(parsed(&unescaped(text))?),
         };
-        Ok(Self { kind, may_cut: false })
+        Ok(Self { kind, may_cut: true })
     }
 
-    /// Cuts long cells where a terminal is too narrow, unless `--no-trunc` was said.
-    pub fn cut_to_terminal(self, no_trunc: bool) -> Self {
+    /// Leaves long cells whole on the narrowest terminal, too, as `--no-trunc` wants it.
+    pub fn whole(self, no_trunc: bool) -> Self {
         Self { may_cut: !no_trunc, ..self }
     }
 
@@ -94,13 +94,16 @@ impl Format {
         for row in rows {
             lines.push(rendered(template, Mode::Row, row)?);
         }
-        let widest = (self.may_cut && std::io::stdout().is_terminal())
-            .then(|| sys::window_size(std::io::stdout()).ok())
-            .flatten()
-            .map(|(_, columns)| usize::from(columns))
-            .filter(|columns| *columns > 0);
+        let widest = terminal().filter(|_| self.may_cut);
         line(tabs::aligned(&lines.join("\n"), tabs::LEAST, widest))
     }
+}
+
+/// How wide the terminal is, if we print to one.
+fn terminal() -> Option<usize> {
+    let stdout = std::io::stdout();
+    let size = stdout.is_terminal().then(|| sys::window_size(&stdout).ok()).flatten();
+    size.map(|(_, columns)| usize::from(columns)).filter(|columns| *columns > 0)
 }
 
 /// Parses a template of a list.
@@ -141,7 +144,7 @@ fn unescaped(text: &str) -> String {
 /// As write(2).
 pub fn table(headings: &[&str], rows: &[Vec<String>]) -> Result<()> {
     let lines = std::iter::once(headings.join("\t")).chain(rows.iter().map(|row| row.join("\t")));
-    line(tabs::aligned(&lines.collect::<Vec<_>>().join("\n"), tabs::LEAST, None))
+    line(tabs::aligned(&lines.collect::<Vec<_>>().join("\n"), tabs::LEAST, terminal()))
 }
 
 /// Cells with tabs between them as columns of at least twenty: the output of `top`.

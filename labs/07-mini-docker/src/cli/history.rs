@@ -35,7 +35,7 @@ const EXACT: Columns = Columns {
 /// `history`
 pub fn history(engine: &Engine, args: &History) -> Result<ExitCode> {
     let columns = if args.human { &COLUMNS } else { &EXACT };
-    let format = Format::new(args.format.as_deref(), columns)?.cut_to_terminal(args.no_trunc);
+    let format = Format::new(args.format.as_deref(), columns)?.whole(args.no_trunc);
     let steps = engine.history(&args.image).map_err(|error| Error::from(error).exit_code(1))?;
     if args.quiet {
         steps.iter().try_for_each(|step| line(id(step, args.no_trunc)))?;

@@ -41,7 +41,7 @@ const WITH_DIGEST: Columns = Columns {
 /// `images`
 pub fn images(engine: &Engine, args: &Images) -> Result<ExitCode> {
     let columns = if args.digests { &WITH_DIGEST } else { &COLUMNS };
-    let format = Format::new(args.format.as_deref(), columns)?.cut_to_terminal(args.no_trunc);
+    let format = Format::new(args.format.as_deref(), columns)?.whole(args.no_trunc);
     let repository = args
         .repository
         .iter()

@@ -114,7 +114,7 @@ fn meant(flags: CreateFlags) -> Result<CreateNetwork> {
 }
 
 fn ls(engine: &Engine, flags: &LsNetworks) -> Result<()> {
-    let format = Format::new(flags.format.as_deref(), &COLUMNS)?;
+    let format = Format::new(flags.format.as_deref(), &COLUMNS)?.whole(flags.no_trunc);
     let mut networks = engine.networks()?;
     let filters: Filters = flags.filter.iter().cloned().collect();
     filters.check(&["dangling", "driver", "id", "label", "name", "scope", "type"])?;

@@ -49,7 +49,7 @@ const WITH_SIZE: Columns = Columns {
 /// `ps`
 pub fn ps(engine: &Engine, args: &Ps) -> Result<ExitCode> {
     let columns = if args.size { &WITH_SIZE } else { &COLUMNS };
-    let format = Format::new(args.format.as_deref(), columns)?.cut_to_terminal(args.no_trunc);
+    let format = Format::new(args.format.as_deref(), columns)?.whole(args.no_trunc);
     let list = List {
         all: args.all,
         // As in Docker, 0 and less are no number of rows.

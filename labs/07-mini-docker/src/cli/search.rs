@@ -55,7 +55,7 @@ pub struct Search {
 
 /// `search`
 pub fn search(engine: &Engine, args: &Search) -> Result<ExitCode> {
-    let format = Format::new(args.format.as_deref(), &COLUMNS)?;
+    let format = Format::new(args.format.as_deref(), &COLUMNS)?.whole(args.no_trunc);
     if !(1..=LIMIT_MAX).contains(&args.limit) {
         return Err(Error::new(format!("invalid limit {}", args.limit))
             .why(format!("a registry tells between 1 and {LIMIT_MAX} images"))

@@ -45,7 +45,7 @@ const COLUMNS: Columns = Columns {
 
 /// `stats`
 pub fn stats(engine: &Engine, args: &Stats) -> Result<ExitCode> {
-    let format = Format::new(args.format.as_deref(), &COLUMNS)?;
+    let format = Format::new(args.format.as_deref(), &COLUMNS)?.whole(args.no_trunc);
     let mut before: BTreeMap<String, Sample> = BTreeMap::new();
     let records = chosen(engine, args)?;
     samples(engine, &records, &mut before);

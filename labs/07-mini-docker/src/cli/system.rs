@@ -2,12 +2,13 @@
 
 use std::process::ExitCode;
 
-use ground::Result;
+use ground::{Error, Result};
 use mini_docker::engine::{Checked, Engine, Usage};
+use template::Value;
 
 use super::{
     archive_args::{Check, Df, System},
-    format::table,
+    format::{Columns, Format, table},
     output::{ago, line, size},
     prune,
 };
@@ -21,26 +22,49 @@ pub fn system(engine: &Engine, args: &System) -> Result<ExitCode> {
     }
 }
 
+const COLUMNS: Columns = Columns {
+    row: "*formatter.diskUsageContext",
+    table: "{{.Type}}\t{{.TotalCount}}\t{{.Active}}\t{{.Size}}\t{{.Reclaimable}}",
+    raw: "type: {{.Type}}\ntotal: {{.TotalCount}}\nactive: {{.Active}}\nsize: {{.Size}}\nreclaimable: {{.Reclaimable}}\n",
+    headings: &[
+        ("Active", "ACTIVE"),
+        ("Reclaimable", "RECLAIMABLE"),
+        ("Size", "SIZE"),
+        ("TotalCount", "TOTAL"),
+        ("Type", "TYPE"),
+    ],
+};
+
 fn df(engine: &Engine, args: &Df) -> Result<ExitCode> {
+    if args.verbose && args.format.is_some() {
+        return Err(Error::new("the verbose option cannot be combined with the format option yet")
+            .why("--verbose prints several tables, and a format is for one")
+            .fix("leave one of them out"));
+    }
+    let format = Format::new(args.format.as_deref(), &COLUMNS)?;
     let usage = engine.usage()?;
-    if args.verbose {
-        details(&usage)?
-    } else {
-        summary(&usage)?
+    match args.verbose {
+        true => details(&usage)?,
+        false => format.print(&COLUMNS, &summary(&usage))?,
     }
     Ok(ExitCode::SUCCESS)
 }
 
-fn summary(usage: &Usage) -> Result<()> {
+fn summary(usage: &Usage) -> Vec<Value> {
     let row = |kind: &str, all: usize, active: usize, bytes: u64, free: u64| {
         let percent = (free * 100).checked_div(bytes).unwrap_or(0);
-        vec![
-            kind.to_owned(),
-            all.to_string(),
-            active.to_string(),
-            size(bytes),
-            format!("{} ({percent}%)", size(free)),
-        ]
+        // As in docker, nothing of nothing has no share.
+        let share = if bytes > 0 { format!(" ({percent}%)") } else { String::new() };
+        Value::record(
+            COLUMNS.row,
+            vec![
+                ("Active", Value::text(active.to_string())),
+                ("Reclaimable", Value::text(size(free) + &share)),
+                ("Size", Value::text(size(bytes))),
+                ("TotalCount", Value::text(all.to_string())),
+                ("Type", Value::text(kind)),
+            ],
+        )
     };
     let active = usage.images.iter().filter(|image| image.containers > 0).count();
     let unused = usage.images.iter().filter(|image| image.containers == 0);
@@ -52,12 +76,13 @@ fn summary(usage: &Usage) -> Result<()> {
     let in_use = volumes.iter().filter(|it| it.links > 0).count();
     let kept: u64 = volumes.iter().map(|it| it.size).sum();
     let loose = volumes.iter().filter(|it| it.links == 0).map(|it| it.size).sum();
-    let rows = [
+    vec![
         row("Images", usage.images.len(), active, usage.images_bytes, free),
         row("Containers", containers.len(), running.count(), written, stopped),
         row("Local Volumes", volumes.len(), in_use, kept, loose),
-    ];
-    table(&["TYPE", "TOTAL", "ACTIVE", "SIZE", "RECLAIMABLE"], &rows)
+        // Nothing is built here, and so nothing of it is kept.
+        row("Build Cache", 0, 0, 0, 0),
+    ]
 }
 
 fn details(usage: &Usage) -> Result<()> {

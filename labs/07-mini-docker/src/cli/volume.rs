@@ -75,7 +75,8 @@ fn create(engine: &Engine, args: &VolumeCreate) -> Result<()> {
 }
 
 fn ls(engine: &Engine, args: &VolumeLs) -> Result<()> {
-    let format = Format::new(args.format.as_deref(), &COLUMNS)?;
+    // The long cell is the name, and nothing else tells which volume it is.
+    let format = Format::new(args.format.as_deref(), &COLUMNS)?.whole(true);
     let volumes = engine.volume_list(&args.filter.iter().cloned().collect());
     let volumes = volumes.map_err(|error| Error::from(error).exit_code(1))?;
     if args.quiet {

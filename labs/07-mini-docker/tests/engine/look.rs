@@ -166,6 +166,44 @@ fn usage_is_told_in_dockers_words() {
 }
 
 /// What the kernel counts, in each place.
+#[test]
+fn tables_fit_the_terminal() {
+    needs!(In(Place::Root), Program("script"));
+    let text = said(
+        r#"
+        # On a terminal of so many columns: whether a table fits, and whether something was cut for that.
+        fits() {
+            columns=$1; shift
+            script -qec "stty cols $columns; $BIN --root $home/data $*" /dev/null < /dev/null | tr -d '\r' > shown
+            case $(LC_ALL=C.UTF-8 wc -L < shown) in 0) echo "$*: nothing" ;; *)
+                [ $(LC_ALL=C.UTF-8 wc -L < shown) -le $columns ] && echo "$*: fits" || { echo "$*:"; cat shown; }
+            esac
+            grep -c '…' shown || true
+        }
+        long=a-name-that-is-longer-than-most-terminals-would-want-it-to-be
+        md network create $long > /dev/null
+        md volume create $long-and-longer > /dev/null
+        md run -d --name $long $I sh -c 'sleep 1000; echo and much more after that' > /dev/null
+        fits 60 network ls
+        fits 90 network ls --no-trunc | tail -n 1
+        fits 90 ps
+        fits 60 history $I | sed 's,127[^ ]*,IMAGE,'
+        fits 80 images
+        fits 60 system df
+        fits 120 system df -v
+        fits 110 stats --no-stream
+        fits 60 search ${I%%/*}/test | sed 's,127[^ ]*,TERM,'
+        # Nothing but its name says which volume it is.
+        fits 60 volume ls | tail -n 2
+        "#,
+    );
+    let expected = "network ls: fits\n1\n0\nps: fits\n1\nhistory IMAGE fits\n1\nimages: fits\n0\n\
+                    system df: fits\n0\nsystem df -v: fits\n1\nstats --no-stream: fits\n1\n\
+                    search TERM fits\n0\nlocal     \
+                    a-name-that-is-longer-than-most-terminals-would-want-it-to-be-and-longer\n0\n";
+    assert_eq!(text, expected);
+}
+
 macro_rules! running {
     ($($name:ident: $place:expr;)+) => {
         $(#[test]
@@ -194,6 +232,8 @@ fn look_at_a_running_one(place: Place) {
         # -ef, which is the default, asks the guest's kernel for a time that it does not tell.
         md top box -o pid,ppid,args | head -1 | sed 's/  */ /g'
         md stats --no-stream --format '{{.Name}} {{.PIDs}}'
+        # Live, until nobody reads any more.
+        md stats --format '{{.Name}}' box | head -n 2
         md stats --no-stream --format json box | grep -c '"MemUsage":"[0-9.]*[KM]*i*B / [0-9.]*[GM]*i*B"'
         md events --since 10m --filter container=box --format '{{.Action}} {{.Actor.Attributes.name}}' |
             while read -r event; do echo "$event"; [ "$event" != 'die box' ] || break; done > happened &
@@ -208,7 +248,7 @@ fn look_at_a_running_one(place: Place) {
         md events --since 10m --until 0s --filter event=die --format json | grep -c '"exitCode":"137"'
         "#,
     );
-    let expected = "sleep 1000\nsleep 2000\nPID PPID COMMAND\nbox 2\n1\n\
+    let expected = "sleep 1000\nsleep 2000\nPID PPID COMMAND\nbox 2\nbox\nbox\n1\n\
                     die box\nkill box\ncontainer IMAGE\n1\n";
     assert_eq!(output.success(), expected, "{output}");
 }
