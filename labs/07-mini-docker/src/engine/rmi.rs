@@ -33,7 +33,7 @@ impl Engine {
             Some(reference) if !is_last(&reference, &image) => self.untag(reference, &image)?,
             Some(reference) => {
                 let users = self.users(&image)?;
-                check_unused(&image, &users, force)?;
+                check_unused(name, &image, &users, force)?;
                 match users.iter().any(is_up) {
                     true => self.untag(reference, &image)?,
                     false => self.remove(&image)?,
@@ -122,11 +122,11 @@ fn is_up(record: &Record) -> bool {
 }
 
 /// Whether the last name of an image may go.
-fn check_unused(image: &Image, users: &[Record], force: bool) -> Result<()> {
+fn check_unused(name: &str, image: &Image, users: &[Record], force: bool) -> Result<()> {
     let Some(user) = users.first().filter(|_| !force) else { return Ok(()) };
     let what = format!(
-        "conflict: unable to remove repository reference (must force) - container {} is using its \
-         referenced image {}",
+        "conflict: unable to remove repository reference \"{name}\" (must force) - container {} is \
+         using its referenced image {}",
         user.short_id(),
         image.id.short()
     );

@@ -405,14 +405,14 @@ fn an_image_in_use_goes_as_far_as_dockers() {
             md images --format '{{.Repository}}'; md exec box echo runs
             try -f $id; md rm -f box > /dev/null; try $id; md images -q
         "#,
-        "
+        r#"
             error: conflict: unable to delete ID (must be forced) - image is referenced in multiple repositories
             = 1
             Untagged: two:latest
             = 0
             error: conflict: unable to delete ID (must be forced) - image is being used by stopped container ID
             = 1
-            error: conflict: unable to remove repository reference (must force) - container ID is using its referenced image ID
+            error: conflict: unable to remove repository reference "one" (must force) - container ID is using its referenced image ID
             = 1
             error: conflict: unable to delete ID (cannot be forced) - image is being used by running container ID
             = 1
@@ -426,6 +426,6 @@ fn an_image_in_use_goes_as_far_as_dockers() {
             = 1
             Deleted: sha256:ID
             = 0
-        ",
+        "#,
     );
 }
