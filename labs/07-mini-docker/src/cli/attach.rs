@@ -1,8 +1,8 @@
 //! Attach: a terminal or pipe of ours, and the program in the container at its other end.
 
 use std::{
-    io::{self, IsTerminal, Read, Write},
-    os::fd::AsFd,
+    io::{self, IsTerminal, Read},
+    os::fd::{AsFd, AsRawFd},
 };
 
 use super::{detach_keys::DetachKeys, terminal::Changed};
@@ -18,6 +18,7 @@ use nix::{
     sys::{
         signal::{SigSet, Signal},
         signalfd::{SfdFlags, SignalFd},
+        socket::{MsgFlags, send},
         termios::cfmakeraw,
     },
 };
@@ -27,12 +28,37 @@ use nix::{
 pub struct Wanted {
     /// Whether our input is the program's.
     pub input: bool,
+    /// Which of its streams are shown. Who sees none stays until the input has ended.
+    pub shows: Shows,
     /// Whether the program has a terminal.
     pub tty: bool,
     /// Whether our signals are the program's. A terminal makes its own of keys.
     pub signals: bool,
     /// What lets go of it.
     pub keys: DetachKeys,
+}
+
+/// Which streams of a program are shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Shows {
+    /// Standard output; of a terminal it is all.
+    pub stdout: bool,
+    /// Standard error.
+    pub stderr: bool,
+}
+
+impl Shows {
+    /// Both.
+    pub const ALL: Self = Self { stdout: true, stderr: true };
+    /// None.
+    pub const NOTHING: Self = Self { stdout: false, stderr: false };
+
+    fn has(self, stream: Stream) -> bool {
+        match stream {
+            Stream::Stdout => self.stdout,
+            Stream::Stderr => self.stderr,
+        }
+    }
 }
 
 /// How a session ended.
@@ -42,6 +68,8 @@ pub enum Ended {
     Exited(u8),
     /// Somebody typed the detach keys.
     Detached,
+    /// Nothing was to be seen, and the input has ended.
+    Told,
     /// This signal was for us.
     Signalled(i32),
 }
@@ -51,7 +79,7 @@ impl Ended {
     pub fn code(self) -> u8 {
         match self {
             Self::Exited(code) => code,
-            Self::Detached => 0,
+            Self::Detached | Self::Told => 0,
             Self::Signalled(number) => u8::try_from(128 + number).unwrap_or(u8::MAX),
         }
     }
@@ -99,30 +127,48 @@ pub fn signals() -> Result<SignalFd> {
 ///
 /// # Errors
 /// When the monitor goes away without a word.
-pub fn attach(mut session: Session, wanted: Wanted, signals: &SignalFd) -> Result<Ended> {
+pub fn attach(session: Session, wanted: Wanted, signals: &SignalFd) -> Result<Ended> {
     let raw = raw(&wanted)?;
-    if wanted.tty {
-        // Another size than before makes a program draw its screen anew.
-        send_size(&mut session, 1);
-        send_size(&mut session, 0);
-    }
     let reads_input = wanted.input;
-    Attached { session, wanted, reads_input, raw, ended: None }.run(signals)
+    let (outbox, shown) = (Outbox::default(), Shown::default());
+    let mut attached = Attached { session, wanted, reads_input, outbox, shown, raw, ended: None };
+    if attached.wanted.tty {
+        // Another size than before makes a program draw its screen anew.
+        attached.send_size(1);
+        attached.send_size(0);
+    }
+    attached.run(signals)
 }
 
+/// Both directions wait for nobody: a program may write before it reads on, and read on only when
+/// what it wrote was taken. So nothing here blocks but poll(2).
 struct Attached {
     session: Session,
     wanted: Wanted,
     reads_input: bool,
+    outbox: Outbox,
+    shown: Shown,
     raw: Option<Changed>,
     ended: Option<Ended>,
+}
+
+/// What there is to do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Ready {
+    Heard,
+    Signal,
+    Input,
+    Told,
+    Shown,
 }
 
 impl Attached {
     fn run(mut self, signals: &SignalFd) -> Result<Ended> {
         loop {
             // First what came together with an earlier frame.
-            while let Some(frame) = self.decode()? {
+            while self.shown.is_empty()
+                && let Some(frame) = self.decode()?
+            {
                 let code = match frame {
                     Frame::Exited(code) => {
                         drop(self.raw.take());
@@ -130,13 +176,19 @@ impl Attached {
                         code
                     }
                     Frame::Restarts(code) => code,
-                    frame => {
-                        show(frame)?;
+                    Frame::Output(stream, _) if !self.wanted.shows.has(stream) => continue,
+                    Frame::Output(stream, bytes) => {
+                        self.shown = Shown { stream, bytes, written: 0 };
                         continue;
                     }
+                    _ => continue,
                 };
                 let code = u8::try_from(code).unwrap_or(mini_docker::container::NOBODY_SAW as u8);
                 return Ok(Ended::Exited(code));
+            }
+            let is_mute = self.wanted.shows == Shows::NOTHING;
+            if is_mute && !self.reads_input && self.outbox.is_empty() {
+                return Ok(Ended::Told);
             }
             self.step(signals)?;
             if let Some(ended) = self.ended {
@@ -153,31 +205,46 @@ impl Attached {
 
     /// Waits for anything to happen, and does one thing of each kind.
     fn step(&mut self, signals: &SignalFd) -> Result<()> {
-        let stdin = io::stdin();
-        let mut fds = vec![
-            PollFd::new(self.session.socket.as_fd(), PollFlags::POLLIN),
-            PollFd::new(signals.as_fd(), PollFlags::POLLIN),
-        ];
-        if self.reads_input {
-            fds.push(PollFd::new(stdin.as_fd(), PollFlags::POLLIN));
+        for ready in self.wait(signals)? {
+            match ready {
+                Ready::Heard => self.hear()?,
+                Ready::Signal => self.pass_on(signals),
+                Ready::Input => self.input(),
+                Ready::Told => self.outbox.flush(&self.session),
+                Ready::Shown => self.shown.write()?,
+            }
         }
+        Ok(())
+    }
+
+    fn wait(&self, signals: &SignalFd) -> Result<Vec<Ready>> {
+        let (read, write) = (PollFlags::POLLIN, PollFlags::POLLOUT);
+        let (stdin, stdout, stderr) = (io::stdin(), io::stdout(), io::stderr());
+        let mut awaited = vec![(Ready::Signal, signals.as_fd(), read)];
+        if self.shown.is_empty() {
+            awaited.push((Ready::Heard, self.session.socket.as_fd(), read));
+        } else {
+            let to = match self.shown.stream {
+                Stream::Stdout => stdout.as_fd(),
+                Stream::Stderr => stderr.as_fd(),
+            };
+            awaited.push((Ready::Shown, to, write));
+        }
+        if !self.outbox.is_empty() {
+            awaited.push((Ready::Told, self.session.socket.as_fd(), write));
+        }
+        if self.reads_input && !self.outbox.is_full() {
+            awaited.push((Ready::Input, stdin.as_fd(), read));
+        }
+        let mut fds: Vec<_> =
+            awaited.iter().map(|(_, fd, flags)| PollFd::new(*fd, *flags)).collect();
         match poll(&mut fds, PollTimeout::NONE) {
-            Err(Errno::EINTR) => return Ok(()),
+            Err(Errno::EINTR) => return Ok(Vec::new()),
             Err(errno) => return Err(Error::new("cannot wait").call("poll", errno)),
             Ok(_) => {}
         }
-        let ready: Vec<bool> = fds.iter().map(|fd| fd.any().unwrap_or(true)).collect();
-        drop(fds);
-        if ready[0] {
-            self.hear()?;
-        }
-        if ready[1] {
-            self.pass_on(signals);
-        }
-        if ready.get(2) == Some(&true) {
-            self.input();
-        }
-        Ok(())
+        let ready = fds.iter().zip(&awaited).filter(|(fd, _)| fd.any().unwrap_or(true));
+        Ok(ready.map(|(_, (ready, ..))| *ready).collect())
     }
 
     fn hear(&mut self) -> Result<()> {
@@ -197,9 +264,13 @@ impl Attached {
     fn pass_on(&mut self, signals: &SignalFd) {
         while let Ok(Some(signal)) = signals.read_signal() {
             match i32::try_from(signal.ssi_signo) {
-                Ok(number) if number == Signal::SIGWINCH as i32 => send_size(&mut self.session, 0),
+                Ok(number) if number == Signal::SIGWINCH as i32 => self.send_size(0),
                 Ok(number) if self.wanted.signals => {
-                    send(&mut self.session, &Frame::Signal(number));
+                    let signal = Frame::Signal(number);
+                    // Not behind input that the program does not take.
+                    if !self.session.tell_aside(&signal) {
+                        self.send(&signal);
+                    }
                 }
                 Ok(number) => self.ended = Some(Ended::Signalled(number)),
                 Err(_) => {}
@@ -214,53 +285,100 @@ impl Attached {
             Err(Errno::EINTR) => {}
             _ => {
                 self.reads_input = false;
-                send(&mut self.session, &Frame::InputEnd);
+                self.send(&Frame::InputEnd);
             }
         }
     }
 
     fn typed(&mut self, bytes: &[u8]) {
         if !self.wanted.tty {
-            return send(&mut self.session, &Frame::Input(bytes.to_vec()));
+            return self.send(&Frame::Input(bytes.to_vec()));
         }
         let typed = self.wanted.keys.pass(bytes);
-        send(&mut self.session, &Frame::Input(typed.bytes));
+        self.send(&Frame::Input(typed.bytes));
         if typed.detached {
             self.ended = Some(Ended::Detached);
         }
     }
-}
 
-/// A monitor that is gone is noticed where it is heard.
-fn send(session: &mut Session, frame: &Frame) {
-    let _ = session.socket.write_all(&frame.encode());
-}
+    fn send(&mut self, frame: &Frame) {
+        self.outbox.0.extend(frame.encode());
+        self.outbox.flush(&self.session);
+    }
 
-fn send_size(session: &mut Session, more: u16) {
-    if let Ok((rows, columns)) = sys::window_size(io::stdout()) {
-        let (rows, columns) = (rows.saturating_add(more), columns.saturating_add(more));
-        send(session, &Frame::Resize { rows, columns });
+    fn send_size(&mut self, more: u16) {
+        if let Ok((rows, columns)) = sys::window_size(io::stdout()) {
+            let (rows, columns) = (rows.saturating_add(more), columns.saturating_add(more));
+            self.send(&Frame::Resize { rows, columns });
+        }
     }
 }
 
-/// Shows what the program wrote.
-fn show(frame: Frame) -> Result<()> {
-    let written = match frame {
-        Frame::Output(Stream::Stdout, bytes) => write(&mut io::stdout().lock(), &bytes),
-        Frame::Output(Stream::Stderr, bytes) => write(&mut io::stderr().lock(), &bytes),
-        _ => Ok(()),
-    };
-    match written {
-        // `| head` has seen enough; the program goes on, and we wait for its end.
-        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
-        Err(error) => Err(Error::new("cannot print").io("write", &error)),
-        Ok(()) => Ok(()),
+/// What the monitor has not taken yet.
+#[derive(Debug, Default)]
+struct Outbox(Vec<u8>);
+
+impl Outbox {
+    fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Whether no more input is to be read.
+    fn is_full(&self) -> bool {
+        self.0.len() >= 64 << 10
+    }
+
+    /// Gives what is taken. A monitor that is gone is noticed where it is heard.
+    fn flush(&mut self, session: &Session) {
+        while !self.0.is_empty() {
+            let flags = MsgFlags::MSG_DONTWAIT | MsgFlags::MSG_NOSIGNAL;
+            match send(session.socket.as_raw_fd(), &self.0, flags) {
+                Ok(count) => drop(self.0.drain(..count)),
+                Err(Errno::EINTR) => {}
+                Err(Errno::EAGAIN) => return,
+                Err(_) => self.0.clear(),
+            }
+        }
     }
 }
 
-fn write(to: &mut impl Write, bytes: &[u8]) -> io::Result<()> {
-    to.write_all(bytes)?;
-    to.flush()
+/// What the program wrote and is being shown.
+#[derive(Debug)]
+struct Shown {
+    stream: Stream,
+    bytes: Vec<u8>,
+    written: usize,
+}
+
+impl Default for Shown {
+    fn default() -> Self {
+        Self { stream: Stream::Stdout, bytes: Vec::new(), written: 0 }
+    }
+}
+
+impl Shown {
+    fn is_empty(&self) -> bool {
+        self.written == self.bytes.len()
+    }
+
+    /// Writes a piece to a stream that poll(2) has found ready: so much a pipe takes then without
+    /// waiting (man 7 pipe). The stream is not ours alone, so it stays one that blocks.
+    fn write(&mut self) -> Result<()> {
+        let rest = &self.bytes[self.written..];
+        let piece = &rest[..rest.len().min(libc::PIPE_BUF)];
+        let written = match self.stream {
+            Stream::Stdout => nix::unistd::write(io::stdout(), piece),
+            Stream::Stderr => nix::unistd::write(io::stderr(), piece),
+        };
+        match written {
+            Ok(count) => self.written += count,
+            Err(Errno::EINTR | Errno::EAGAIN) => {}
+            // `| head` has seen enough; the program goes on, and we wait for its end.
+            Err(Errno::EPIPE) => self.written = self.bytes.len(),
+            Err(errno) => return Err(Error::new("cannot print").call("write", errno)),
+        }
+        Ok(())
+    }
 }
 
 /// A terminal without a line discipline of its own: every key goes to the program at once, and

@@ -77,6 +77,9 @@ pub struct ContainerFlags {
     /// Runtime to use for this container: mini-runc, runc, crun or a path
     #[arg(long)]
     pub runtime: Option<String>,
+    /// Attach to STDIN, STDOUT or STDERR alone
+    #[arg(short, long, value_name = "STREAM", ignore_case = true, hide_possible_values = true)]
+    pub attach: Vec<AttachTo>,
     /// Keep standard input open even if not attached
     #[arg(short, long)]
     pub interactive: bool,
@@ -121,6 +124,17 @@ pub enum Pulling {
     Never,
 }
 
+/// One of the three streams, for `--attach`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum AttachTo {
+    /// Standard input.
+    Stdin,
+    /// Standard output.
+    Stdout,
+    /// Standard error.
+    Stderr,
+}
+
 /// `run`
 #[derive(Debug, Args)]
 #[command(disable_help_flag = true)]
@@ -131,6 +145,11 @@ pub struct Run {
     /// Override the key sequence for detaching a container
     #[arg(long, value_name = "KEYS")]
     pub detach_keys: Option<String>,
+    /// Proxy all received signals to the process
+    #[arg(long, value_name = "BOOL", default_value = "true", default_missing_value = "true")]
+    #[arg(num_args = 0..=1, require_equals = true, action = clap::ArgAction::Set)]
+    #[arg(hide_possible_values = true)]
+    pub sig_proxy: bool,
     /// Print the plan, call by call, and do nothing
     #[arg(long)]
     pub explain: bool,

@@ -22,7 +22,7 @@ use nix::{
 
 use super::{
     args::{Exec, Inside},
-    attach::{self, Wanted},
+    attach::{self, Shows, Wanted},
     create::environment,
     settings,
 };
@@ -40,7 +40,8 @@ pub fn exec(engine: &Engine, args: &Exec) -> Result<ExitCode> {
     if args.detach {
         return Ok(ExitCode::SUCCESS);
     }
-    let wanted = Wanted { input: args.interactive, tty: true, signals: false, keys };
+    let wanted =
+        Wanted { input: args.interactive, shows: Shows::ALL, tty: true, signals: false, keys };
     Ok(ExitCode::from(attach::attach(session, wanted, &signals)?.of_visitor()?))
 }
 

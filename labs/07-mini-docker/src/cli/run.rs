@@ -11,8 +11,8 @@ use nix::sys::signalfd::SignalFd;
 use oci::Reference;
 
 use super::{
-    args::{Attach, ContainerFlags, Create, Pulling, Run, Start},
-    attach::{self, Ended, Wanted},
+    args::{Attach, AttachTo, ContainerFlags, Create, Pulling, Run, Start},
+    attach::{self, Ended, Shows, Wanted},
     cid_file::CidFile,
     create::create as meant,
     detach_keys::DetachKeys,
@@ -27,6 +27,7 @@ pub fn run(engine: &Engine, args: &Run) -> Result<ExitCode> {
         return narration::explain(engine, &meant(&args.container, args.detach)?, args.json);
     }
     let keys = settings::detach_keys(args.detach_keys.as_deref())?;
+    let wanted = wanted(args, keys)?;
     // Before the monitor and any thread: from here on signals are for the program.
     let signals = attach::signals()?;
     let record = make(engine, &args.container, args.detach)?;
@@ -36,17 +37,40 @@ pub fn run(engine: &Engine, args: &Run) -> Result<ExitCode> {
         output::line(&record.id)?;
         return Ok(ExitCode::SUCCESS);
     }
-    follow(engine, session, (&record, args.container.interactive, keys), &signals)
+    let is_mute = wanted.shows == Shows::NOTHING;
+    let code = follow(engine, session, (&record, wanted), &signals)?;
+    if is_mute {
+        output::line(&record.id)?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    Ok(code)
+}
+
+/// What is attached to: all, but where somebody says what.
+fn wanted(args: &Run, keys: DetachKeys) -> Result<Wanted> {
+    let flags = &args.container;
+    if args.detach && !flags.attach.is_empty() {
+        return Err(ground::Error::new("Conflicting options: -a and -d")
+            .why("nobody is attached to what runs in the background")
+            .fix("leave one of them out"));
+    }
+    let is_meant = |stream| flags.attach.is_empty() || flags.attach.contains(&stream);
+    Ok(Wanted {
+        input: flags.interactive && is_meant(AttachTo::Stdin),
+        shows: Shows { stdout: is_meant(AttachTo::Stdout), stderr: is_meant(AttachTo::Stderr) },
+        tty: flags.tty,
+        signals: args.sig_proxy && !flags.tty,
+        keys,
+    })
 }
 
 fn follow(
     engine: &Engine,
     session: Session,
-    (record, input, keys): (&Record, bool, DetachKeys),
+    (record, wanted): (&Record, Wanted),
     signals: &SignalFd,
 ) -> Result<ExitCode> {
-    let tty = record.options.tty;
-    let ended = attach::attach(session, Wanted { input, tty, signals: !tty, keys }, signals)?;
+    let ended = attach::attach(session, wanted, signals)?;
     if ended == Ended::Detached {
         engine.detached(record);
     }
@@ -156,8 +180,10 @@ pub fn start(engine: &Engine, args: &Start) -> Result<ExitCode> {
     let record = engine.container(name)?;
     warn_of_no_way_out(engine, &record);
     let session = engine.start(&record, true)?;
+    let tty = record.options.tty;
     let input = args.interactive && record.options.interactive;
-    follow(engine, session, (&record, input, keys), &signals)
+    let wanted = Wanted { input, shows: Shows::ALL, tty, signals: !tty, keys };
+    follow(engine, session, (&record, wanted), &signals)
 }
 
 /// `attach`
@@ -169,6 +195,7 @@ pub fn attach(engine: &Engine, args: &Attach) -> Result<ExitCode> {
     let tty = record.options.tty;
     let wanted = Wanted {
         input: !args.no_stdin && record.options.interactive,
+        shows: Shows::ALL,
         tty,
         signals: args.sig_proxy && !tty,
         keys,

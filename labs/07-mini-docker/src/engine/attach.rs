@@ -57,7 +57,7 @@ impl Engine {
                 .io("connect", &error)
                 .fix("its monitor has just gone: mini-docker ps -a shows what became of it")
         });
-        Ok(Session::of_stranger(connected?))
+        Ok(Session::of_stranger(connected?).listening(dir.dir().to_owned()))
     }
 
     /// Connects only to hear how it ends; `None` when nobody is there any more.

@@ -1,11 +1,16 @@
 //! Session: a conversation with a monitor.
 
-use std::{io::Read, os::unix::net::UnixStream, process::Child};
+use std::{
+    io::{Read, Write},
+    os::unix::net::UnixStream,
+    path::PathBuf,
+    process::Child,
+};
 
 use ground::Error as Report;
 
 use super::Result;
-use crate::container::{Frame, Record};
+use crate::container::{Frame, Record, socket};
 
 /// The way to talk to a container that runs.
 #[derive(Debug)]
@@ -16,17 +21,31 @@ pub struct Session {
     pub buffer: Vec<u8>,
     // The monitor, if this command has started it.
     monitor: Option<Child>,
+    // Where the monitor of a container listens.
+    listens: Option<PathBuf>,
 }
 
 impl Session {
     /// With a monitor that this command has started.
     pub(super) fn of_child(socket: UnixStream, monitor: Child) -> Self {
-        Self { socket, buffer: Vec::new(), monitor: Some(monitor) }
+        Self { socket, buffer: Vec::new(), monitor: Some(monitor), listens: None }
     }
 
     /// With one that was there already.
     pub(super) fn of_stranger(socket: UnixStream) -> Self {
-        Self { socket, buffer: Vec::new(), monitor: None }
+        Self { socket, buffer: Vec::new(), monitor: None, listens: None }
+    }
+
+    /// The same, with a monitor that listens in this directory.
+    pub(super) fn listening(self, dir: PathBuf) -> Self {
+        Self { listens: Some(dir), ..self }
+    }
+
+    /// Says a thing beside the conversation, in which it would wait behind input that the program
+    /// does not take. Whether somebody was there to hear it.
+    pub fn tell_aside(&self, frame: &Frame) -> bool {
+        let connected = self.listens.as_deref().and_then(|dir| socket::connect(dir).ok());
+        connected.is_some_and(|mut aside| aside.write_all(&frame.encode()).is_ok())
     }
 
     pub(super) fn await_start(&mut self, record: &Record) -> Result<()> {

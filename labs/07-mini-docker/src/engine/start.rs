@@ -33,7 +33,7 @@ impl Engine {
         arguments.extend(attached.then_some("--attached"));
         let mut session = self.execute_beside(&arguments, &[])?;
         session.await_start(record)?;
-        Ok(session)
+        Ok(session.listening(self.container_layout(record).dir().to_owned()))
     }
 
     /// Executes ourselves with these arguments, as a process that may outlive this command, and a

@@ -308,6 +308,32 @@ fn every_state_survives_the_death_of_its_monitor() {
 }
 
 #[test]
+fn who_waits_says_what_for() {
+    needs!(In(Place::Root));
+    says(
+        Place::Root,
+        r#"
+        waiting() { sleep 0.3; kill -0 $1 && echo waits; }
+        md create --name box $I sh -c 'exit 3' > /dev/null
+        md wait box
+        md wait --condition next-exit box > next & waiter=$!
+        waiting $waiter; md start box; wait $waiter; cat next
+        md wait --condition removed box > gone & waiter=$!
+        waiting $waiter; md rm box; wait $waiter; cat gone
+        "#,
+        "
+        0
+        waits
+        box
+        3
+        waits
+        box
+        3
+        ",
+    );
+}
+
+#[test]
 fn somebody_lets_go_of_a_terminal_and_comes_back() {
     needs!(In(Place::Root), Program("script"));
     says(

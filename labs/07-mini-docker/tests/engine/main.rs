@@ -25,6 +25,7 @@ mod networks_shared;
 mod networks_user;
 mod options;
 mod shells;
+mod streams;
 mod texts;
 mod world;
 mod xray;
