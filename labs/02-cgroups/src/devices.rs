@@ -13,7 +13,7 @@ mod list;
 
 use std::os::fd::AsFd;
 
-use ground::{Errno, Error, Result};
+use ground::{Errno, Error, Explanation, Result};
 
 use crate::{Controller, Group, sys};
 
@@ -115,11 +115,37 @@ impl Group {
             return attached(sys::attach_device_filter(group.as_fd(), &filter::compile(list)));
         }
         for rule in list.rules() {
-            let file = if rule.allow { "devices.allow" } else { "devices.deny" };
-            self.write(Controller::Devices, file, &rule.line())?;
+            self.write(Controller::Devices, file(&rule), &rule.line())?;
         }
         Ok(Control::Enforced)
     }
+
+    /// The calls of [`Group::control_devices`], for a plan: the group need not be there.
+    pub fn explain_devices(&self, list: &List) -> Vec<Explanation> {
+        let why = "which devices may be opened; the last rule about a device counts";
+        let Some(dir) = self.dir_of(Controller::Devices) else {
+            let length = filter::compile(list).len();
+            let program = format!("{{BPF_PROG_TYPE_CGROUP_DEVICE, {length} instructions}}");
+            let load = format!("bpf(BPF_PROG_LOAD, {program})");
+            let dirs = self.directories().map(|(dir, ..)| dir.display().to_string());
+            let target = dirs.collect::<String>();
+            let attach = format!("bpf(BPF_PROG_ATTACH, {{{target:?}, BPF_CGROUP_DEVICE}})");
+            let asked = "the kernel asks it whenever a process of the group opens a device";
+            return vec![
+                Explanation::new(load, why, "2 bpf"),
+                Explanation::new(attach, asked, "2 bpf"),
+            ];
+        };
+        let write = |rule: Rule| {
+            let path = dir.join(file(&rule));
+            Explanation::new(format!("write({path:?}, {:?})", rule.line()), why, "7 cgroups")
+        };
+        list.rules().map(write).collect()
+    }
+}
+
+fn file(rule: &Rule) -> &'static str {
+    if rule.allow { "devices.allow" } else { "devices.deny" }
 }
 
 fn attached(done: Result<(), Errno>) -> Result<Control> {

@@ -24,7 +24,7 @@ use crate::{
     caller::Caller,
     cgroup::{Place, Scope},
     console, delete, intel_rdt, net_devices,
-    plan::{Gate, Plan, StateText, Wishes, run_hooks},
+    plan::{Beside, Call, Gate, Plan, StateText, Wishes, run_hooks, told_hooks},
     record::{Container, FirstProcess, Record, Root},
     remarks,
     seccomp::listener,
@@ -101,11 +101,7 @@ fn undo(root: &Root, id: &str, dir: &Path, warn: Warn<'_>) -> Result<()> {
 ///
 /// # Errors
 /// As [`create`], as far as it can be known beforehand.
-pub(crate) fn explain(
-    id: &str,
-    options: Options,
-    warn: Warn<'_>,
-) -> Result<Vec<(&'static str, Explanation)>> {
+pub(crate) fn explain(id: &str, options: Options, warn: Warn<'_>) -> Result<Vec<Call>> {
     let (bundle, caller) = look(&options)?;
     explain_bundle(&bundle, &caller, id, options, warn)
 }
@@ -120,7 +116,7 @@ pub(crate) fn explain_bundle(
     id: &str,
     options: Options,
     warn: Warn<'_>,
-) -> Result<Vec<(&'static str, Explanation)>> {
+) -> Result<Vec<Call>> {
     let scope = scope(&options, bundle, id, caller)?;
     let place = Place::on_paper(bundle, id, caller, scope.as_ref(), warn)?;
     let record = Record::new(id, bundle, None);
@@ -134,9 +130,30 @@ pub(crate) fn explain_bundle(
     let group = place.as_ref().map_or(Ok(Vec::new()), Place::explain)?;
     let asked = scope.as_ref().map(Scope::explain);
     let group = asked.into_iter().chain(group).map(|call| ("lab-02", call));
-    let devices = net_devices::explain(bundle.linux())?;
-    let devices = devices.into_iter().map(|call| ("mini-runc", call));
-    Ok(group.chain(devices).chain(plan.explain()).collect())
+    let (class, enter) = intel_rdt::explain(bundle.linux().intel_rdt.as_ref(), id)?;
+    let mut beside = beside(bundle)?;
+    beside.born_inside = place.as_ref().is_some_and(Place::is_v2);
+    beside.born = ours(enter);
+    let taken_in = scope.filter(|_| !beside.born_inside).map(|it| it.explain_take_in());
+    beside.born.extend(ours(taken_in));
+    Ok(group.chain(ours(class)).chain(plan.explain(beside)).collect())
+}
+
+fn ours(calls: impl IntoIterator<Item = Explanation>) -> Vec<Call> {
+    calls.into_iter().map(|call| ("mini-runc", call)).collect()
+}
+
+/// What `create`, `start` and `delete` do themselves, besides making the process and its group.
+fn beside(bundle: &Bundle) -> Result<Beside> {
+    let hooks = bundle.spec.hooks.clone().unwrap_or_default();
+    let told = |moment, hooks: &[Hook]| ours(told_hooks(moment, hooks));
+    let mut halted = ours(net_devices::explain(bundle.linux())?);
+    halted.extend(told("prestart", &hooks.prestart));
+    halted.extend(told("createRuntime", &hooks.create_runtime));
+    let ready = ours(bundle.linux().seccomp.as_ref().and_then(listener::explain));
+    let mut after = told("poststart", &hooks.poststart);
+    after.extend(told("poststop", &hooks.poststop));
+    Ok(Beside { halted, ready, after, ..Beside::default() })
 }
 
 fn look(options: &Options) -> Result<(Bundle, Caller)> {

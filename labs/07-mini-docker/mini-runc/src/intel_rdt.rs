@@ -17,7 +17,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use ground::{Error, Result};
+use ground::{Error, Explanation, Result};
 use nix::unistd::Pid;
 use oci::runtime::IntelRdt;
 
@@ -84,6 +84,37 @@ impl Class {
     pub(crate) fn add(&self, pid: Pid) -> Result<()> {
         self.tasks.iter().try_for_each(|file| write(file, &pid.to_string()))
     }
+}
+
+/// Where resctrl usually is mounted.
+const USUAL: &str = "/sys/fs/resctrl";
+
+/// The calls of [`Class::make`] and of [`Class::add`], for a plan; where no resctrl is mounted, as if it
+/// were where it usually is.
+///
+/// # Errors
+/// A class that is no name, schemata that are none.
+pub(crate) fn explain(
+    asked: Option<&IntelRdt>,
+    id: &str,
+) -> Result<(Vec<Explanation>, Vec<Explanation>)> {
+    let Some(asked) = asked else { return Ok((Vec::new(), Vec::new())) };
+    let root = mount_point().unwrap_or_else(|_| PathBuf::from(USUAL));
+    let class = directory(&root, asked, id)?;
+    let write = |file: PathBuf, text: &str, why| {
+        Explanation::new(format!("write({file:?}, {text})"), why, "2 write")
+    };
+    let mkdir = |dir: &Path, why| Explanation::new(format!("mkdir({dir:?}, 0777)"), why, "2 mkdir");
+    let mut made = vec![mkdir(&class, "linux.intelRdt: a class of service, unless it is there")];
+    let line = |it: &String| {
+        write(class.join("schemata"), &format!("{it:?}"), "its share of cache and memory bandwidth")
+    };
+    made.extend(lines(asked)?.iter().map(line));
+    let monitor = asked.enable_monitoring.then(|| class.join("mon_groups").join(id));
+    made.extend(monitor.iter().map(|it| mkdir(it, "what it uses is counted apart")));
+    let enter =
+        |dir: &PathBuf| write(dir.join("tasks"), "PID", "what the process starts follows it");
+    Ok((made, [class].iter().chain(&monitor).map(enter).collect()))
 }
 
 /// Removes the directories of a container; one that is gone is fine.

@@ -22,7 +22,7 @@ use cgroups::{
     Controller, Controllers, Group, Hierarchies, Hierarchy, Limits, Site, Version,
     devices::{Control, List},
 };
-use ground::{Error, Explanation, Result, Step};
+use ground::{Errno, Error, Explanation, Result, Step};
 
 use crate::caller::Caller;
 
@@ -196,8 +196,12 @@ impl Place {
 
     /// The steps by which the child enters it; none where it is born inside.
     pub(crate) fn join(&self) -> Result<Vec<Box<dyn Step>>> {
-        if !self.made || self.is_v2() {
+        if self.is_v2() {
             return Ok(Vec::new());
+        }
+        if !self.made {
+            let told = self.group.explain_join().map(|it| Box::new(Told(it)) as Box<dyn Step>);
+            return Ok(told.collect());
         }
         let joins = self.group.join()?.into_iter();
         Ok(joins.map(|step| Box::new(step) as Box<dyn Step>).collect())
@@ -234,8 +238,22 @@ impl Place {
         let mut calls = self.group.explain(&self.needed);
         let writes = self.group.writes(&self.limits)?;
         calls.extend(writes.iter().map(|(dir, write)| write.explain(dir)));
-        calls.extend(self.group.explain_join());
+        calls.extend(self.devices.iter().flat_map(|list| self.group.explain_devices(list)));
         Ok(calls)
+    }
+}
+
+/// A step of a plan that is only told: what it needs is not there.
+#[derive(Debug)]
+struct Told(Explanation);
+
+impl Step for Told {
+    fn run(&self) -> std::result::Result<(), Errno> {
+        Err(Errno::EBADF)
+    }
+
+    fn explain(&self) -> Explanation {
+        self.0.clone()
     }
 }
 

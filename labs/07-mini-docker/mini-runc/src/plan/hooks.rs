@@ -136,6 +136,19 @@ pub(crate) fn run(
     Ok(())
 }
 
+/// The calls of [`run`], for a plan.
+pub(crate) fn told(moment: &str, hooks: &[Hook]) -> Vec<Explanation> {
+    hooks.iter().map(|hook| explained(moment, &hook.path)).collect()
+}
+
+fn explained(moment: &str, path: &str) -> Explanation {
+    Explanation::new(
+        format!("fork(); execve({path:?}, ..); waitpid()"),
+        format!("hooks.{moment} of config.json, with the state on standard input"),
+        "2 fork",
+    )
+}
+
 /// One hook, prepared.
 #[derive(Debug)]
 struct RunHook {
@@ -215,11 +228,7 @@ impl Step for RunHook {
     }
 
     fn explain(&self) -> Explanation {
-        Explanation::new(
-            format!("fork(); execve({:?}, ..); waitpid()", self.path),
-            format!("hooks.{} of config.json, with the state on standard input", self.moment),
-            "2 fork",
-        )
+        explained(self.moment, &self.path)
     }
 
     fn failed(&self, errno: Errno) -> Error {

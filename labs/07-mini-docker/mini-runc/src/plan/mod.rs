@@ -48,7 +48,10 @@ mod sources;
 mod sysctl;
 mod terminal;
 
-use std::{os::fd::OwnedFd, path::Path};
+use std::{
+    os::fd::{AsFd, OwnedFd},
+    path::Path,
+};
 
 use ground::{Errno, Error, Explanation, Result, Step};
 use namespaces::{IdMaps, Spawn, steps as common};
@@ -56,7 +59,7 @@ use oci::runtime::{IdMapping, Linux, NamespaceKind, Process, Spec};
 
 pub(crate) use capabilities::names_of;
 pub(crate) use gate::{EXEC as EXEC_FIFO, Gate, Started, open as open_gate};
-pub(crate) use hooks::{ALL as HOOKS, StateText, run as run_hooks};
+pub(crate) use hooks::{ALL as HOOKS, StateText, run as run_hooks, told as told_hooks};
 pub(crate) use joining::{Joining, Wishes as ExecWishes};
 pub(crate) use limits::resource;
 pub(crate) use memory_policy::{flags as memory_policy_flags, modes as memory_policy_modes};
@@ -180,6 +183,24 @@ pub(crate) struct Wishes {
     pub(crate) gate: Option<Gate>,
 }
 
+/// A call in words, and the lab that teaches it.
+pub(crate) type Call = (&'static str, Explanation);
+
+/// What the parent does while the child does its steps, for a plan that is only told.
+#[derive(Debug, Default)]
+pub(crate) struct Beside {
+    /// Whether the child is born in its control group.
+    pub(crate) born_inside: bool,
+    /// When the child is there.
+    pub(crate) born: Vec<Call>,
+    /// When its namespaces are.
+    pub(crate) halted: Vec<Call>,
+    /// When it is ready.
+    pub(crate) ready: Vec<Call>,
+    /// When its program runs, and when it has ended.
+    pub(crate) after: Vec<Call>,
+}
+
 /// The child's whole life until exec.
 #[derive(Debug)]
 pub(crate) struct Plan {
@@ -236,13 +257,30 @@ impl Plan {
         self.spawn
     }
 
-    /// The plan in words, each call with the lab that teaches it.
-    pub(crate) fn explain(&self) -> Vec<(&'static str, Explanation)> {
-        let all = self.spawn.explain();
+    /// The plan in words, each call with the lab that teaches it, with what the parent does beside it.
+    pub(crate) fn explain(self, beside: Beside) -> Vec<Call> {
+        let Self { spawn, labs, ready_before } = self;
+        // Any will do: nothing is made.
+        let nowhere = std::io::stdin();
+        let mut spawn: Spawn<'_> = spawn;
+        spawn.cgroup = beside.born_inside.then(|| nowhere.as_fd());
+        let mut all: Vec<Call> = Vec::new();
+        let explained = spawn.explain();
         // What comes before the steps (the clone, the maps, a fork) is lab 01's.
-        let before = all.len() - self.labs.len();
-        let labs = std::iter::repeat_n("lab-01", before).chain(self.labs.iter().copied());
-        labs.zip(all).collect()
+        let before = explained.len() - labs.len();
+        let labs = std::iter::repeat_n("lab-01", before).chain(labs.iter().copied());
+        all.extend(labs.zip(explained));
+        let forks = |step: usize| usize::from(spawn.fork_before.is_some_and(|fork| fork <= step));
+        let steps_from = before - usize::from(spawn.fork_before.is_some());
+        let place = |step: usize| steps_from + step + forks(step);
+        // From the last to the first, so that the places stay.
+        all.extend(beside.after);
+        all.splice(place(ready_before)..place(ready_before), beside.ready);
+        if let Some(halt) = spawn.halt_before.map(place) {
+            all.splice(halt..halt, beside.halted);
+        }
+        all.splice(steps_from..steps_from, beside.born);
+        all
     }
 
     /// The error of a step after the gate, in that step's own words.

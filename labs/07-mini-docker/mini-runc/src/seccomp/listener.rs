@@ -26,7 +26,7 @@ use std::{
     path::Path,
 };
 
-use ground::{Error, Result};
+use ground::{Error, Explanation, Result};
 use namespaces::pidfd;
 use nix::{
     sys::socket::{ControlMessage, MsgFlags, sendmsg},
@@ -112,6 +112,16 @@ pub(crate) fn hand_over(profile: &Seccomp, state: State, pid: Pid) -> Result<()>
     };
     let text = serde_json::to_vec(&message).map_err(|error| cannot().why(error.to_string()))?;
     send(Path::new(path), &text, descriptor.as_raw_fd())
+}
+
+/// The call of [`hand_over`], for a plan.
+pub(crate) fn explain(profile: &Seccomp) -> Option<Explanation> {
+    let path = profile.listener_path.as_deref().filter(|_| is_wanted(profile))?;
+    Some(Explanation::new(
+        format!("pidfd_getfd(pidfd, ..); connect({path:?}); sendmsg(.., SCM_RIGHTS)"),
+        "linux.seccomp.listenerPath: who answers the calls that the filter hands on gets its descriptor",
+        "2 seccomp_unotify",
+    ))
 }
 
 fn cannot() -> Error {

@@ -147,6 +147,15 @@ impl Scope {
         )
     }
 
+    /// The call of [`Scope::take_in`], for a plan.
+    pub(crate) fn explain_take_in(&self) -> Explanation {
+        Explanation::new(
+            format!("AttachProcessesToUnit({:?}, \"\", [PID])", self.unit),
+            "into the tree in which systemd counts a scope's processes",
+            "5 systemd.scope",
+        )
+    }
+
     /// The answer to a call is a job's number; that it is done shows where the process is.
     fn await_process(&self, pid: Pid) -> Result<()> {
         let until = Instant::now() + PATIENCE;
