@@ -13,7 +13,7 @@ use std::{fs, os::unix::fs::symlink, path::Path, process::Command};
 
 use bundle::{Runtime, Stage};
 use serde_json::{Value, json};
-use testbed::{Host, Place, needs, snapshot};
+use testbed::{Host, Place, Run, needs, snapshot};
 
 fn stage() -> Stage {
     Stage::new(Runtime::MiniRunc)
@@ -261,6 +261,73 @@ fn no_descriptor_of_ours_reaches_the_program() {
     );
     let output = std::process::Command::new("bash").args(["-c", &run]).output().unwrap();
     assert_eq!(String::from_utf8_lossy(&output.stdout).trim(), "5", "{output:?}");
+}
+
+#[test]
+fn a_process_that_joins_has_the_descriptors_that_it_is_given() {
+    needs!(Root, Program("busybox"), Program("runc"));
+    for runtime in [Runtime::Runc, Runtime::MiniRunc] {
+        let stage = Stage::with_script(runtime, "sleep 1000");
+        stage.create().ok();
+        stage.on("start", &[]).ok();
+        let joined = |options: &str| {
+            let exec = format!(
+                "exec 3</etc/hostname 7</; {} --root {} exec {options} {} ls /proc/self/fd",
+                runtime.name(),
+                stage.state_root().display(),
+                stage.id
+            );
+            let output = Command::new("bash").args(["-c", &exec]).output().unwrap();
+            String::from_utf8(output.stdout).unwrap().split_whitespace().count()
+        };
+        // 0, 1, 2 and the directory that ls reads; then one more.
+        assert_eq!((joined(""), joined("--preserve-fds 1")), (4, 5), "{runtime:?}");
+    }
+}
+
+/// A container that runs where there is cgroup v2 alone: what it uses, and a group below its own.
+const ON_V2: &str = r##"
+    mkdir -p b/rootfs/bin b/rootfs/proc b/rootfs/dev b/rootfs/sys b/rootfs/tmp
+    cp /bin/busybox b/rootfs/bin/
+    for it in sh cat sleep; do ln -s busybox b/rootfs/bin/$it; done
+    for BIN in runc "$BIN"; do
+        rm -f b/config.json
+        "$BIN" spec --bundle b
+        sed -i 's/"terminal": true/"terminal": false/; s/"sh"/"sleep", "1000"/' b/config.json
+        python3 -c 'import json
+c = json.load(open("b/config.json")); c["linux"]["cgroupsPath"] = "/box"
+c["linux"]["resources"] = {"pids": {"limit": 9}, "memory": {"limit": 67108864}}
+json.dump(c, open("b/config.json", "w"))'
+        "$BIN" --root state create --bundle b box < /dev/null > said 2>&1 || cat said
+        "$BIN" --root state start box
+        "$BIN" --root state events --stats box
+        mkdir /sys/fs/cgroup/box/inner
+        "$BIN" --root state exec --cgroup inner box cat /proc/self/cgroup
+        "$BIN" --root state exec box cat /proc/self/cgroup
+        "$BIN" --root state exec --cgroup nowhere box cat /proc/self/cgroup 2> /dev/null || echo refused
+        "$BIN" --root state delete --force box
+    done
+"##;
+
+#[test]
+fn on_v2_it_is_told_what_is_used_and_a_process_joins_a_group_below() {
+    let place = Place::GuestRoot;
+    needs!(In(place), Program("busybox"), Program("runc"), Program("python3"));
+    let ours = Path::new(Runtime::MiniRunc.name());
+    let output = Run { script: Some(ON_V2), ..Run::of(ours) }.run_killing_in(place);
+    let lines: Vec<_> = output.stdout.lines().collect();
+    assert_eq!(lines.len(), 8, "{output}");
+    for told in lines.chunks(4) {
+        let event: Value = serde_json::from_str(told[0]).unwrap();
+        let data = &event["data"];
+        assert_eq!((&event["type"], &event["id"]), (&json!("stats"), &json!("box")));
+        assert_eq!(data["memory"]["usage"]["limit"], 67_108_864, "{data}");
+        assert_eq!((&data["pids"]["limit"], &data["pids"]["current"]), (&json!(9), &json!(1)));
+        let number = |it: &Value| it.as_u64().unwrap_or_default();
+        assert!(number(&data["memory"]["usage"]["usage"]) > 0, "{data}");
+        assert!(number(&data["cpu"]["usage"]["total"]) > 0, "{data}");
+        assert_eq!(told[1..], ["0::/inner", "0::/", "refused"]);
+    }
 }
 
 #[test]

@@ -114,23 +114,34 @@ fn memory_comes_from_the_nodes_asked_for() {
 fn a_process_that_joins_begins_and_goes_on_on_its_cpus() {
     needs!(Root, Program("busybox"));
     covers!("process.execCPUAffinity.*");
+    let affinity = json!({"initial": "0", "final": "0"});
     let stage = stage(&["sleep", "1000"], |config| {
-        config["process"]["execCPUAffinity"] = json!({"initial": "0", "final": "0"});
+        config["process"]["execCPUAffinity"] = affinity.clone();
     });
     stage.create().ok();
     stage.on("start", &[]).ok();
-    let allowed = |pid: &str| {
-        let words = ["grep", "Cpus_allowed_list", pid];
-        stage.on("exec", &words).ok().split_whitespace().last().unwrap().to_owned()
-    };
-    assert_eq!(allowed("/proc/self/status"), "0");
-    // Not applicable to the container's first process.
-    assert_eq!(allowed("/proc/1/status"), allowed("/proc/1/status"));
-    let process = json!({"args": ["true"], "cwd": "/", "execCPUAffinity": {"initial": "9000"}});
+    let listed = |text: &str| text.split_whitespace().last().unwrap().to_owned();
     let file = stage.dir.path().join("process.json");
-    std::fs::write(&file, process.to_string()).unwrap();
-    let args = ["exec", "--process", file.to_str().unwrap(), &stage.id];
-    stage.call(&args).refused("process.execCPUAffinity.initial");
+    let allowed = |affinity: Value, pid: &str| {
+        let args = json!(["grep", "Cpus_allowed_list", format!("/proc/{pid}/status")]);
+        let process =
+            json!({"args": args, "cwd": "/", "env": ["PATH=/bin"], "execCPUAffinity": affinity});
+        std::fs::write(&file, process.to_string()).unwrap();
+        stage.call(&["exec", "--process", file.to_str().unwrap(), &stage.id])
+    };
+    let list = |affinity: Value, pid: &str| listed(&allowed(affinity, pid).ok());
+    // Not applicable to the container's first process.
+    let own = std::fs::read_to_string("/proc/self/status").unwrap();
+    let own = own.lines().find(|line| line.starts_with("Cpus_allowed_list")).map(listed).unwrap();
+    assert_eq!(list(affinity.clone(), "1"), own);
+    assert_eq!(list(affinity, "self"), "0");
+    assert_eq!(list(json!({"initial": "0"}), "self"), "0");
+    if std::thread::available_parallelism().unwrap().get() > 1 {
+        assert_eq!(list(json!({"initial": "1"}), "self"), "1");
+        assert_eq!(list(json!({"initial": "0", "final": "1"}), "self"), "1");
+        assert_eq!(list(json!({"initial": "1", "final": "0-1"}), "self"), "0-1");
+    }
+    allowed(json!({"initial": "9000"}), "self").refused("process.execCPUAffinity.initial");
 }
 
 #[test]
