@@ -22,7 +22,7 @@ use oci::runtime::Status;
 
 use crate::{
     Warn, intel_rdt,
-    plan::{StateText, run_hooks},
+    plan::{HookPlace, StateText, run_hook},
     record::{Container, Root, word},
 };
 
@@ -64,9 +64,9 @@ pub(crate) fn destroy(container: &Container, warn: Warn<'_>) -> Result<()> {
     take_apart(container)?;
     forget(&container.dir)?;
     let state = StateText::new(container.record.state(Status::Stopped));
-    for hook in &container.record.hooks.poststop {
-        let hook = std::slice::from_ref(hook);
-        if let Err(error) = run_hooks("poststop", hook, &state, Status::Stopped, Pid::from_raw(0)) {
+    for (index, hook) in container.record.hooks.poststop.iter().enumerate() {
+        let place = HookPlace { moment: "poststop", index };
+        if let Err(error) = run_hook(place, hook, &state, (Status::Stopped, Pid::from_raw(0))) {
             warn(format!("{}: {}", error.what, error.why.unwrap_or_default()));
         }
     }

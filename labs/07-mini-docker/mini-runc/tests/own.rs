@@ -147,7 +147,7 @@ fn the_plan_as_json_is_the_plan() {
 /// An error of config.json, by what is changed in it.
 type Broken = (&'static str, fn(&mut Value));
 
-const BROKEN: [Broken; 14] = [
+const BROKEN: [Broken; 16] = [
     ("no program", |it| it["process"]["args"] = json!([])),
     ("a program that is nowhere", |it| it["process"]["args"] = json!(["nowhere"])),
     ("a path that is nowhere", |it| it["process"]["args"] = json!(["/bin/nowhere"])),
@@ -172,6 +172,12 @@ const BROKEN: [Broken; 14] = [
     }),
     ("no mount namespace", |it| {
         it["linux"]["namespaces"].as_array_mut().unwrap().retain(|it| it["type"] != "mount");
+    }),
+    ("a value that the kernel refuses", |it| {
+        it["linux"]["sysctl"] = json!({"net.ipv4.ip_forward": "many"});
+    }),
+    ("a hook without a whole path", |it| {
+        it["hooks"] = json!({"poststop": [{"path": "/bin/true"}, {"path": "true"}]});
     }),
     ("a hook that fails", |it| {
         it["hooks"] = json!({"createRuntime": [{"path": "/bin/false"}]});
@@ -261,6 +267,38 @@ fn no_descriptor_of_ours_reaches_the_program() {
     );
     let output = std::process::Command::new("bash").args(["-c", &run]).output().unwrap();
     assert_eq!(String::from_utf8_lossy(&output.stdout).trim(), "5", "{output:?}");
+}
+
+#[test]
+fn what_is_wrong_in_a_file_of_its_own_is_told_by_its_place() {
+    needs!(Root, Program("busybox"));
+    let stage = Stage::with_script(Runtime::MiniRunc, "sleep 1000");
+    stage.create().ok();
+    stage.on("start", &[]).ok();
+    let file = stage.dir.path().join("part.json");
+    let path = file.to_str().unwrap();
+    let mut told = String::new();
+    let wrong = [
+        ("exec", r#"{"args": ["true"], "cwd": "/", "user": {"uid": "root"}}"#),
+        ("exec", r#"{"args": ["true", "a\u0000b"], "cwd": "/"}"#),
+        (
+            "exec",
+            r#"{"args": ["true"], "cwd": "/", "rlimits": [{"type": "RLIMIT_CPU", "soft": 1}]}"#,
+        ),
+        ("update", r#"{"memory": {"limit": "64m"}}"#),
+        ("update", r#"{"blockIO": {"weight": 70000}}"#),
+        ("update", "{\"pids\": {"),
+    ];
+    for (verb, text) in wrong {
+        fs::write(&file, text).unwrap();
+        let output = match verb {
+            "exec" => stage.call(&["exec", "--process", path, &stage.id]),
+            _ => stage.call(&["update", "-r", path, &stage.id]),
+        };
+        assert_ne!(output.code, 0, "{text}");
+        told += &format!("# {verb} {text}\n{}\n", plain(&stage, &output.stderr));
+    }
+    snapshot!("errors_of_parts", told, [(r"column \d+", "column [N]")]);
 }
 
 #[test]

@@ -12,6 +12,7 @@ use std::{
 
 use ground::{Error, Result};
 use oci::runtime::{Linux, Process, Spec};
+use serde::de::DeserializeOwned;
 
 /// The file's name in the bundle.
 pub(crate) const CONFIG: &str = "config.json";
@@ -106,12 +107,10 @@ impl Bundle {
 /// Parses config.json.
 pub(crate) fn spec(text: &[u8]) -> Result<Spec> {
     if let Some(path) = json_path::of_nul(text) {
-        return Err(Error::new(format!("{CONFIG} is not valid"))
-            .why(format!("{path}: it holds a NUL byte (\\u0000), which ends a text for the kernel"))
-            .fix("leave the byte out: no path, argument or name can have one"));
+        return Err(Error::new(format!("{CONFIG} is not valid")).why(nul_at(&path)).fix(NO_NUL));
     }
     Spec::parse(text).map_err(|invalid| {
-        let why = format!("{}{}", place_of_error(text), in_json_words(&invalid.why));
+        let why = format!("{}{}", place_of_error::<Spec>(text), in_json_words(&invalid.why));
         let error = Error::new(format!("{CONFIG} is not valid")).why(why);
         match invalid.fix {
             Some(fix) => error.fix(fix),
@@ -146,9 +145,33 @@ fn in_json_words(why: &str) -> String {
     )
 }
 
+/// Parses a part of config.json that has a file of its own, as `process`.
+///
+/// # Errors
+/// What `cannot` says, with the place in the file, what was found there, and what is accepted.
+pub(crate) fn part<T: DeserializeOwned>(
+    text: &[u8],
+    name: &str,
+    cannot: impl Fn() -> Error,
+) -> Result<T> {
+    if let Some(path) = json_path::of_nul(text) {
+        return Err(cannot().why(nul_at(&path)).fix(NO_NUL));
+    }
+    serde_json::from_slice(text).map_err(|error| {
+        let why = format!("{}{}", place_of_error::<T>(text), in_json_words(&error.to_string()));
+        cannot().why(why).fix(format!("write it as `{name}` of config.json is written"))
+    })
+}
+
+fn nul_at(path: &str) -> String {
+    format!("{path}: it holds a NUL byte (\\u0000), which ends a text for the kernel")
+}
+
+const NO_NUL: &str = "leave the byte out: no path, argument or name can have one";
+
 /// `process.user.uid: `, or nothing when the text is no JSON at all or the version is wrong.
-fn place_of_error(text: &[u8]) -> String {
-    let Err(error) = serde_json::from_slice::<Spec>(text) else { return String::new() };
+fn place_of_error<T: DeserializeOwned>(text: &[u8]) -> String {
+    let Err(error) = serde_json::from_slice::<T>(text) else { return String::new() };
     let path = json_path::path_at(text, json_path::offset(text, error.line(), error.column()));
     if path.is_empty() { path } else { format!("{path}: ") }
 }

@@ -7,7 +7,9 @@ use oci::runtime::{Capabilities, Process};
 
 use super::{args::Exec, report::SUCCESS};
 use crate::{
-    Warn, console,
+    Warn,
+    bundle::part,
+    console,
     exec::{self, Options, Told, process_like},
     record::Root,
     signals::Signals,
@@ -61,9 +63,7 @@ fn read(path: &Path) -> Result<Process> {
     let cannot = || Error::new(format!("cannot read the process {}", path.display()));
     let text = fs::read(path)
         .map_err(|error| cannot().io(format_args!("open {}", path.display()), &error))?;
-    serde_json::from_slice(&text).map_err(|error| {
-        cannot().why(error.to_string()).fix("write it as `process` of config.json is written")
-    })
+    part(&text, "process", cannot)
 }
 
 fn assemble(first: &Process, args: &Exec) -> Result<Process> {

@@ -6,7 +6,7 @@ use ground::{Error, Result};
 use oci::runtime::{BlockIo, Cpu, Memory, Pids, Resources};
 
 use super::args::Update;
-use crate::{Warn, record::Root, update};
+use crate::{Warn, bundle::part, record::Root, update};
 
 pub(super) fn update(root: &Root, args: &Update, warn: Warn<'_>) -> Result<()> {
     let container = root.container(&args.id.id)?;
@@ -26,10 +26,7 @@ fn read(path: &Path) -> Result<Resources> {
         fs::File::open(path).and_then(|mut file| file.read_to_end(&mut text))
     };
     read.map_err(|error| cannot().io(format_args!("read {}", path.display()), &error))?;
-    serde_json::from_slice(&text).map_err(|error| {
-        let fix = "write it as `linux.resources` of config.json is written";
-        cannot().why(error.to_string()).fix(fix)
-    })
+    part(&text, "linux.resources", cannot)
 }
 
 fn assemble(args: &Update) -> Resources {

@@ -11,6 +11,7 @@
 //! Source: runtime specification, config.md, "POSIX-platform Hooks"; runtime.md, "Lifecycle".
 
 use std::{
+    fmt,
     os::fd::AsFd,
     time::{Duration, Instant},
 };
@@ -72,19 +73,37 @@ pub(super) fn check_all(hooks: &Hooks) -> Result<()> {
         ("poststart", &hooks.poststart),
         ("poststop", &hooks.poststop),
     ];
-    let mut all = moments.into_iter().flat_map(|(at, hooks)| hooks.iter().map(move |it| (at, it)));
-    all.try_for_each(|(moment, hook)| check(moment, hook))
+    let mut all = moments.into_iter().flat_map(|(moment, hooks)| {
+        hooks.iter().enumerate().map(move |(index, hook)| (Place { moment, index }, hook))
+    });
+    all.try_for_each(|(place, hook)| check(place, hook))
 }
 
-fn check(moment: &str, hook: &Hook) -> Result<()> {
+/// Where in config.json a hook is.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Place {
+    /// Its list.
+    pub(crate) moment: &'static str,
+    /// Which one of it.
+    pub(crate) index: usize,
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "config.json, hooks.{}[{}]", self.moment, self.index)
+    }
+}
+
+fn check(place: Place, hook: &Hook) -> Result<()> {
+    let moment = place.moment;
     if !hook.path.starts_with('/') {
         return Err(Error::new(format!("cannot run the {moment} hook"))
-            .why(format!("config.json, hooks.{moment}: the path {:?} is not absolute", hook.path))
+            .why(format!("{place}: the path {:?} is not absolute", hook.path))
             .fix("write the whole path, from \"/\" on"));
     }
     if hook.timeout == Some(0) {
         return Err(Error::new(format!("cannot run the {moment} hook"))
-            .why(format!("config.json, hooks.{moment}: the timeout is 0"))
+            .why(format!("{place}: the timeout is 0"))
             .fix("give at least a second, or leave it out: then it may take as long as it likes"));
     }
     Ok(())
@@ -98,8 +117,9 @@ pub(super) fn create_container(
     steps: &mut Steps,
 ) -> Result<()> {
     let hooks = context.spec.hooks.iter().flat_map(|it| &it.create_container);
-    for hook in hooks {
-        steps.add("mini-runc", RunHook::new("createContainer", hook, state, Status::Creating)?);
+    for (index, hook) in hooks.enumerate() {
+        let place = Place { moment: "createContainer", index };
+        steps.add("mini-runc", RunHook::new(place, hook, state, Status::Creating)?);
     }
     Ok(())
 }
@@ -112,8 +132,9 @@ pub(super) fn start_container(
     steps: &mut Steps,
 ) -> Result<()> {
     let hooks = context.spec.hooks.iter().flat_map(|it| &it.start_container);
-    for hook in hooks {
-        steps.add("mini-runc", RunHook::new("startContainer", hook, state, Status::Created)?);
+    for (index, hook) in hooks.enumerate() {
+        let place = Place { moment: "startContainer", index };
+        steps.add("mini-runc", RunHook::new(place, hook, state, Status::Created)?);
     }
     Ok(())
 }
@@ -129,11 +150,22 @@ pub(crate) fn run(
     status: Status,
     pid: Pid,
 ) -> Result<()> {
-    for hook in hooks {
-        let step = RunHook::new(moment, hook, state, status)?;
-        step.run_for(pid).map_err(|errno| step.failed(errno))?;
-    }
-    Ok(())
+    let mut all = hooks.iter().enumerate();
+    all.try_for_each(|(index, hook)| run_one(Place { moment, index }, hook, state, (status, pid)))
+}
+
+/// Runs one hook in the runtime's namespaces.
+///
+/// # Errors
+/// As [`run`].
+pub(crate) fn run_one(
+    place: Place,
+    hook: &Hook,
+    state: &StateText,
+    (status, pid): (Status, Pid),
+) -> Result<()> {
+    let step = RunHook::new(place, hook, state, status)?;
+    step.run_for(pid).map_err(|errno| step.failed(errno))
 }
 
 /// The calls of [`run`], for a plan.
@@ -152,7 +184,7 @@ fn explained(moment: &str, path: &str) -> Explanation {
 /// One hook, prepared.
 #[derive(Debug)]
 struct RunHook {
-    moment: &'static str,
+    place: Place,
     path: String,
     exec: Exec,
     state: String,
@@ -160,12 +192,12 @@ struct RunHook {
 }
 
 impl RunHook {
-    fn new(moment: &'static str, hook: &Hook, state: &StateText, status: Status) -> Result<Self> {
-        check(moment, hook)?;
+    fn new(place: Place, hook: &Hook, state: &StateText, status: Status) -> Result<Self> {
+        check(place, hook)?;
         let path = hook.path.clone();
         let argv = if hook.args.is_empty() { vec![path.clone()] } else { hook.args.clone() };
         let exec = Exec::of(&path, &argv, &hook.env)?;
-        Ok(Self { moment, path, exec, state: state.rest(status)?, timeout_s: hook.timeout })
+        Ok(Self { place, path, exec, state: state.rest(status)?, timeout_s: hook.timeout })
     }
 
     /// EREMOTEIO stands for a hook that failed, ETIME for one that took too long.
@@ -228,7 +260,7 @@ impl Step for RunHook {
     }
 
     fn explain(&self) -> Explanation {
-        explained(self.moment, &self.path)
+        explained(self.place.moment, &self.path)
     }
 
     fn failed(&self, errno: Errno) -> Error {
@@ -241,8 +273,8 @@ impl Step for RunHook {
             }
             other => format!("{}: {other:?} ({})", self.path, other.desc()),
         };
-        Error::new(format!("error running {} hook", self.moment))
-            .why(why)
+        Error::new(format!("error running {} hook", self.place.moment))
+            .why(format!("{}: {why}", self.place))
             .fix("run it by hand with the output of `mini-runc state ID` on its standard input")
     }
 }

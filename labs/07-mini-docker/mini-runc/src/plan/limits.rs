@@ -56,7 +56,9 @@ pub(crate) fn steps(rlimits: &[Rlimit], may_raise: bool, steps: &mut Steps) -> R
             return invalid("soft is above hard", "give a soft limit of at most the hard one");
         }
         let (soft, hard) = (*soft, *hard);
+        let from = steps.0.len();
         steps.add("mini-runc", SetRlimit { name, resource: *resource, soft, hard, may_raise });
+        steps.placed(from, &format!("process.rlimits[{index}]"));
     }
     Ok(())
 }

@@ -59,7 +59,10 @@ use oci::runtime::{IdMapping, Linux, NamespaceKind, Process, Spec};
 
 pub(crate) use capabilities::names_of;
 pub(crate) use gate::{EXEC as EXEC_FIFO, Gate, Started, open as open_gate};
-pub(crate) use hooks::{ALL as HOOKS, StateText, run as run_hooks, told as told_hooks};
+pub(crate) use hooks::{
+    ALL as HOOKS, Place as HookPlace, StateText, run as run_hooks, run_one as run_hook,
+    told as told_hooks,
+};
 pub(crate) use joining::{Joining, Wishes as ExecWishes};
 pub(crate) use limits::resource;
 pub(crate) use memory_policy::{flags as memory_policy_flags, modes as memory_policy_modes};
@@ -86,6 +89,45 @@ impl Steps {
 
     fn extend(&mut self, lab: &'static str, steps: Vec<Box<dyn Step>>) {
         self.0.extend(steps.into_iter().map(|step| Planned { lab, step }));
+    }
+
+    /// Has the errors of the steps from the `from`-th on name the place in config.json that they are
+    /// about.
+    fn placed(&mut self, from: usize, place: &str) {
+        let placed = |Planned { lab, step }| {
+            let step = Placed { place: place.to_owned(), step };
+            Planned { lab, step: Box::new(step) }
+        };
+        let steps = self.0.split_off(from);
+        self.0.extend(steps.into_iter().map(placed));
+    }
+}
+
+/// A step that does what config.json says at one place.
+#[derive(Debug)]
+struct Placed {
+    place: String,
+    step: Box<dyn Step>,
+}
+
+impl Step for Placed {
+    fn run(&self) -> std::result::Result<(), Errno> {
+        self.step.run()
+    }
+
+    fn explain(&self) -> Explanation {
+        self.step.explain()
+    }
+
+    fn fix(&self, errno: Errno) -> Option<&'static str> {
+        self.step.fix(errno)
+    }
+
+    fn failed(&self, errno: Errno) -> Error {
+        let error = self.step.failed(errno);
+        let why = error.why.as_deref().unwrap_or_default();
+        let why = format!("config.json, {}: {why}", self.place);
+        error.why(why)
     }
 }
 

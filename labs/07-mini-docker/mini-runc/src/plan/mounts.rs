@@ -26,6 +26,7 @@ use super::{Context, Steps, mount_options::Options, over_proc, sources::Sources}
 pub(super) fn steps(context: &Context<'_>, steps: &mut Steps) -> Result<Vec<ChangeLater>> {
     let mut entries = Entries { context, sources: Sources::default(), late: Vec::new() };
     for (index, mount) in context.spec.mounts.iter().enumerate() {
+        let from = steps.0.len();
         let planned = match mount.kind.as_deref() {
             Some("cgroup" | "cgroup2") if !is_bind(mount) => {
                 super::cgroup_mounts::steps(context, mount, steps).map(|it| entries.late.extend(it))
@@ -33,6 +34,7 @@ pub(super) fn steps(context: &Context<'_>, steps: &mut Steps) -> Result<Vec<Chan
             _ => entries.one(mount, steps),
         };
         planned.map_err(|error| at_index(error, index, mount))?;
+        steps.placed(from, &place(index, mount));
     }
     Ok(entries.late)
 }
@@ -44,8 +46,12 @@ fn is_bind(mount: &runtime::Mount) -> bool {
 /// Says which entry of config.json an error is about.
 fn at_index(error: Error, index: usize, mount: &runtime::Mount) -> Error {
     let why = error.why.as_deref().unwrap_or_default();
-    let why = format!("config.json, mounts[{index}] on {:?}: {why}", mount.destination);
+    let why = format!("config.json, {}: {why}", place(index, mount));
     error.why(why)
+}
+
+fn place(index: usize, mount: &runtime::Mount) -> String {
+    format!("mounts[{index}] on {:?}", mount.destination)
 }
 
 struct Entries<'a> {

@@ -88,7 +88,9 @@ pub(super) fn steps(context: &Context<'_>, steps: &mut Steps) -> Result<()> {
             }
             Some(_) => {
                 let why = "a parameter of the container's own namespace";
+                let from = steps.0.len();
                 steps.add("lab-01", WriteFile::new(&file, value.clone(), why)?);
+                steps.placed(from, &format!("linux.sysctl[{name:?}]"));
             }
         }
     }
