@@ -298,7 +298,10 @@ impl<'a> Spawn<'a> {
                 break;
             }
             if self.halt_before == Some(index) {
-                tell(&report.write, HALTED, 0);
+                if !tell(&report.write, HALTED, 0) {
+                    // Both of us would wait for ever.
+                    break;
+                }
                 wait_for_go(&go.read, &report.write);
             }
             if self.ready_before == Some(index) {
