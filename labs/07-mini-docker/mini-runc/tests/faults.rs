@@ -36,9 +36,17 @@ fn errors_of(name: Sysno) -> &'static [Errno] {
     use Errno::{EAGAIN, EINTR, EIO, EMFILE, ENOMEM, ENOSPC, EPERM};
     match name {
         Sysno::open | Sysno::openat => &[EINTR, EMFILE, ENOMEM],
-        Sysno::openat2 => &[EINTR, EAGAIN, EMFILE],
+        Sysno::openat2 => &[EINTR, EAGAIN, EMFILE, ENOMEM],
         Sysno::read | Sysno::pread64 | Sysno::getdents64 => &[EINTR, EIO],
-        Sysno::write | Sysno::sendmsg | Sysno::recvmsg => &[EINTR, ENOSPC],
+        Sysno::write => &[EINTR, ENOSPC, EAGAIN, ENOMEM],
+        Sysno::sendmsg | Sysno::recvmsg => &[EINTR, ENOSPC, ENOMEM],
+        Sysno::sendto | Sysno::recvfrom | Sysno::connect => &[EINTR, EAGAIN],
+        Sysno::sendfile | Sysno::copy_file_range => &[EIO, ENOSPC],
+        Sysno::bind | Sysno::listen | Sysno::bpf | Sysno::pidfd_getfd => &[ENOMEM, EPERM],
+        Sysno::ioctl => &[EINTR, EIO],
+        Sysno::lseek | Sysno::ftruncate => &[EINTR, EIO],
+        // Most of them only ask whether a descriptor is there.
+        Sysno::fcntl => &[EIO],
         Sysno::mkdir
         | Sysno::mkdirat
         | Sysno::mknod
@@ -47,7 +55,13 @@ fn errors_of(name: Sysno) -> &'static [Errno] {
         | Sysno::symlinkat
         | Sysno::rename
         | Sysno::renameat2 => &[ENOSPC, ENOMEM],
-        Sysno::unlink | Sysno::unlinkat | Sysno::rmdir | Sysno::chdir | Sysno::fchdir => &[EIO],
+        Sysno::unlink
+        | Sysno::unlinkat
+        | Sysno::rmdir
+        | Sysno::chdir
+        | Sysno::fchdir
+        | Sysno::utimensat
+        | Sysno::fsync => &[EIO],
         Sysno::pipe2
         | Sysno::socketpair
         | Sysno::socket
@@ -92,7 +106,15 @@ fn errors_of(name: Sysno) -> &'static [Errno] {
         | Sysno::setresuid
         | Sysno::setresgid
         | Sysno::seccomp
+        | Sysno::fchown
         | Sysno::fchownat
+        | Sysno::fchmod
+        | Sysno::fchmodat
+        | Sysno::setdomainname
+        | Sysno::personality
+        | Sysno::sched_setaffinity
+        | Sysno::sched_setattr
+        | Sysno::close_range
         | Sysno::lchown
         | Sysno::keyctl
         | Sysno::pidfd_send_signal

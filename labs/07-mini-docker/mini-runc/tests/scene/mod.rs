@@ -50,7 +50,7 @@ pub enum Setting {
     Plain,
     /// With a terminal, whose other side goes through a socket.
     Terminal,
-    /// With a program at each moment of its life.
+    /// With a program at each moment of its life, and rules for devices.
     Hooks,
     /// With ids of its own.
     UserNamespace,
@@ -312,6 +312,8 @@ fn furnish(setting: Setting, config: &mut Value) {
         Setting::Plain => {}
         Setting::Terminal => config["process"]["terminal"] = json!(true),
         Setting::Hooks => {
+            let nothing = json!([{"allow": false, "access": "rwm"}]);
+            config["linux"]["resources"] = json!({"devices": nothing});
             let moments = [
                 "prestart",
                 "createRuntime",
