@@ -8,7 +8,7 @@
 //! | `privilege` | which verb needs a user namespace |
 //! | `containers`, `images`, `run`, `inspect`, .. | one function a verb |
 //! | `format`, `documents` | `--format`: tables, templates, JSON |
-//! | `typed` | which of all flags are made to read what was typed |
+//! | `typed`, `booleans`, `raw` | which of all flags are made to read what was typed, and which words are flags |
 //! | `nouns`, `help`, `usage` | other words for verbs, and words about them |
 //! | `completion`, `half_typed` | what a shell offers at Tab, and pages for man(1) |
 //! | `output`, `progress`, `attach` | lines, bars, terminals |
