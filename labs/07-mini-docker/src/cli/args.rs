@@ -58,6 +58,9 @@ pub enum Command {
     /// A verb of the engine.
     #[command(flatten)]
     Verb(Verb),
+    /// Manage containers
+    #[command(subcommand, arg_required_else_help = true)]
+    Container(Box<ContainerVerb>),
     /// Manage images
     #[command(subcommand, arg_required_else_help = true)]
     Image(Image),
@@ -152,9 +155,6 @@ pub enum Verb {
     Update(Update),
     /// Start again what ran before the machine was started anew
     Resume,
-    /// Manage containers
-    #[command(subcommand, arg_required_else_help = true)]
-    Container(Box<ContainerVerb>),
     /// Fetch the logs of a container
     Logs(Logs),
     /// Return low-level information on Docker objects
@@ -200,6 +200,18 @@ pub enum Verb {
     Volume(Volume),
     /// Show what any container on this machine is made of, whoever made it
     Xray(Xray),
+}
+
+impl Verb {
+    /// Which of an index's images is asked for.
+    pub fn platform(&self) -> Option<&oci::Platform> {
+        match self {
+            Self::Pull(it) => it.platform.as_ref(),
+            Self::Run(it) => it.container.platform.as_ref(),
+            Self::Create(it) => it.container.platform.as_ref(),
+            _ => None,
+        }
+    }
 }
 
 /// `ps`

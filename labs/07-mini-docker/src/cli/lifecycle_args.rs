@@ -218,7 +218,7 @@ pub enum ContainerVerb {
 
 impl ContainerVerb {
     /// The same verb without the word in front; `prune` is the only one that has none.
-    pub fn plain(self) -> Result<args::Verb, PruneContainers> {
+    pub fn into_verb(self) -> Result<args::Verb, PruneContainers> {
         use args::Verb;
         Ok(match self {
             Self::Prune(it) => return Err(it),

@@ -107,6 +107,10 @@ pub fn run(root: Option<PathBuf>, command: Command) -> Result<ExitCode> {
     // Only who needs the place reads the settings that name it.
     match command {
         Command::Verb(it) => on_engine(root, it),
+        Command::Container(it) => match it.into_verb() {
+            Ok(verb) => on_engine(root, verb),
+            Err(it) => container_prune(root, &it).map_err(refused),
+        },
         Command::Image(it) => match it.into_verb() {
             Ok(verb) => on_engine(root, verb),
             Err(it) => image_prune(root, &it).map_err(refused),
@@ -154,69 +158,68 @@ fn image_prune(root: Option<PathBuf>, args: &archive_args::PruneImages) -> Resul
     prune::images(&entered(root)?, args)
 }
 
+/// The one thing done to containers that is no verb by itself. It enters later, as `rm` does.
+fn container_prune(root: Option<PathBuf>, args: &args::PruneContainers) -> Result<ExitCode> {
+    let settings = settings::settings(settings::root(root)?);
+    prune::containers(&Engine::open(settings)?, args)
+}
+
 fn perform(root: PathBuf, verb: Verb) -> Result<ExitCode> {
-    let verb = match verb {
-        Verb::Container(it) => match it.plain() {
-            Ok(verb) => verb,
-            Err(it) => return prune::containers(&Engine::open(settings::settings(root))?, &it),
-        },
-        verb => verb,
-    };
     privilege::enter(&verb, &root)?;
     let mut settings = settings::settings(root);
-    let platform = match &verb {
-        Verb::Pull(pull) => pull.platform.clone(),
-        Verb::Run(it) => it.container.platform.clone(),
-        Verb::Create(it) => it.container.platform.clone(),
-        _ => None,
-    };
-    settings.platform = platform.unwrap_or(settings.platform);
-    let engine = Engine::open(settings)?;
+    settings.platform = verb.platform().cloned().unwrap_or(settings.platform);
     match verb {
-        Verb::Run(it) => run::run(&engine, &it),
-        Verb::Create(it) => run::create(&engine, &it),
-        Verb::Start(it) => run::start(&engine, &it),
-        Verb::Exec(it) => exec::exec(&engine, &it),
-        Verb::Ps(it) => ps::ps(&engine, &it),
-        Verb::Stop(it) => lifecycle::stop(&engine, &it),
-        Verb::Kill(it) => lifecycle::kill(&engine, &it),
-        Verb::Restart(it) => lifecycle::restart(&engine, &it),
-        Verb::Pause(it) => lifecycle::pause(&engine, &it),
-        Verb::Unpause(it) => lifecycle::unpause(&engine, &it),
-        Verb::Rename(it) => lifecycle::rename(&engine, &it),
-        Verb::Update(it) => lifecycle::update(&engine, &it),
-        Verb::Resume => lifecycle::resume(&engine),
-        Verb::Attach(it) => run::attach(&engine, &it),
-        Verb::Container(_) => Ok(ExitCode::SUCCESS),
-        Verb::Top(it) => top::top(&engine, &it),
-        Verb::Stats(it) => stats::stats(&engine, &it),
-        Verb::Events(it) => events::events(&engine, &it),
-        Verb::Info(it) => info::info(&engine, &it),
-        Verb::Rm(it) => containers::rm(&engine, &it),
-        Verb::Wait(it) => lifecycle::wait(&engine, &it),
-        Verb::Diff(it) => containers::diff(&engine, &it),
-        Verb::Logs(it) => logs::logs(&engine, &it),
-        Verb::Inspect(it) => inspect::inspect(&engine, &it),
-        Verb::Commit(it) => images::commit(&engine, &it),
-        Verb::Pull(it) => images::pull(&engine, &it),
-        Verb::Push(it) => images::push(&engine, &it),
-        Verb::Login(it) => login::login(&engine, &it),
-        Verb::Logout(it) => login::logout(&engine, &it),
-        Verb::Search(it) => search::search(&engine, &it),
-        Verb::Images(it) => image_list::images(&engine, &it),
-        Verb::Tag(it) => images::tag(&engine, &it),
-        Verb::Rmi(it) => images::rmi(&engine, &it),
-        Verb::History(it) => history::history(&engine, &it),
-        Verb::Network(it) => network::network(&engine, it),
-        Verb::Port(it) => port::port(&engine, &it),
-        Verb::Cp(it) => copy::cp(&engine, &it),
-        Verb::Export(it) => copy::export(&engine, &it),
-        Verb::System(it) => system::system(&engine, &it),
-        Verb::Save(it) => archive::save(&engine, &it),
-        Verb::Load(it) => archive::load(&engine, &it),
-        Verb::Import(it) => archive::import(&engine, &it),
-        Verb::Volume(it) => volume::volume(&engine, it),
-        Verb::Xray(it) => xray::xray(&engine, &it),
+        // A plan changes nothing, so that nothing is opened: opening makes what is not there.
+        Verb::Run(it) if it.explain => run::explain(&Engine::on_paper(settings), &it),
+        verb => act(&Engine::open(settings)?, verb),
+    }
+}
+
+fn act(engine: &Engine, verb: Verb) -> Result<ExitCode> {
+    match verb {
+        Verb::Run(it) => run::run(engine, &it),
+        Verb::Create(it) => run::create(engine, &it),
+        Verb::Start(it) => run::start(engine, &it),
+        Verb::Exec(it) => exec::exec(engine, &it),
+        Verb::Ps(it) => ps::ps(engine, &it),
+        Verb::Stop(it) => lifecycle::stop(engine, &it),
+        Verb::Kill(it) => lifecycle::kill(engine, &it),
+        Verb::Restart(it) => lifecycle::restart(engine, &it),
+        Verb::Pause(it) => lifecycle::pause(engine, &it),
+        Verb::Unpause(it) => lifecycle::unpause(engine, &it),
+        Verb::Rename(it) => lifecycle::rename(engine, &it),
+        Verb::Update(it) => lifecycle::update(engine, &it),
+        Verb::Resume => lifecycle::resume(engine),
+        Verb::Attach(it) => run::attach(engine, &it),
+        Verb::Top(it) => top::top(engine, &it),
+        Verb::Stats(it) => stats::stats(engine, &it),
+        Verb::Events(it) => events::events(engine, &it),
+        Verb::Info(it) => info::info(engine, &it),
+        Verb::Rm(it) => containers::rm(engine, &it),
+        Verb::Wait(it) => lifecycle::wait(engine, &it),
+        Verb::Diff(it) => containers::diff(engine, &it),
+        Verb::Logs(it) => logs::logs(engine, &it),
+        Verb::Inspect(it) => inspect::inspect(engine, &it),
+        Verb::Commit(it) => images::commit(engine, &it),
+        Verb::Pull(it) => images::pull(engine, &it),
+        Verb::Push(it) => images::push(engine, &it),
+        Verb::Login(it) => login::login(engine, &it),
+        Verb::Logout(it) => login::logout(engine, &it),
+        Verb::Search(it) => search::search(engine, &it),
+        Verb::Images(it) => image_list::images(engine, &it),
+        Verb::Tag(it) => images::tag(engine, &it),
+        Verb::Rmi(it) => images::rmi(engine, &it),
+        Verb::History(it) => history::history(engine, &it),
+        Verb::Network(it) => network::network(engine, it),
+        Verb::Port(it) => port::port(engine, &it),
+        Verb::Cp(it) => copy::cp(engine, &it),
+        Verb::Export(it) => copy::export(engine, &it),
+        Verb::System(it) => system::system(engine, &it),
+        Verb::Save(it) => archive::save(engine, &it),
+        Verb::Load(it) => archive::load(engine, &it),
+        Verb::Import(it) => archive::import(engine, &it),
+        Verb::Volume(it) => volume::volume(engine, it),
+        Verb::Xray(it) => xray::xray(engine, &it),
     }
 }
 

@@ -21,11 +21,13 @@ use super::{
     settings,
 };
 
+/// `run --explain`
+pub fn explain(engine: &Engine, args: &Run) -> Result<ExitCode> {
+    narration::explain(engine, &meant(&args.container, args.detach)?, args.json)
+}
+
 /// `run`
 pub fn run(engine: &Engine, args: &Run) -> Result<ExitCode> {
-    if args.explain {
-        return narration::explain(engine, &meant(&args.container, args.detach)?, args.json);
-    }
     let keys = settings::detach_keys(args.detach_keys.as_deref())?;
     let wanted = wanted(args, keys)?;
     // Before the monitor and any thread: from here on signals are for the program.

@@ -75,7 +75,8 @@ impl Engine {
         Snapshot::new(&self.layout, &layout, &record.image.layers).create(&self.layout)
     }
 
-    /// The record that [`Engine::create`] would write, without its layers. Needs no privilege.
+    /// The record that [`Engine::create`] would write, without its layers. Needs no privilege, and
+    /// changes nothing: of others the records are read and no more.
     ///
     /// # Errors
     /// As [`Engine::create`].
@@ -116,7 +117,7 @@ impl Engine {
 
     /// The directories of another container, where nothing else is mounted.
     fn volumes_of(&self, from: &VolumesFrom, mounts: &[Mount]) -> Result<Vec<Mount>> {
-        let other = self.container(&from.container)?;
+        let other = self.recorded(&from.container)?;
         let is_taken = |it: &Mount| mounts.iter().any(|mine| mine.destination == it.destination);
         let theirs = other.options.mounts.into_iter();
         let theirs = theirs.filter(|it| !matches!(it.source, Source::Tmpfs(_)) && !is_taken(it));

@@ -30,17 +30,21 @@ impl Engine {
     /// # Errors
     /// What makes no sense, as a name that cannot be one.
     pub fn explain(&self, wanted: &Create) -> Result<Plan> {
-        let here = self.store.resolve(&wanted.image).is_ok();
-        let mut record = if here { self.plan(wanted)? } else { self.plan_without_image(wanted)? };
+        let mut calls = Vec::new();
+        let mut record = match self.store.resolve(&wanted.image) {
+            Ok(image) => {
+                let mut record = self.plan(wanted)?;
+                record.image.layers = chain_ids(&self.store.image_config(&image)?);
+                record
+            }
+            Err(error) if error.kind == crate::store::Kind::NotFound => {
+                calls.push(pull(&wanted.image));
+                self.plan_without_image(wanted)?
+            }
+            Err(error) => return Err(error.into()),
+        };
         // The plan of the same command is the same plan.
         record.id = "0".repeat(64);
-        let mut calls = Vec::new();
-        if here {
-            let image = self.store.resolve(&wanted.image)?;
-            record.image.layers = chain_ids(&self.store.image_config(&image)?);
-        } else {
-            calls.push(pull(&wanted.image));
-        }
         let layout = self.container_layout(&record);
         let snapshot = Snapshot::new(&self.layout, &layout, &record.image.layers);
         for layer in &record.image.layers {

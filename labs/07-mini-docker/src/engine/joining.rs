@@ -18,12 +18,12 @@ impl Engine {
     /// Puts IDs in the place of names.
     pub(super) fn name_others(&self, options: &mut NamespaceOptions) -> Result<()> {
         if let IpcMode::Container(name) = &mut options.ipc {
-            let other = self.container(name)?;
+            let other = self.recorded(name)?;
             may_share_ipc(&other)?;
             *name = other.id;
         }
         if let PidMode::Container(name) = &mut options.pid {
-            *name = self.container(name)?.id;
+            *name = self.recorded(name)?.id;
         }
         Ok(())
     }

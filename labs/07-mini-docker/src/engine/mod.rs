@@ -180,15 +180,23 @@ impl Engine {
     /// # Errors
     /// When the directory cannot be made.
     pub fn open(settings: Settings) -> Result<Self> {
+        let engine = Self::on_paper(settings);
+        Store::open(engine.layout.clone())?;
+        Ok(engine)
+    }
+
+    /// The engine for who only plans ([`Engine::explain`]): the root directory stays as it is, also
+    /// where there is none.
+    pub fn on_paper(settings: Settings) -> Self {
         let layout = Layout::new(settings.root);
-        Ok(Self {
-            store: Store::open(layout.clone())?,
+        Self {
+            store: Store::as_found(layout.clone()),
             layout,
             client: settings.registries.map(Client::new),
             config_file: settings.config_file,
             platform: settings.platform,
             dns: settings.dns,
-        })
+        }
     }
 
     /// Where everything lies.
@@ -201,19 +209,24 @@ impl Engine {
         Ok(self.client.as_ref().map_err(Report::clone)?)
     }
 
-    /// The container that somebody means.
+    /// The container that somebody means. What a killed process has left undone of its networks is
+    /// done now.
     ///
     /// # Errors
     /// [`Kind::NotFound`], or [`Kind::Invalid`] when the digits fit several.
     pub fn container(&self, name: &str) -> Result<Record> {
+        let record = self.recorded(name)?;
+        // A look is no failure because of it.
+        let _ = self.regain_network(&record);
+        let _ = self.catch_up_on_names(&record);
+        self.mend_porter(&record);
+        Ok(record)
+    }
+
+    /// The container that somebody means, as its record has it: nothing is changed.
+    fn recorded(&self, name: &str) -> Result<Record> {
         match find(&self.layout, name)? {
-            Found::One(record) => {
-                // A look is no failure because of it.
-                let _ = self.regain_network(&record);
-                let _ = self.catch_up_on_names(&record);
-                self.mend_porter(&record);
-                Ok(*record)
-            }
+            Found::One(record) => Ok(*record),
             Found::None => Err(Error::not_found(
                 Report::new(format!("No such container: {name}"))
                     .why("no name and no ID of a container is like that")

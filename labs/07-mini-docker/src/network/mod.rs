@@ -124,6 +124,17 @@ impl<'a> Networks<'a> {
         Ok(ledger)
     }
 
+    /// What is written down of those that live. Nothing is mended, neither here nor in the kernel.
+    ///
+    /// # Errors
+    /// A file that is no ledger.
+    pub fn recorded(&self) -> Result<Ledger> {
+        let mut ledger = ledger::read(self.layout)?;
+        ledger.strike_half_made();
+        self.strike_dead(&mut ledger);
+        Ok(ledger)
+    }
+
     /// Takes away what the dead have left, in the ledger and in the kernel.
     ///
     /// # Errors

@@ -88,6 +88,12 @@ pub struct Lease {
 }
 
 impl Store {
+    /// The store under `layout` as it is, for who only looks: nothing is made, and where nothing is
+    /// there is no image either.
+    pub fn as_found(layout: Layout) -> Self {
+        Self { layout }
+    }
+
     /// Opens the store under `layout`, making its directories if they are not there, and keeps
     /// other users out of all of it.
     ///

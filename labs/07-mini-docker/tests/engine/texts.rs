@@ -26,9 +26,7 @@ fn the_plan_of_a_run_needs_neither_privilege_nor_image() {
     needs!(In(place));
     let args =
         ["--root", "/nowhere-to-be-written", "run", "--explain", "-m", "64m", "alpine", "sh"];
-    let output = place.run(BIN, &args, &[]);
-    // The store cannot even be made there.
-    assert_eq!(output.code, 125, "{output}");
+    place.run(BIN, &args, &[]).success();
     let output = place
         .shell(BIN, "\"$BIN\" --root ./data run --explain -v ./src:/dst:ro alpine sh -c 'echo hi'");
     snapshot!(
@@ -41,6 +39,33 @@ fn the_plan_of_a_run_needs_neither_privilege_nor_image() {
     let limited =
         place.shell(BIN, "\"$BIN\" --root ./data run --explain -m 64m alpine sh 2>/dev/null");
     assert!(limited.success().contains("67108864"), "{limited}");
+}
+
+/// Neither the root directory nor anything in it is made, and its mode stays, which is closed for
+/// others as soon as something is kept there.
+#[test]
+fn the_plan_of_a_run_changes_nothing() {
+    let place = Place::unprivileged();
+    needs!(In(place));
+    let script = r#"
+        plan() { "$BIN" --root "$1" run --explain --network bridge alpine sh > /dev/null || echo failed; }
+        mkdir open; chmod 755 open
+        plan ./open; stat -c '%n %a' open; find open
+        plan ./absent; ls
+    "#;
+    assert_eq!(place.shell(BIN, script).success(), "open 755\nopen\nopen\n");
+}
+
+#[test]
+fn a_noun_in_front_of_a_verb_leaves_its_status() {
+    let place = Place::unprivileged();
+    needs!(In(place));
+    let script = r#"
+        "$BIN" --root ./data run --name '?' box 2> /dev/null; echo $?
+        "$BIN" --root ./data container run --name '?' box 2> /dev/null; echo $?
+        "$BIN" --root ./data container kill box 2> /dev/null; echo $?
+    "#;
+    assert_eq!(place.shell(BIN, script).success(), "125\n125\n1\n");
 }
 
 #[test]

@@ -101,17 +101,12 @@ impl Engine {
     /// # Errors
     /// When they cannot be read.
     pub fn networks(&self) -> Result<Vec<NetworkSummary>> {
-        let (ledger, mut all) = self.with_networks(|networks| -> Result<_> {
-            let ledger = networks.look()?;
-            let mut all = ledger.networks.clone();
-            if !all.iter().any(Network::is_default) {
-                all.push(networks.default_network(&ledger)?);
-            }
-            all.extend(["host", "none"].map(|name| networks.predefined(name)));
-            Ok((ledger, all))
-        })?;
-        all.sort_by(|a, b| a.name.cmp(&b.name));
-        Ok(all.into_iter().map(|network| summary(&ledger, network)).collect())
+        self.with_networks(|networks| summaries(networks, networks.look()?))
+    }
+
+    /// The same for a plan: what the dead have left in the kernel stays there.
+    fn recorded_networks(&self) -> Result<Vec<NetworkSummary>> {
+        self.with_networks(|networks| summaries(networks, networks.recorded()?))
     }
 
     /// The network that somebody means, by name or by the first digits of its ID.
@@ -119,25 +114,7 @@ impl Engine {
     /// # Errors
     /// [`Kind::NotFound`], [`Kind::Invalid`] when the digits fit several.
     pub fn network(&self, name: &str) -> Result<NetworkSummary> {
-        let all = self.networks()?;
-        if let Some(network) = all.iter().find(|it| it.network.name == name) {
-            return Ok(network.clone());
-        }
-        let fits = |it: &&NetworkSummary| !name.is_empty() && it.network.id.starts_with(name);
-        let fitting: Vec<_> = all.iter().filter(fits).collect();
-        match fitting.as_slice() {
-            [network] => Ok((*network).clone()),
-            [] => Err(Error::not_found(
-                Report::new(format!("network {name} not found"))
-                    .why("no name and no ID of a network is like that")
-                    .fix(
-                        "mini-docker network ls shows all; make it with mini-docker network create",
-                    ),
-            )),
-            _ => Err(Error::invalid(
-                Report::new(format!("network {name} is ambiguous")).fix("give more digits"),
-            )),
-        }
+        named(self.networks()?, name)
     }
 
     /// Checks that what a container wants from networks can be had, and gives everything its ID.
@@ -146,7 +123,7 @@ impl Engine {
     /// Networks that are not there, and options that only make sense in other ones.
     pub(super) fn check_networks(&self, options: &mut container::Options) -> Result<()> {
         if let Mode::Container(other) = &options.network {
-            let other = self.container(other);
+            let other = self.recorded(other);
             let other = other.map_err(|error| Error::invalid(error.report))?;
             options.hostname =
                 Some(other.options.hostname.clone().unwrap_or_else(|| other.short_id().to_owned()));
@@ -162,12 +139,12 @@ impl Engine {
                 continue;
             }
             // Not the kind that means a missing image, which would be pulled.
-            let network = self.network(&attachment.network);
+            let network = named(self.recorded_networks()?, &attachment.network);
             let network = network.map_err(|error| Error::invalid(error.report))?.network;
             check_addresses(attachment, &network)?;
             attachment.network = network.name;
             for link in &attachment.links {
-                self.container(&link.target)?;
+                self.recorded(&link.target)?;
             }
         }
         Ok(())
@@ -193,6 +170,37 @@ impl Engine {
                 && connection.attachments.iter().any(|it| it.network == network)
         });
         Ok(users)
+    }
+}
+
+/// All networks by name, the predefined ones among them.
+fn summaries(networks: &Networks<'_>, ledger: Ledger) -> Result<Vec<NetworkSummary>> {
+    let mut all = ledger.networks.clone();
+    if !all.iter().any(Network::is_default) {
+        all.push(networks.default_network(&ledger)?);
+    }
+    all.extend(["host", "none"].map(|name| networks.predefined(name)));
+    all.sort_by(|a, b| a.name.cmp(&b.name));
+    Ok(all.into_iter().map(|network| summary(&ledger, network)).collect())
+}
+
+/// The one of them that somebody means, by name or by the first digits of its ID.
+fn named(all: Vec<NetworkSummary>, name: &str) -> Result<NetworkSummary> {
+    if let Some(network) = all.iter().find(|it| it.network.name == name) {
+        return Ok(network.clone());
+    }
+    let fits = |it: &&NetworkSummary| !name.is_empty() && it.network.id.starts_with(name);
+    let fitting: Vec<_> = all.iter().filter(fits).collect();
+    match fitting.as_slice() {
+        [network] => Ok((*network).clone()),
+        [] => Err(Error::not_found(
+            Report::new(format!("network {name} not found"))
+                .why("no name and no ID of a network is like that")
+                .fix("mini-docker network ls shows all; make it with mini-docker network create"),
+        )),
+        _ => Err(Error::invalid(
+            Report::new(format!("network {name} is ambiguous")).fix("give more digits"),
+        )),
     }
 }
 
