@@ -265,6 +265,11 @@ impl ContainerLayout {
         self.dir.join("bundle")
     }
 
+    /// Where the runtime writes the number of the container's first process.
+    pub fn pid_file(&self) -> PathBuf {
+        self.bundle().join("pid")
+    }
+
     /// Where the mount with this number of its options is attached, when it was taken from
     /// elsewhere; in the monitor's mount namespace only.
     pub fn taken(&self, index: usize) -> PathBuf {

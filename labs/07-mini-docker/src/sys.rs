@@ -5,15 +5,20 @@
 #![allow(unsafe_code, reason = "ioctl(2) has no safe wrapper")]
 
 use std::{
-    io, mem,
+    io::{self, IoSliceMut},
+    mem,
     os::{
-        fd::{AsFd, AsRawFd},
-        unix::process::CommandExt,
+        fd::{AsFd, AsRawFd, FromRawFd, OwnedFd, RawFd},
+        unix::{net::UnixStream, process::CommandExt},
     },
     process::Command,
 };
 
-use nix::errno::Errno;
+use nix::{
+    errno::Errno,
+    fcntl::{FcntlArg, FdFlag, fcntl},
+    sys::socket::{ControlMessageOwned, MsgFlags, recvmsg},
+};
 use tokio::io::unix::AsyncFd;
 
 /// The size of a terminal, rows and columns (man 2 TIOCGWINSZ).
@@ -55,18 +60,43 @@ pub fn local_time(seconds: i64) -> (i64, String) {
     (local.tm_gmtoff, zone.to_string_lossy().into_owned())
 }
 
-/// Takes a descriptor that came with a message (man 7 unix, SCM_RIGHTS), or over execve(2) from the
-/// program that we were before.
-pub(crate) fn own(fd: std::os::fd::RawFd) -> std::os::fd::OwnedFd {
-    // SAFETY: nobody else owns it: the kernel has just made it for us, from a message that nobody
-    // else reads, or the program that owned it is no more.
-    unsafe { std::os::fd::FromRawFd::from_raw_fd(fd) }
+/// The descriptor that comes with the next message (man 7 unix, SCM_RIGHTS), if one does. The message
+/// itself, a name that nobody needs, is thrown away.
+///
+/// # Errors
+/// As recvmsg(2).
+pub(crate) fn receive(socket: &UnixStream) -> Result<Option<OwnedFd>, Errno> {
+    let mut text = [0; 4096];
+    let mut buffers = [IoSliceMut::new(&mut text)];
+    let mut space = nix::cmsg_space!([RawFd; 1]);
+    let flags = MsgFlags::MSG_CMSG_CLOEXEC;
+    let message = recvmsg::<()>(socket.as_raw_fd(), &mut buffers, Some(&mut space), flags)?;
+    let number = message.cmsgs()?.find_map(|message| match message {
+        ControlMessageOwned::ScmRights(fds) => fds.first().copied(),
+        _ => None,
+    });
+    // SAFETY: recvmsg(2) has just opened it in this process for this very message, which nobody else
+    // can read again; nix hands out the number alone.
+    Ok(number.map(|fd| unsafe { OwnedFd::from_raw_fd(fd) }))
 }
 
-/// A descriptor by its number, for one call.
-pub(crate) fn borrow(fd: std::os::fd::RawFd) -> std::os::fd::BorrowedFd<'static> {
-    // SAFETY: the numbers come from owners that end only with this program.
-    unsafe { std::os::fd::BorrowedFd::borrow_raw(fd) }
+/// A descriptor that the program before us has left open over execve(2), by its number. `None` for one
+/// of ours: all that this program opens is marked close-on-exec, and what is taken here is so from then
+/// on. Standard input, output and errors stay whose they are.
+pub(crate) fn inherited(number: RawFd) -> Option<OwnedFd> {
+    if number <= libc::STDERR_FILENO {
+        return None;
+    }
+    // SAFETY: integers go in, and a flag of the descriptor, if there is one, comes out.
+    let flags = unsafe { libc::fcntl(number, libc::F_GETFD) };
+    if flags < 0 || flags & libc::FD_CLOEXEC != 0 {
+        return None;
+    }
+    // SAFETY: the missing mark says that it came over execve(2): its owner was in a program that is no
+    // more. The mark that it gets now keeps a second call from taking it.
+    let fd = unsafe { OwnedFd::from_raw_fd(number) };
+    fcntl(&fd, FcntlArg::F_SETFD(FdFlag::FD_CLOEXEC)).ok()?;
+    Some(fd)
 }
 
 /// Lets the kernel kill the command's process when we die (man 2 PR_SET_PDEATHSIG). The setting

@@ -5,14 +5,7 @@
 //! program (see [`crate::container::monitor`]). It is run by the command line under the hidden name
 //! `keep`.
 
-use std::{
-    ffi::OsString,
-    fs,
-    io::Write,
-    os::{fd::IntoRawFd, unix::net::UnixStream},
-    path::Path,
-    process::Stdio,
-};
+use std::{ffi::OsString, fs, io::Write, os::unix::net::UnixStream, path::Path, process::Stdio};
 
 use ground::{Error as Report, Result};
 use namespaces::pidfd;
@@ -28,7 +21,7 @@ use crate::{
     bundle::ExecOptions,
     container::{
         Frame, Record,
-        monitor::{Ends, Held, Watch, Watched, console, handover, read_pid, see_off},
+        monitor::{Client, Ends, Open, Task, Watch, Watched, console, handover, read_pid, see_off},
     },
     layout::Layout,
 };
@@ -119,24 +112,18 @@ fn begin(layout: &Layout, id: &str, client: &UnixStream) -> Result<Watch> {
     let [input, output, errors] = ends.give();
     let client =
         client.try_clone().map_err(|error| Report::new("cannot wait").io("dup", &error))?;
-    let held =
-        |attached| Held { fd: client.into_raw_fd(), hears: attached, speaks: false, rest: None };
-    Ok(Watch {
-        program: program.into_raw_fd(),
+    let task = Task {
         back: handover::words(layout.root(), &[KEEP, id]),
-        process: Some(process.into_raw_fd()),
         wait_ms: None,
-        input,
-        output,
-        errors,
         is_terminal,
         input_once: false,
-        listener: None,
-        clients: kept.attached.then_some(held(true)).into_iter().collect(),
         log: None,
         check: None,
         note: exec.id().to_owned(),
-    })
+    };
+    let clients = kept.attached.then(|| Client::new(client)).into_iter().collect();
+    let open = Open { process: Some(process), input, output, errors, listener: None, clients };
+    Ok(Watch { program, task, open })
 }
 
 fn ended(layout: &Layout, id: &str, watched: Watched) -> Result<()> {

@@ -5,10 +5,7 @@
 
 use std::{
     fs::File,
-    os::{
-        fd::{AsFd, IntoRawFd},
-        unix::net::UnixStream,
-    },
+    os::{fd::AsFd, unix::net::UnixStream},
     path::Path,
     thread::sleep,
     time::Duration,
@@ -29,7 +26,7 @@ use crate::{
     bundle,
     container::{
         IpcMode, Mount, Record,
-        monitor::{Held, Monitor, Surroundings, Watched},
+        monitor::{Client, Monitor, Surroundings, Watched},
     },
     layout::Layout,
     runtime::Runtime,
@@ -51,9 +48,9 @@ pub fn supervise(root: &Path, id: &str, attached: bool) -> Result<()> {
             // container. It fails only for a process that leads a group already, which then is its
             // own as well.
             let _ = setsid();
-            let client = take_stdin()?;
+            let client = Client::new(take_stdin()?);
             user_namespace::enter(root)?;
-            vec![Held { fd: client.into_raw_fd(), hears: attached, speaks: attached, rest: None }]
+            vec![if attached { client.speaking() } else { client.quiet() }]
         }
     };
     let layout = Layout::new(root);

@@ -2,7 +2,7 @@
 
 use testbed::{Place, needs};
 
-use crate::world;
+use crate::{BIN, world};
 
 #[track_caller]
 fn says(place: Place, script: &str, expected: &str) {
@@ -68,6 +68,32 @@ as_root_and_as_user! {
             kept
             "State":"running"
             kept
+        "#);
+    }
+
+    a_client_that_takes_nothing_holds_up_no_policy(place) {
+        says(place, r#"
+            md run -d --name box --restart always $I sh -c 'sleep 1; busybox head -c 900000 /dev/zero; exit 3' > /dev/null
+            "$BIN" --root "$home/data" attach --no-stdin box > taken & slow=$!
+            "$BIN" --root "$home/data" attach --no-stdin box > other & other=$!
+            until [ "$(actions | grep -c attach)" = 2 ]; do sleep 0.02; done
+            kill -STOP $slow
+            fails wait $other
+            tries=0
+            until [ "$(md inspect -f '{{.RestartCount}}' box)" -ge 2 ]; do
+                tries=$((tries + 1)); [ $tries -lt 300 ] || { echo "not started again"; break; }
+                sleep 0.05
+            done
+            kill -CONT $slow
+            fails wait $slow
+            stat -c '%n %s' taken other
+            md rm -f box
+        "#, r#"
+            = 3
+            = 3
+            taken 900000
+            other 900000
+            box
         "#);
     }
 
@@ -382,6 +408,22 @@ fn somebody_lets_go_of_a_terminal_and_comes_back() {
 
 /// The monitor of the last run tidies up after the record says that it ended; what it takes away is
 /// not to be the next run's. An exec that comes too late is told so.
+/// Numbers of descriptors that somebody makes up are no way to get at those of the program.
+#[test]
+fn the_small_monitor_takes_only_what_was_left_to_it() {
+    let place = Place::unprivileged();
+    needs!(In(place));
+    let script = r#"
+        task='{"back":[],"wait_ms":0,"is_terminal":false,"input_once":false,"log":null,"check":null,"note":""}'
+        for number in 0 2 9 99; do
+            MINI_DOCKER_WATCH='{"program":'$number',"task":'$task',"process":null,"input":2,"output":1,"errors":2,"listener":null,"clients":[]}' \
+                "$(dirname "$BIN")/mini-docker-monitor" 2>&1 9> /dev/full && code=0 || code=$?
+            echo "$number $code"
+        done
+    "#;
+    assert_eq!(place.shell(BIN, script).success(), "0 125\n2 125\n9 1\n99 125\n");
+}
+
 #[test]
 fn a_container_that_has_just_ended_is_started_again() {
     needs!(In(Place::Root));

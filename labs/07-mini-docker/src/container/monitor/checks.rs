@@ -5,7 +5,7 @@
 //! the last.
 
 use std::{
-    os::fd::{AsFd, BorrowedFd, OwnedFd},
+    os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd},
     process::{Child, Stdio},
     time::{Duration, Instant},
 };
@@ -16,19 +16,23 @@ use nix::{
     unistd::Pid,
 };
 
-use super::handover::{Check, STARTING, Watch};
+use super::handover::{self, Check, STARTING};
 
 pub(super) struct Checks<'a> {
-    watch: &'a Watch,
+    /// The large program.
+    program: &'a OwnedFd,
     check: &'a Check,
+    /// The container's first process.
+    first: Option<i32>,
     next: Instant,
     running: Option<(Child, OwnedFd)>,
 }
 
 impl<'a> Checks<'a> {
-    pub(super) fn new(watch: &'a Watch, check: &'a Check) -> Self {
+    /// Checks of the container whose first process is `process`.
+    pub(super) fn new(program: &'a OwnedFd, check: &'a Check, process: Option<&OwnedFd>) -> Self {
         let next = Instant::now() + Duration::from_millis(check.first_ms);
-        Self { watch, check, next, running: None }
+        Self { program, check, first: process.and_then(number), next, running: None }
     }
 
     /// How long until the next one; `None` while one runs.
@@ -47,8 +51,8 @@ impl<'a> Checks<'a> {
         if self.running.is_some() || Instant::now() < self.next {
             return;
         }
-        reap_strangers(self.watch);
-        let mut command = self.watch.large(&self.check.words);
+        reap_strangers(self.first);
+        let mut command = handover::large(self.program, &self.check.words);
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
         let started = command.spawn().ok().and_then(|child| {
             let pid = Pid::from_raw(child.id().cast_signed());
@@ -73,13 +77,16 @@ impl<'a> Checks<'a> {
     }
 }
 
-/// As a subreaper we inherit what a killed check leaves. The container's own process stays: its
+/// The number of a process (man 2 pidfd_open). It is our child, and keeps it until we have reaped it.
+fn number(process: &OwnedFd) -> Option<i32> {
+    let path = format!("/proc/self/fdinfo/{}", process.as_raw_fd());
+    let text = std::fs::read_to_string(path).ok()?;
+    text.lines().find_map(|line| line.strip_prefix("Pid:")?.trim().parse().ok())
+}
+
+/// As a subreaper we inherit what a killed check leaves. The container's `first` process stays: its
 /// status is what we are here for.
-fn reap_strangers(watch: &Watch) {
-    let first = watch.process.and_then(|fd| {
-        let text = std::fs::read_to_string(format!("/proc/self/fdinfo/{fd}")).ok()?;
-        text.lines().find_map(|line| line.strip_prefix("Pid:")?.trim().parse::<i32>().ok())
-    });
+fn reap_strangers(first: Option<i32>) {
     let look = WaitPidFlag::WEXITED | WaitPidFlag::WNOHANG | WaitPidFlag::WNOWAIT;
     while let Ok(status) = waitid(Id::All, look) {
         let Some(pid) = status.pid().filter(|pid| Some(pid.as_raw()) != first) else { return };

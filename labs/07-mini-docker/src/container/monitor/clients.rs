@@ -5,17 +5,19 @@
 //! waits as it would on a pipe.
 
 use std::{
-    fs::File,
-    io::{self, Read, Seek, Write},
+    io::{self, Read, Write},
     os::{
-        fd::{AsFd, BorrowedFd, IntoRawFd},
+        fd::{AsFd, BorrowedFd},
         unix::net::UnixStream,
     },
 };
 
-use nix::sys::memfd::{MFdFlags, memfd_create};
+use nix::{
+    errno::Errno,
+    poll::{PollFd, PollFlags, PollTimeout, poll},
+};
+use serde::{Deserialize, Serialize};
 
-use super::handover::{Held, take};
 use crate::container::{Frame, logs::Stream};
 
 /// How much may wait for one client.
@@ -23,37 +25,52 @@ const OUTBOX: usize = 1 << 20;
 
 /// One client.
 #[derive(Debug)]
-pub(super) struct Client {
+pub struct Client {
     socket: UnixStream,
     inbox: Vec<u8>,
     outbox: Vec<u8>,
+    manners: Manners,
+}
+
+/// How a client is dealt with.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+pub(super) struct Manners {
+    /// It wants the output.
     hears: bool,
+    /// It gives input, or did.
     speaks: bool,
+    /// The last thing is said: it goes as soon as it has taken that.
+    leaves: bool,
 }
 
 impl Client {
-    /// A client that has just come.
-    pub(super) fn new(socket: UnixStream) -> Self {
+    /// A client that has just come: it hears what the program writes.
+    pub fn new(socket: UnixStream) -> Self {
+        let manners = Manners { hears: true, speaks: false, leaves: false };
+        Self::from_parts(socket, Vec::new(), manners)
+    }
+
+    /// One that gives the program's input as well.
+    pub fn speaking(mut self) -> Self {
+        self.manners.speaks = true;
+        self
+    }
+
+    /// One that wants to know of the start alone.
+    pub fn quiet(mut self) -> Self {
+        self.manners.hears = false;
+        self
+    }
+
+    /// One that was handed over, with what it has not taken yet.
+    pub(super) fn from_parts(socket: UnixStream, outbox: Vec<u8>, manners: Manners) -> Self {
         let _ = socket.set_nonblocking(true);
-        Self { socket, inbox: Vec::new(), outbox: Vec::new(), hears: true, speaks: false }
+        Self { socket, inbox: Vec::new(), outbox, manners }
     }
 
-    /// One that was handed over.
-    pub(super) fn taken(held: Held) -> Self {
-        let client = Self::new(UnixStream::from(take(held.fd)));
-        let rest = held.rest.map(|fd| File::from(take(fd)));
-        let mut outbox = Vec::new();
-        if let Some(mut rest) = rest {
-            let _ = rest.rewind().and_then(|()| rest.read_to_end(&mut outbox));
-        }
-        Self { outbox, hears: held.hears, speaks: held.speaks, ..client }
-    }
-
-    /// Hands it over to the next program.
-    pub(super) fn give(self) -> Held {
-        let rest = (!self.outbox.is_empty()).then(|| rest(&self.outbox)).flatten();
-        let Self { socket, hears, speaks, .. } = self;
-        Held { fd: socket.into_raw_fd(), hears, speaks, rest }
+    /// To be handed over.
+    pub(super) fn into_parts(self) -> (UnixStream, Vec<u8>, Manners) {
+        (self.socket, self.outbox, self.manners)
     }
 
     /// Its socket, to wait for.
@@ -66,14 +83,19 @@ impl Client {
         !self.outbox.is_empty()
     }
 
-    /// Whether too much waits.
+    /// Whether too much waits for the program to go on. It does not wait for who leaves.
     pub(super) fn is_full(&self) -> bool {
-        self.outbox.len() >= OUTBOX
+        self.outbox.len() >= OUTBOX && !self.manners.leaves
     }
 
     /// Whether it gives input, or did.
     pub(super) fn speaks(&self) -> bool {
-        self.speaks
+        self.manners.speaks
+    }
+
+    /// Whether it is only there for what it has not taken yet.
+    pub(super) fn leaves(&self) -> bool {
+        self.manners.leaves
     }
 
     /// Says a thing, as far as it is taken. Whether the client is still there.
@@ -96,14 +118,19 @@ impl Client {
         true
     }
 
-    /// The same, for as long as it takes. Whether the client is still there.
-    pub(super) fn flush_all(&mut self) -> bool {
-        self.socket.set_nonblocking(false).is_ok() && self.flush() && self.outbox.is_empty()
+    /// Says the last thing, and what the client says is not heard any more. Whether something waits to
+    /// be taken, for which it stays.
+    pub(super) fn dismiss(&mut self, frame: &[u8]) -> bool {
+        if !self.manners.leaves {
+            self.outbox.extend_from_slice(frame);
+        }
+        self.manners = Manners { hears: false, speaks: false, leaves: true };
+        self.flush() && self.has_rest()
     }
 
     /// What the program wrote, for those who want it.
     pub(super) fn output(&mut self, frame: &[u8]) -> bool {
-        !self.hears || self.tell(frame)
+        !self.manners.hears || self.tell(frame)
     }
 
     /// What the client says; `None` when it has left.
@@ -121,8 +148,8 @@ impl Client {
         let mut frames = Vec::new();
         while let Some(frame) = Frame::decode(&mut self.inbox).ok()? {
             match frame {
-                Frame::Quiet => self.hears = false,
-                Frame::Input(_) | Frame::InputEnd => self.speaks = true,
+                Frame::Quiet => self.manners.hears = false,
+                Frame::Input(_) | Frame::InputEnd => self.manners.speaks = true,
                 _ => {}
             }
             frames.push(frame);
@@ -132,23 +159,23 @@ impl Client {
 }
 
 /// Tells clients a last thing, and lets them go. What they have not taken yet they get first: a slow
-/// reader of a lot of output gets all of it.
-pub fn see_off(clients: Vec<Held>, frame: &Frame) {
+/// reader of a lot of output gets all of it, and keeps no other from going.
+pub fn see_off(mut clients: Vec<Client>, frame: &Frame) {
     let frame = frame.encode();
-    for held in clients {
-        let mut client = Client::taken(held);
-        let _ = client.flush_all() && client.tell(&frame) && client.flush_all();
+    clients.retain_mut(|client| client.dismiss(&frame));
+    while !clients.is_empty() {
+        let mut fds: Vec<_> =
+            clients.iter().map(|client| PollFd::new(client.fd(), PollFlags::POLLOUT)).collect();
+        let polled = poll(&mut fds, PollTimeout::NONE);
+        drop(fds);
+        if polled.is_err_and(|errno| errno != Errno::EINTR) {
+            return;
+        }
+        clients.retain_mut(|client| client.flush() && client.has_rest());
     }
 }
 
 /// Output as it goes over the wire.
 pub(super) fn output(stream: Stream, bytes: &[u8]) -> Vec<u8> {
     Frame::Output(stream, bytes.to_vec()).encode()
-}
-
-/// Bytes in a file without a name, for the next program.
-fn rest(bytes: &[u8]) -> Option<std::os::fd::RawFd> {
-    let mut file = File::from(memfd_create(c"rest", MFdFlags::MFD_CLOEXEC).ok()?);
-    file.write_all(bytes).ok()?;
-    Some(file.into_raw_fd())
 }

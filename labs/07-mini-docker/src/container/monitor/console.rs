@@ -5,16 +5,11 @@
 
 use std::{
     fs,
-    io::IoSliceMut,
-    os::{
-        fd::{AsRawFd, OwnedFd},
-        unix::net::UnixListener,
-    },
+    os::{fd::OwnedFd, unix::net::UnixListener},
     path::{Path, PathBuf},
 };
 
 use ground::{Error, Result};
-use nix::sys::socket::{ControlMessageOwned, MsgFlags, recvmsg};
 
 /// Waits for one terminal.
 #[derive(Debug)]
@@ -49,19 +44,8 @@ impl Listener {
     pub fn receive(self) -> Result<OwnedFd> {
         let (stream, _) =
             self.listener.accept().map_err(|error| no_terminal().io("accept", &error))?;
-        // The runtime also sends a name, which nobody needs.
-        let mut name = [0; 4096];
-        let mut buffers = [IoSliceMut::new(&mut name)];
-        let mut space = nix::cmsg_space!([std::os::fd::RawFd; 1]);
-        let flags = MsgFlags::MSG_CMSG_CLOEXEC;
-        let message = recvmsg::<()>(stream.as_raw_fd(), &mut buffers, Some(&mut space), flags)
-            .map_err(|errno| no_terminal().call("recvmsg", errno))?;
-        let mut control = message.cmsgs().map_err(|errno| no_terminal().call("recvmsg", errno))?;
-        control
-            .find_map(|message| match message {
-                ControlMessageOwned::ScmRights(fds) => fds.first().copied().map(crate::sys::own),
-                _ => None,
-            })
+        crate::sys::receive(&stream)
+            .map_err(|errno| no_terminal().call("recvmsg", errno))?
             .ok_or_else(|| no_terminal().why("the runtime sent no descriptor"))
     }
 }

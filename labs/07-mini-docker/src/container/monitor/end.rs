@@ -2,13 +2,12 @@
 
 use std::{
     fs,
-    os::{fd::AsRawFd, fd::IntoRawFd, unix::net::UnixListener},
     time::{Duration, SystemTime},
 };
 
 use ground::{Error, Result};
 
-use super::{Monitor, Surroundings, Watch, handover, see_off};
+use super::{Monitor, Open, Surroundings, Task, Watch, handover, see_off};
 use crate::container::{Frame, Record, Status, record, restart::Run};
 
 impl Monitor {
@@ -43,7 +42,9 @@ impl Monitor {
         match delay {
             Some(delay) => {
                 surroundings.clean_up(&staying(&record));
-                self.see_off(&Frame::Restarts(code));
+                // Who is slow takes the rest while the container goes on: nobody holds up its policy.
+                let frame = Frame::Restarts(code).encode();
+                self.clients.retain_mut(|client| client.dismiss(&frame));
                 self.rest(delay)
             }
             None => {
@@ -78,30 +79,24 @@ impl Monitor {
         died.with("execDuration", run(record).lasted.as_secs().to_string()).record(events);
     }
 
-    fn see_off(&mut self, frame: &Frame) {
+    pub(super) fn see_off(&mut self, frame: &Frame) {
         see_off(std::mem::take(&mut self.clients), frame);
     }
 
     /// Becomes the small program, until it is time for the next start.
-    fn rest(mut self, delay: Duration) -> Result<()> {
+    fn rest(self, delay: Duration) -> Result<()> {
         let id = self.layout.dir().file_name().unwrap_or_default().to_string_lossy().into_owned();
-        let watch = Watch {
-            program: handover::ourselves()?.into_raw_fd(),
+        let task = Task {
             back: handover::words(&self.root, &[handover::MONITOR, &id]),
-            process: None,
             wait_ms: Some(u64::try_from(delay.as_millis()).unwrap_or(u64::MAX)),
-            input: None,
-            output: None,
-            errors: None,
             is_terminal: false,
             input_once: false,
-            listener: self.listener.as_ref().map(UnixListener::as_raw_fd),
-            clients: std::mem::take(&mut self.clients),
             log: None,
             check: None,
             note: String::new(),
         };
-        Err(self.hand_over(watch))
+        let open = Open { listener: self.listener, clients: self.clients, ..Open::default() };
+        Err(Self::hand_over(Watch { program: handover::ourselves()?, task, open }))
     }
 
     /// The time is over, or somebody has stopped the container meanwhile.

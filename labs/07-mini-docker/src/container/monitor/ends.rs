@@ -3,12 +3,11 @@
 use std::{
     fs::File,
     io::{self, Read, Write},
-    os::fd::{IntoRawFd, OwnedFd, RawFd},
+    os::fd::OwnedFd,
 };
 
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
 
-use super::handover;
 use crate::container::logs::Stream;
 
 /// Our ends of the program's streams.
@@ -51,8 +50,8 @@ impl Ends {
     }
 
     /// Ends that were handed over.
-    pub(super) fn take(fds: [Option<RawFd>; 3], is_terminal: bool) -> Self {
-        let [input, output, errors] = fds.map(|fd| fd.map(|fd| File::from(handover::take(fd))));
+    pub(super) fn take(fds: [Option<OwnedFd>; 3], is_terminal: bool) -> Self {
+        let [input, output, errors] = fds.map(|fd| fd.map(File::from));
         if let Some(input) = &input {
             // A program that does not read must not stop us: the rest waits in `pending`.
             let _ = fcntl(input, FcntlArg::F_SETFL(OFlag::O_NONBLOCK));
@@ -61,8 +60,8 @@ impl Ends {
     }
 
     /// Hands them over: input, output, errors.
-    pub fn give(self) -> [Option<RawFd>; 3] {
-        [self.input, self.output, self.errors].map(|file| file.map(IntoRawFd::into_raw_fd))
+    pub fn give(self) -> [Option<OwnedFd>; 3] {
+        [self.input, self.output, self.errors].map(|file| file.map(OwnedFd::from))
     }
 
     /// Whether everything that the program wrote was read.

@@ -16,17 +16,18 @@
 use std::{
     ffi::OsString,
     os::{
-        fd::{AsFd, AsRawFd, OwnedFd, RawFd},
-        unix::process::CommandExt,
+        fd::{AsRawFd, OwnedFd},
+        unix::{net::UnixListener, process::CommandExt},
     },
     path::{Path, PathBuf},
     process::Command,
 };
 
 use ground::{Error, Result};
-use nix::fcntl::{FcntlArg, FdFlag, OFlag, fcntl};
+use nix::fcntl::OFlag;
 use serde::{Deserialize, Serialize};
 
+use super::{clients::Client, wire};
 use crate::{container::logs, runtime::OURSELVES};
 
 /// The name of the small program; it lies beside the large one.
@@ -44,31 +45,28 @@ const TOLD: &str = "MINI_DOCKER_WATCH";
 /// What the large program is told when it comes back.
 const LEARNT: &str = "MINI_DOCKER_WATCHED";
 
-/// What the small program has to do. Numbers are open descriptors.
-#[derive(Debug, Serialize, Deserialize)]
+/// What the small program has to do, and what it holds meanwhile.
+#[derive(Debug)]
 pub struct Watch {
     /// The large program.
-    pub program: RawFd,
-    /// Its arguments, from its name on, when it comes back.
+    pub program: OwnedFd,
+    /// What is to be done.
+    pub task: Task,
+    /// What is open.
+    pub open: Open,
+}
+
+/// What the small program has to do.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Task {
+    /// The arguments of the large program, from its name on, when it comes back.
     pub back: Vec<OsString>,
-    /// The process to watch (pidfd_open(2)); none while the next start is waited for.
-    pub process: Option<RawFd>,
-    /// How long that is.
+    /// How long the next start is waited for; none while the program runs.
     pub wait_ms: Option<u64>,
-    /// Where the program's input is written.
-    pub input: Option<RawFd>,
-    /// Where its output is read.
-    pub output: Option<RawFd>,
-    /// Where its errors are read.
-    pub errors: Option<RawFd>,
     /// Whether input and output are the master side of a terminal.
     pub is_terminal: bool,
     /// Whether the input ends with whoever gives it.
     pub input_once: bool,
-    /// Where further clients come from.
-    pub listener: Option<RawFd>,
-    /// Who is there already.
-    pub clients: Vec<Held>,
     /// Where output is kept.
     pub log: Option<logs::Target>,
     /// Whether the program is well, asked now and then.
@@ -77,17 +75,21 @@ pub struct Watch {
     pub note: String,
 }
 
-/// A client, as it is handed over.
-#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
-pub struct Held {
-    /// Its socket.
-    pub fd: RawFd,
-    /// Whether it wants the output.
-    pub hears: bool,
-    /// Whether it gives input.
-    pub speaks: bool,
-    /// What it has not taken yet: a file without a name.
-    pub rest: Option<RawFd>,
+/// What the small program holds.
+#[derive(Debug, Default)]
+pub struct Open {
+    /// The process to watch (pidfd_open(2)); none while the next start is waited for.
+    pub process: Option<OwnedFd>,
+    /// Where the program's input is written.
+    pub input: Option<OwnedFd>,
+    /// Where its output is read.
+    pub output: Option<OwnedFd>,
+    /// Where its errors are read.
+    pub errors: Option<OwnedFd>,
+    /// Where further clients come from.
+    pub listener: Option<UnixListener>,
+    /// Who is there already.
+    pub clients: Vec<Client>,
 }
 
 /// A check that is executed now and then, by the large program.
@@ -105,22 +107,23 @@ pub struct Check {
 pub const STARTING: u8 = 3;
 
 /// What the large program learns.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug)]
 pub struct Watched {
     /// How the program ended; none if there was only a wait.
     pub exit_code: Option<i32>,
     /// Where further clients come from.
-    pub listener: Option<RawFd>,
+    pub listener: Option<UnixListener>,
     /// Who is still there.
-    pub clients: Vec<Held>,
+    pub clients: Vec<Client>,
     /// What the large program wanted to remember.
     pub note: String,
 }
 
 impl Watch {
-    /// What the small program was told, if this is it.
+    /// What the small program was told, if this is it. Once: what is open has an owner then.
     pub fn told() -> Option<Self> {
-        serde_json::from_str(&std::env::var(TOLD).ok()?).ok()
+        let told: wire::Watch = serde_json::from_str(&std::env::var(TOLD).ok()?).ok()?;
+        told.take()
     }
 
     /// Becomes the small program. Returns only what kept us from it.
@@ -128,50 +131,47 @@ impl Watch {
     /// # Errors
     /// As execve(2).
     pub fn begin(self, small: &Path) -> Error {
-        let fds = [self.process, self.input, self.output, self.errors, self.listener];
-        let clients = self.clients.iter().map(|client| client.fd);
-        let kept = fds.into_iter().flatten().chain(clients).chain([self.program]);
-        if let Err(error) = keep(kept) {
-            return error;
-        }
-        let Ok(told) = serde_json::to_string(&self) else { return cannot() };
+        let last_word = self.task.back.last().cloned();
+        let told = match wire::Watch::leave(self) {
+            Ok(told) => told,
+            Err(errno) => return cannot().call("fcntl(F_SETFD)", errno),
+        };
+        let Ok(told) = serde_json::to_string(&told) else { return cannot() };
         let mut command = Command::new(small);
-        command.arg0(SMALL).args(self.back.last()).env(TOLD, told).env_remove(LEARNT);
+        command.arg0(SMALL).args(last_word).env(TOLD, told).env_remove(LEARNT);
         cannot().io(format_args!("execve {}", small.display()), &command.exec())
-    }
-
-    /// Becomes the large program again. Returns only what kept us from it.
-    pub fn end(&self, exit_code: Option<i32>, clients: Vec<Held>) -> Error {
-        let fds = clients.iter().flat_map(|client| [Some(client.fd), client.rest]).flatten();
-        let kept = fds.chain(self.listener);
-        if let Err(error) = keep(kept) {
-            return error;
-        }
-        let note = self.note.clone();
-        let watched = Watched { exit_code, listener: self.listener, clients, note };
-        let Ok(learnt) = serde_json::to_string(&watched) else { return cannot() };
-        let mut command = self.large(&self.back);
-        command.env(LEARNT, learnt).env_remove(TOLD);
-        cannot().io("execve", &command.exec())
-    }
-
-    /// The large program, to be executed with these words. By its descriptor: whatever has become
-    /// of its file, this is the program that started the container.
-    pub fn large(&self, words: &[OsString]) -> Command {
-        let mut command = Command::new(format!("/proc/self/fd/{}", self.program));
-        if let Some((name, words)) = words.split_first() {
-            command.arg0(name).args(words);
-        }
-        command.env_remove(TOLD);
-        command
     }
 }
 
 impl Watched {
-    /// What the large program has learnt, if it comes back.
+    /// What the large program has learnt, if it comes back. Once, as [`Watch::told`].
     pub fn learnt() -> Option<Self> {
-        serde_json::from_str(&std::env::var(LEARNT).ok()?).ok()
+        let learnt: wire::Watched = serde_json::from_str(&std::env::var(LEARNT).ok()?).ok()?;
+        learnt.take()
     }
+
+    /// Becomes the large program again, with the words `back`. Returns only what kept us from it.
+    pub(super) fn end(self, program: &OwnedFd, back: &[OsString]) -> Error {
+        let learnt = match wire::Watched::leave(self) {
+            Ok(learnt) => learnt,
+            Err(errno) => return cannot().call("fcntl(F_SETFD)", errno),
+        };
+        let Ok(learnt) = serde_json::to_string(&learnt) else { return cannot() };
+        let mut command = large(program, back);
+        command.env(LEARNT, learnt).env_remove(TOLD);
+        cannot().io("execve", &command.exec())
+    }
+}
+
+/// The large program, to be executed with these words. By its descriptor: whatever has become of its
+/// file, this is the program that started the container.
+pub(super) fn large(program: &OwnedFd, words: &[OsString]) -> Command {
+    let mut command = Command::new(format!("/proc/self/fd/{}", program.as_raw_fd()));
+    if let Some((name, words)) = words.split_first() {
+        command.arg0(name).args(words);
+    }
+    command.env_remove(TOLD);
+    command
 }
 
 /// Where the small program is. Where it was not installed the large one does its work, and takes
@@ -194,24 +194,6 @@ pub fn ourselves() -> Result<OwnedFd> {
 pub fn words(root: &Path, rest: &[&str]) -> Vec<OsString> {
     let words: [OsString; 3] = ["mini-docker".into(), "--root".into(), root.into()];
     words.into_iter().chain(rest.iter().map(OsString::from)).collect()
-}
-
-/// Takes a descriptor that was handed over. What this program executes shall not have it.
-pub(super) fn take(fd: RawFd) -> OwnedFd {
-    let fd = crate::sys::own(fd);
-    let _ = fcntl(&fd, FcntlArg::F_SETFD(FdFlag::FD_CLOEXEC));
-    fd
-}
-
-/// Lets descriptors live on over execve(2).
-fn keep(fds: impl Iterator<Item = RawFd>) -> Result<()> {
-    for fd in fds {
-        let fd = crate::sys::borrow(fd);
-        fcntl(fd.as_fd(), FcntlArg::F_SETFD(FdFlag::empty())).map_err(|errno| {
-            cannot().call(&format!("fcntl({}, F_SETFD)", fd.as_raw_fd()), errno)
-        })?;
-    }
-    Ok(())
 }
 
 fn cannot() -> Error {

@@ -28,7 +28,7 @@
 //! |---|---|
 //! | `start` | from a record to a program that runs |
 //! | `end` | what follows from its end: another start, or none |
-//! | `handover` | how the process changes its program |
+//! | `handover`, `wire` | how the process changes its program |
 //! | `watch`, `ends`, `clients`, `checks` | the small program |
 //! | `console` | how a terminal comes out of a container |
 
@@ -40,12 +40,9 @@ mod ends;
 pub mod handover;
 mod start;
 mod watch;
+mod wire;
 
-use std::{
-    io::Write,
-    os::unix::net::{UnixListener, UnixStream},
-    path::PathBuf,
-};
+use std::{os::unix::net::UnixListener, path::PathBuf};
 
 use ground::{Error, Result};
 use nix::unistd::Pid;
@@ -53,9 +50,9 @@ use nix::unistd::Pid;
 use super::{Frame, Record};
 use crate::{layout::ContainerLayout, runtime::Runtime};
 
-pub use clients::see_off;
+pub use clients::{Client, see_off};
 pub use ends::Ends;
-pub use handover::{Held, Watch, Watched};
+pub use handover::{Open, Task, Watch, Watched};
 pub use start::{pipe, read_pid};
 pub use watch::watch;
 
@@ -69,7 +66,7 @@ pub struct Monitor {
     /// The runtime of its choice.
     pub runtime: Runtime,
     /// Whoever is there: the command that started us, and who came later.
-    pub clients: Vec<Held>,
+    pub clients: Vec<Client>,
     /// Where others come from.
     pub listener: Option<UnixListener>,
 }
@@ -121,12 +118,12 @@ impl Monitor {
                 Ok(record) => self.start(&record, surroundings),
                 // Another monitor is there already: nothing of the container is ours.
                 Err(error) => {
-                    self.tell(&Frame::Failed(error));
+                    self.see_off(&Frame::Failed(error));
                     Ok(())
                 }
             },
             Some(watched) => {
-                self.listener = watched.listener.map(handover::take).map(UnixListener::from);
+                self.listener = watched.listener;
                 self.clients = watched.clients;
                 surroundings.recall(&watched.note);
                 match watched.exit_code {
@@ -137,20 +134,17 @@ impl Monitor {
         }
     }
 
-    /// Tells the one who has started us. A client that is gone does not keep the container from
-    /// running.
+    /// Tells those who wait for the start. One that is gone does not keep the container from running,
+    /// nor does one that takes nothing.
     fn tell(&mut self, frame: &Frame) {
-        for client in &self.clients {
-            let socket = crate::sys::borrow(client.fd);
-            let _ = socket.try_clone_to_owned().map(UnixStream::from).and_then(|mut socket| {
-                socket.set_nonblocking(false)?;
-                socket.write_all(&frame.encode())
-            });
+        let frame = frame.encode();
+        for client in self.clients.iter_mut().filter(|client| !client.leaves()) {
+            client.tell(&frame);
         }
     }
 
     /// Becomes the small program.
-    fn hand_over(self, watch: Watch) -> Error {
+    fn hand_over(watch: Watch) -> Error {
         watch.begin(&handover::small())
     }
 }

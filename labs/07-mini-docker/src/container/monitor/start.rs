@@ -1,14 +1,6 @@
 //! The start: from a record to a program that runs.
 
-use std::{
-    fs,
-    os::{
-        fd::{AsRawFd, IntoRawFd, OwnedFd},
-        unix::net::UnixListener,
-    },
-    path::Path,
-    time::Duration,
-};
+use std::{fs, os::fd::OwnedFd, path::Path, time::Duration};
 
 use ground::{Error, Result};
 use namespaces::pidfd;
@@ -19,7 +11,7 @@ use nix::{
 };
 
 use super::{
-    Monitor, Surroundings, Watch, console,
+    Monitor, Open, Surroundings, Task, Watch, console,
     ends::Ends,
     handover::{self, Check},
 };
@@ -88,8 +80,10 @@ impl Monitor {
             Ok((record, mut watch)) => {
                 record.event("start").record(self.layout.events());
                 self.tell(&Frame::Started);
-                watch.note = surroundings.note();
-                Err(self.hand_over(watch))
+                watch.task.note = surroundings.note();
+                watch.open.listener = self.listener;
+                watch.open.clients = self.clients;
+                Err(Self::hand_over(watch))
             }
             Err(error) => self.give_up(record, error, surroundings),
         }
@@ -110,7 +104,7 @@ impl Monitor {
         }
         surroundings.prepare(record)?;
         let bundle = self.layout.bundle();
-        let pid_file = bundle.join("pid");
+        let pid_file = self.layout.pid_file();
         let console = record.options.tty.then(|| console::Listener::bind(&bundle)).transpose()?;
         let (ends, streams) = streams(record)?;
         if self.layout.runtime().exists() {
@@ -151,27 +145,23 @@ impl Monitor {
         Ok((record, watch))
     }
 
-    /// What the small program has to do for a container that runs.
+    /// What the small program has to do for a container that runs, and holds of it.
     fn watch(&self, record: &Record, ends: Ends, process: OwnedFd) -> Result<Watch> {
         let is_terminal = ends.is_terminal;
         let [input, output, errors] = ends.give();
         let words = |verb: &str| handover::words(&self.root, &[verb, &record.id]);
-        Ok(Watch {
-            program: handover::ourselves()?.into_raw_fd(),
+        let task = Task {
             back: words(handover::MONITOR),
-            process: Some(process.into_raw_fd()),
             wait_ms: None,
-            input,
-            output,
-            errors,
             is_terminal,
             input_once: record.options.stdin_once,
-            listener: self.listener.as_ref().map(UnixListener::as_raw_fd),
-            clients: self.clients.clone(),
             log: self.log(record),
             check: check(record, words(handover::PROBE)),
             note: String::new(),
-        })
+        };
+        let process = Some(process);
+        let open = Open { process, input, output, errors, ..Open::default() };
+        Ok(Watch { program: handover::ourselves()?, task, open })
     }
 
     fn log(&self, record: &Record) -> Option<logs::Target> {

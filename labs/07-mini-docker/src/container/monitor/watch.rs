@@ -27,7 +27,7 @@ use super::{
     checks::Checks,
     clients::{self, Client},
     ends::{Came, Ends},
-    handover::{Watch, take},
+    handover::{Open, Task, Watch, Watched},
 };
 use crate::{
     container::{
@@ -49,22 +49,21 @@ const IDLE: Duration = Duration::from_secs(1);
 
 /// Does what it was told, and becomes the large program again. Returns only what kept it from that.
 pub fn watch(watch: Watch) -> Error {
-    let program = take(watch.program);
-    let mut watcher = Watcher::new(&watch);
+    let Watch { program, task, open } = watch;
+    let mut watcher = Watcher::new(&program, &task, open);
     watcher.run();
     let exit_code = watcher.process.take().map(|process| reap(&process));
     // The disk may be full; the container has ended all the same.
     let _ = watcher.log.take().map(Writer::finish);
     // Nobody reads these any more: the program must not be kept from ending.
     drop(std::mem::take(&mut watcher.ends));
-    let clients = watcher.clients.into_iter().map(Client::give).collect();
-    let error = watch.end(exit_code, clients);
-    drop(program);
-    error
+    let (listener, clients) = (watcher.listener, watcher.clients);
+    let note = task.note.clone();
+    Watched { exit_code, listener, clients, note }.end(&program, &task.back)
 }
 
 struct Watcher<'a> {
-    watch: &'a Watch,
+    task: &'a Task,
     ends: Ends,
     clients: Vec<Client>,
     listener: Option<UnixListener>,
@@ -90,19 +89,20 @@ enum Source {
 }
 
 impl<'a> Watcher<'a> {
-    fn new(watch: &'a Watch) -> Self {
-        let ends = [watch.input, watch.output, watch.errors];
+    fn new(program: &'a OwnedFd, task: &'a Task, open: Open) -> Self {
+        let Open { process, input, output, errors, listener, clients } = open;
+        let check = task.check.as_ref();
         Self {
-            watch,
-            ends: Ends::take(ends, watch.is_terminal),
-            clients: watch.clients.iter().copied().map(Client::taken).collect(),
-            listener: watch.listener.and_then(listener),
-            log: watch.log.clone().and_then(|target| Writer::open(target).ok()),
-            process: watch.process.map(take),
-            checks: watch.check.as_ref().map(|check| Checks::new(watch, check)),
+            task,
+            ends: Ends::take([input, output, errors], task.is_terminal),
+            clients,
+            listener: listener.filter(does_not_wait),
+            log: task.log.clone().and_then(|target| Writer::open(target).ok()),
+            checks: check.map(|check| Checks::new(program, check, process.as_ref())),
+            process,
             buffer: Vec::new(),
             ended: None,
-            until: watch.wait_ms.map(|time| Instant::now() + Duration::from_millis(time)),
+            until: task.wait_ms.map(|time| Instant::now() + Duration::from_millis(time)),
             woken: false,
         }
     }
@@ -183,7 +183,8 @@ impl<'a> Watcher<'a> {
         watched.extend(self.listener.as_ref().map(|it| (Source::Listener, it.as_fd(), read)));
         for (index, client) in self.clients.iter().enumerate() {
             // Input that the program does not take stays with the client.
-            let hears = if self.ends.has_pending() { PollFlags::empty() } else { read };
+            let is_heard = !self.ends.has_pending() && !client.leaves();
+            let hears = if is_heard { read } else { PollFlags::empty() };
             let tells = if client.has_rest() { write } else { PollFlags::empty() };
             watched.push((Source::Client(index), client.fd(), hears | tells));
         }
@@ -236,6 +237,12 @@ impl<'a> Watcher<'a> {
         if !self.clients[index].flush() {
             return self.left(index);
         }
+        if self.clients[index].leaves() {
+            if !self.clients[index].has_rest() {
+                self.left(index);
+            }
+            return;
+        }
         match self.clients[index].hear() {
             Some(frames) => frames.into_iter().for_each(|frame| self.obey(frame)),
             None => self.left(index),
@@ -245,7 +252,7 @@ impl<'a> Watcher<'a> {
     /// A client has gone. If it gave the input and nobody else is to, there will be no more.
     fn left(&mut self, index: usize) {
         let client = self.clients.remove(index);
-        if client.speaks() && self.watch.input_once {
+        if client.speaks() && self.task.input_once {
             self.ends.end_input();
         }
     }
@@ -253,7 +260,7 @@ impl<'a> Watcher<'a> {
     fn obey(&mut self, frame: Frame) {
         match frame {
             Frame::Input(bytes) => self.ends.add(&bytes),
-            Frame::InputEnd if self.watch.input_once => self.ends.end_input(),
+            Frame::InputEnd if self.task.input_once => self.ends.end_input(),
             Frame::Resize { rows, columns } => {
                 if let Some(terminal) = self.ends.output.as_ref().filter(|_| self.ends.is_terminal)
                 {
@@ -271,10 +278,9 @@ impl<'a> Watcher<'a> {
     }
 }
 
-/// A listener that does not wait for a client that has gone again.
-fn listener(fd: std::os::fd::RawFd) -> Option<UnixListener> {
-    let listener = UnixListener::from(take(fd));
-    listener.set_nonblocking(true).ok().map(|()| listener)
+/// Makes a listener one that does not wait for a client that has gone again.
+fn does_not_wait(listener: &UnixListener) -> bool {
+    listener.set_nonblocking(true).is_ok()
 }
 
 /// The exit status of the first process, which is our child by now.
