@@ -3,7 +3,7 @@
 use std::{
     fs::File,
     io::{self, Read, Write},
-    os::fd::{AsFd, AsRawFd},
+    os::fd::AsRawFd,
     path::{Path, PathBuf},
 };
 
@@ -11,13 +11,10 @@ use ground::{Errno, Error, Result};
 use nix::{
     fcntl::{AtFlags, OFlag, openat},
     sys::{
-        stat::{
-            FchmodatFlags, Mode, SFlag, UtimensatFlags, fchmod, fchmodat, futimens, makedev,
-            mkdirat, mknodat, utimensat,
-        },
+        stat::{Mode, SFlag, UtimensatFlags, makedev, mkdirat, mknodat, utimensat},
         time::TimeSpec,
     },
-    unistd::{Gid, Uid, fchown, fchownat, linkat, symlinkat},
+    unistd::{linkat, symlinkat},
 };
 use overlay::{
     Marks,
@@ -26,7 +23,9 @@ use overlay::{
 use tar::Archive;
 
 use super::{
+    dress::{mode, through},
     entry::{Entry, Kind},
+    failed::{Failed, by},
     inside::{self, Inside, Place},
     stream::{Tar, broken},
 };
@@ -42,19 +41,16 @@ const HEADER_MAX: u64 = 1 << 20;
 /// How much of a file is written at once.
 const CHUNK: usize = 128 << 10;
 
-/// Attributes that make up access control lists (man 5 acl).
-const ACCESS_LISTS: &str = "system.posix_acl";
-
 /// Works off an archive.
 #[derive(Debug)]
 pub struct Applier {
-    inside: Inside,
+    pub(super) inside: Inside,
     marks: Marks,
-    mapped: Mapped,
+    pub(super) mapped: Mapped,
     room: u64,
-    kept: Ownership,
+    pub(super) kept: Ownership,
     // A directory's time changes with every entry in it, so times come last.
-    times: Vec<(PathBuf, TimeSpec)>,
+    pub(super) times: Vec<(PathBuf, TimeSpec)>,
     buffer: Vec<u8>,
 }
 
@@ -101,7 +97,7 @@ impl Applier {
 
     fn apply<R: Read>(&mut self, tar: &mut tar::Entry<'_, R>) -> Result<()> {
         let entry = Entry::read(tar)?;
-        let failed = |errno| cannot(&entry.path, errno);
+        let failed = |failed: Failed| failed.on(&entry.path);
         match OciEntry::read(&entry.path)? {
             OciEntry::Reserved => Ok(()),
             OciEntry::Whiteout(gone) => self.whiteout(&gone),
@@ -114,14 +110,14 @@ impl Applier {
     }
 
     fn whiteout(&mut self, gone: &Path) -> Result<()> {
-        let failed = |errno| cannot(gone, errno);
+        let failed = |failed: Failed| failed.on(gone);
         let place = self.inside.place(gone).map_err(failed)?;
         self.clear(gone, &place)?;
         whiteout::make_whiteout(&through(&place))
     }
 
     fn opaque(&mut self, dir: &Path) -> Result<()> {
-        let failed = |errno| cannot(dir, errno);
+        let failed = |failed: Failed| failed.on(dir);
         // The place of an entry in it: that makes the directory as well.
         let place = self.inside.place(&dir.join("x")).map_err(failed)?;
         let dir = format!("/proc/self/fd/{}", place.parent().as_raw_fd());
@@ -129,7 +125,7 @@ impl Applier {
     }
 
     fn make<R: Read>(&mut self, entry: &Entry, tar: &mut tar::Entry<'_, R>) -> Result<()> {
-        let failed = |errno| cannot(&entry.path, errno);
+        let failed = |failed: Failed| failed.on(&entry.path);
         if entry.kind == Kind::Other {
             return Ok(());
         }
@@ -141,7 +137,7 @@ impl Applier {
                 let link = || symlinkat(target, place.parent(), place.name.as_os_str());
                 if link() != Ok(()) {
                     self.clear(&entry.path, &place)?;
-                    link().map_err(failed)?;
+                    link().map_err(by("symlinkat")).map_err(failed)?;
                 }
                 self.dress_node(entry, &place).map_err(failed)
             }
@@ -153,7 +149,9 @@ impl Applier {
             Kind::Fifo => {
                 self.clear(&entry.path, &place)?;
                 let name = place.name.as_os_str();
-                mknodat(place.parent(), name, SFlag::S_IFIFO, mode(entry), 0).map_err(failed)?;
+                mknodat(place.parent(), name, SFlag::S_IFIFO, mode(entry), 0)
+                    .map_err(by("mknodat"))
+                    .map_err(failed)?;
                 self.dress_node(entry, &place).map_err(failed)
             }
             Kind::Other => Ok(()),
@@ -162,7 +160,7 @@ impl Applier {
 
     /// Makes room for an entry: what an earlier entry of the same name made is replaced.
     fn clear(&mut self, path: &Path, place: &Place) -> Result<()> {
-        let found = place.stat().map_err(|errno| cannot(path, errno))?;
+        let found = place.stat().map_err(|failed| failed.on(path))?;
         if found.is_some() {
             // Through the descriptor of the parent, so that no link on the way is followed.
             tree::remove(&through(place))?;
@@ -173,7 +171,7 @@ impl Applier {
     }
 
     fn directory(&mut self, entry: &Entry, place: &Place) -> Result<()> {
-        let failed = |errno| cannot(&entry.path, errno);
+        let failed = |failed: Failed| failed.on(&entry.path);
         let permissions = Mode::from_bits_truncate(entry.mode & 0o777);
         let made = match mkdirat(place.parent(), place.name.as_os_str(), permissions) {
             Err(Errno::EEXIST) if !self.is_directory(entry, place)? => {
@@ -188,25 +186,17 @@ impl Applier {
                 return Ok(());
             }
             Ok(()) | Err(Errno::EEXIST) => {}
-            Err(errno) => return Err(failed(errno)),
+            Err(errno) => return Err(failed(by("mkdirat")(errno))),
         }
         let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
         let dir = openat(place.parent(), place.name.as_os_str(), flags, Mode::empty());
-        self.dress_directory(entry, dir.map_err(failed)?.as_raw_fd()).map_err(failed)
+        let dir = dir.map_err(by("openat")).map_err(failed)?;
+        self.dress_directory(entry, dir.as_raw_fd()).map_err(failed)
     }
 
     fn is_directory(&self, entry: &Entry, place: &Place) -> Result<bool> {
-        let found = place.stat().map_err(|errno| cannot(&entry.path, errno))?;
+        let found = place.stat().map_err(|failed| failed.on(&entry.path))?;
         Ok(found.is_some_and(|found| is_dir(found.st_mode)))
-    }
-
-    /// Whether a file that was just made with the entry's permissions has its owner and mode.
-    fn is_born_right(&self, entry: &Entry, place: &Place) -> bool {
-        self.is_born_owned(entry, place) && self.inside.birth().permits(entry.mode)
-    }
-
-    fn is_born_owned(&self, entry: &Entry, place: &Place) -> bool {
-        place.is_plain() && self.inside.birth().owns(entry.uid, entry.gid)
     }
 
     fn file<R: Read>(
@@ -216,7 +206,7 @@ impl Applier {
         size: u64,
         content: &mut R,
     ) -> Result<()> {
-        let failed = |errno| cannot(&entry.path, errno);
+        let failed = |failed: Failed| failed.on(&entry.path);
         if size > self.room {
             return Err(too_large(&entry.path, size, self.room));
         }
@@ -233,15 +223,9 @@ impl Applier {
             }
             made => made,
         };
-        let mut file = File::from(file.map_err(failed)?);
+        let mut file = File::from(file.map_err(by("openat")).map_err(failed)?);
         self.copy(content, &mut file, &entry.path)?;
-        if !self.is_born_right(entry, place) {
-            self.own(entry, |uid, gid| fchown(&file, uid, gid)).map_err(failed)?;
-            // After the owner: chown(2) takes the set-user-ID bit away.
-            fchmod(&file, mode(entry)).map_err(failed)?;
-        }
-        self.attributes(entry, || PathBuf::from(format!("/proc/self/fd/{}", file.as_raw_fd())))?;
-        futimens(&file, &entry.mtime, &entry.mtime).map_err(failed)
+        self.dress_file(entry, place, &file).map_err(failed)
     }
 
     fn copy(&mut self, content: &mut impl Read, file: &mut File, path: &Path) -> Result<()> {
@@ -255,163 +239,59 @@ impl Applier {
             }
         };
         copy().map_err(|error| match error.raw_os_error() {
-            Some(errno) => cannot(path, Errno::from_raw(errno)),
+            Some(errno) => by("write")(Errno::from_raw(errno)).on(path),
             None => broken(&error),
         })
     }
 
     fn hard_link(&mut self, entry: &Entry, place: &Place, target: &Path) -> Result<()> {
         let why = "it is a hard link to something that is not in this layer before it";
-        let refused = |_| inside::refused(&entry.path, why);
+        let refused = |_: Failed| inside::refused(&entry.path, why);
         if *target == entry.path {
             return Ok(());
         }
         let from = self.inside.place(target).map_err(refused)?;
         if from.stat().map_err(refused)?.is_none_or(|found| is_dir(found.st_mode)) {
-            return Err(refused(Errno::ENOENT));
+            return Err(inside::refused(&entry.path, why));
         }
         self.clear(&entry.path, place)?;
         let (from_name, name) = (from.name.as_os_str(), place.name.as_os_str());
         // Without AT_SYMLINK_FOLLOW: a link to a link is a link.
         linkat(from.parent(), from_name, place.parent(), name, AtFlags::empty())
-            .map_err(|errno| cannot(&entry.path, errno))?;
+            .map_err(|errno| by("linkat")(errno).on(&entry.path))?;
         if let Some(kept) = self.kept.of(target) {
             self.kept.keep(&entry.path, kept);
         }
         Ok(())
     }
 
-    fn device(&mut self, entry: &Entry, place: &Place, device: Device) -> Result<(), Errno> {
+    fn device(&mut self, entry: &Entry, place: &Place, device: Device) -> Result<(), Failed> {
         let kind = if device.block { SFlag::S_IFBLK } else { SFlag::S_IFCHR };
         let name = place.name.as_os_str();
         let number = makedev(device.major.into(), device.minor.into());
         match mknodat(place.parent(), name, kind, mode(entry), number) {
             // Only the host's root makes devices: keep it beside the file.
             Err(Errno::EPERM) => {
-                mknodat(place.parent(), name, SFlag::S_IFREG, mode(entry), 0)?;
+                mknodat(place.parent(), name, SFlag::S_IFREG, mode(entry), 0)
+                    .map_err(by("mknodat"))?;
                 let Entry { uid, gid, .. } = *entry;
                 self.kept.keep(&entry.path, Kept { uid, gid, device: Some(device) });
-                Ok(())
+                self.dress_owned(entry, place)
             }
             made => {
-                made?;
+                made.map_err(by("mknodat"))?;
                 self.dress_node(entry, place)
             }
         }
     }
-
-    /// Owner, mode, attributes and, later, time of a directory.
-    fn dress_directory(&mut self, entry: &Entry, dir: std::os::fd::RawFd) -> Result<(), Errno> {
-        let path = PathBuf::from(format!("/proc/self/fd/{dir}"));
-        self.own(entry, |uid, gid| nix::unistd::chown(&path, uid, gid))?;
-        let cwd = nix::fcntl::AT_FDCWD;
-        fchmodat(cwd, &path, mode(entry), FchmodatFlags::FollowSymlink)?;
-        let _ = self.attributes(entry, || path.clone());
-        self.inside.changed(&entry.path);
-        self.times.push((entry.path.clone(), entry.mtime));
-        Ok(())
-    }
-
-    /// Owner, mode, attributes and time of what cannot or must not be opened.
-    fn dress_node(&mut self, entry: &Entry, place: &Place) -> Result<(), Errno> {
-        let name = place.name.as_os_str();
-        if !self.is_born_owned(entry, place) {
-            let no_follow = AtFlags::AT_SYMLINK_NOFOLLOW;
-            self.own(entry, |uid, gid| fchownat(place.parent(), name, uid, gid, no_follow))?;
-        }
-        if !matches!(entry.kind, Kind::Symlink(_)) {
-            let path = through(place);
-            let cwd = nix::fcntl::AT_FDCWD;
-            fchmodat(cwd, &path, mode(entry), FchmodatFlags::FollowSymlink)?;
-        }
-        let _ = self.attributes_of_node(entry, place);
-        let flags = UtimensatFlags::NoFollowSymlink;
-        utimensat(place.parent(), name, &entry.mtime, &entry.mtime, flags)
-    }
-
-    /// Sets what the file system and our privilege allow, as Docker does: an image does not become
-    /// useless by an attribute that is missing. The path leads through a descriptor to the file.
-    fn attributes(&mut self, entry: &Entry, path: impl FnOnce() -> PathBuf) -> Result<()> {
-        if entry.xattrs.is_empty() {
-            return Ok(());
-        }
-        let path = path();
-        self.set_attributes(entry, |name, value| xattr::set_deref(&path, name, value))
-    }
-
-    /// The same for what is not open; a link is not followed.
-    fn attributes_of_node(&mut self, entry: &Entry, place: &Place) -> Result<()> {
-        let path = through(place);
-        self.set_attributes(entry, |name, value| xattr::set(&path, name, value))
-    }
-
-    fn set_attributes(
-        &mut self,
-        entry: &Entry,
-        set: impl Fn(&str, &[u8]) -> io::Result<()>,
-    ) -> Result<()> {
-        for (name, value) in &entry.xattrs {
-            if name.starts_with(ACCESS_LISTS) {
-                self.inside.inherits();
-            }
-            if let Err(error) = set(name, value)
-                && matches!(error.raw_os_error(), Some(libc::ENOSPC | libc::EDQUOT))
-            {
-                return Err(cannot(&entry.path, Errno::ENOSPC));
-            }
-        }
-        Ok(())
-    }
-
-    /// Sets the owner, or keeps it where such an id cannot be set.
-    fn own(
-        &mut self,
-        entry: &Entry,
-        chown: impl FnOnce(Option<Uid>, Option<Gid>) -> Result<(), Errno>,
-    ) -> Result<(), Errno> {
-        let Entry { uid, gid, .. } = *entry;
-        if self.mapped.has(uid, gid) {
-            return chown(Some(Uid::from_raw(uid)), Some(Gid::from_raw(gid)));
-        }
-        self.kept.keep(&entry.path, Kept { uid, gid, device: None });
-        Ok(())
-    }
-}
-
-fn mode(entry: &Entry) -> Mode {
-    Mode::from_bits_truncate(entry.mode)
 }
 
 fn is_dir(mode: u32) -> bool {
     SFlag::from_bits_truncate(mode) & SFlag::S_IFMT == SFlag::S_IFDIR
 }
 
-/// A path to the place by way of its open parent, for calls that only take paths.
-fn through(place: &Place) -> PathBuf {
-    Path::new(&format!("/proc/self/fd/{}", place.parent().as_fd().as_raw_fd())).join(&place.name)
-}
-
 fn too_large(path: &Path, size: u64, room: u64) -> Error {
     Error::new("cannot unpack the layer")
         .why(format!("{path:?} wants {size} bytes, and the file system has {room} left"))
         .fix("free some space if you trust the image; it may be a bomb")
-}
-
-fn cannot(path: &Path, errno: Errno) -> Error {
-    let error = Error::new(format!("cannot unpack {path:?}")).call("write", errno);
-    match errno {
-        Errno::ENOSPC | Errno::EDQUOT => {
-            error.fix("free some space (mini-docker rmi, rm), or choose another disk with --root")
-        }
-        Errno::ENOTDIR | Errno::ELOOP => error
-            .why("something on the way is no directory inside of the layer")
-            .fix("do not trust this image; whoever made it knows more about it"),
-        Errno::ENAMETOOLONG => {
-            error.fix("this file system has shorter names: choose another with --root")
-        }
-        Errno::EPERM | Errno::EACCES => {
-            error.fix("run as the owner of the store, or as root; some file systems refuse owners")
-        }
-        _ => error,
-    }
 }

@@ -10,13 +10,16 @@ use std::{
     rc::Rc,
 };
 
-use ground::{Errno, Error, Result};
+use ground::{Errno, Error, Explanation, Result};
 use nix::{
     fcntl::{AtFlags, OFlag, OpenHow, ResolveFlag, open, openat2},
     sys::stat::{FileStat, Mode, fstat, fstatat, mkdirat},
 };
 
-use super::birth::Birth;
+use super::{
+    birth::Birth,
+    failed::{Failed, by},
+};
 
 /// The longest path that the kernel takes, its final NUL included (PATH_MAX).
 const PATH_MAX: usize = 4096;
@@ -104,16 +107,32 @@ impl Place {
     }
 
     /// What is there now, if anything; a link is not followed.
-    pub fn stat(&self) -> std::result::Result<Option<FileStat>, Errno> {
+    pub fn stat(&self) -> std::result::Result<Option<FileStat>, Failed> {
         match fstatat(self.parent(), self.name.as_os_str(), AtFlags::AT_SYMLINK_NOFOLLOW) {
             Ok(stat) => Ok(Some(stat)),
             Err(Errno::ENOENT) => Ok(None),
-            Err(errno) => Err(errno),
+            Err(errno) => Err(by("fstatat")(errno)),
         }
     }
 }
 
 const DIRECTORY: OFlag = OFlag::O_PATH.union(OFlag::O_DIRECTORY).union(OFlag::O_CLOEXEC);
+
+const RESOLVE: ResolveFlag = ResolveFlag::RESOLVE_IN_ROOT.union(ResolveFlag::RESOLVE_NO_MAGICLINKS);
+
+/// How the parent of every entry is opened, below the layer's directory `dir`.
+pub fn explain(dir: &Path) -> Explanation {
+    let (flags, resolve) = (names(DIRECTORY.iter_names()), names(RESOLVE.iter_names()));
+    Explanation::new(
+        format!("openat2({dir:?}, PARENT, {{flags={flags}, resolve={resolve}}})"),
+        "an archive from a stranger: no path in it may lead out of the layer's directory",
+        "2 openat2",
+    )
+}
+
+fn names<T>(flags: impl Iterator<Item = (&'static str, T)>) -> String {
+    flags.map(|(name, _)| name).collect::<Vec<_>>().join("|")
+}
 
 impl Inside {
     /// Everything stays inside `root`, which is empty.
@@ -142,8 +161,9 @@ impl Inside {
     /// may leave them out.
     ///
     /// # Errors
-    /// ENOTDIR or ELOOP when something in the way is no directory.
-    pub fn place(&mut self, path: &Path) -> std::result::Result<Place, Errno> {
+    /// ENOTDIR or ELOOP when something in the way is no directory, EEXIST of mkdirat(2) when it is a
+    /// link that leads to nothing.
+    pub fn place(&mut self, path: &Path) -> std::result::Result<Place, Failed> {
         let parent = path.parent().unwrap_or(Path::new(""));
         let name = path.file_name().unwrap_or(OsStr::new(".")).to_owned();
         let is_it = |(known, _): &(PathBuf, _)| known.as_os_str() == parent.as_os_str();
@@ -152,7 +172,7 @@ impl Inside {
             return Ok(Place { parent: self.recent[0].1.clone(), name });
         }
         let fd = self.directory(parent)?;
-        let is_plain = self.birth.is_same_in(&fstat(&fd)?);
+        let is_plain = self.birth.is_same_in(&fstat(&fd).map_err(by("fstat"))?);
         let known = Rc::new(Parent { fd, is_plain });
         self.recent.truncate(RECENT_MAX - 1);
         self.recent.insert(0, (parent.to_owned(), known.clone()));
@@ -175,32 +195,33 @@ impl Inside {
         self.forget();
     }
 
-    fn directory(&self, path: &Path) -> std::result::Result<OwnedFd, Errno> {
+    fn directory(&self, path: &Path) -> std::result::Result<OwnedFd, Failed> {
         match self.open(path) {
             Err(Errno::ENOENT) => self.make_parents(path),
-            opened => opened,
+            opened => opened.map_err(by("openat2")),
         }
     }
 
     fn open(&self, path: &Path) -> std::result::Result<OwnedFd, Errno> {
         let path = if path.as_os_str().is_empty() { Path::new(".") } else { path };
-        let resolve = ResolveFlag::RESOLVE_IN_ROOT | ResolveFlag::RESOLVE_NO_MAGICLINKS;
-        openat2(&self.root, path, OpenHow::new().flags(DIRECTORY).resolve(resolve))
+        openat2(&self.root, path, OpenHow::new().flags(DIRECTORY).resolve(RESOLVE))
     }
 
     /// As `mkdir -p`, but each level is found by the kernel inside the root.
-    fn make_parents(&self, path: &Path) -> std::result::Result<OwnedFd, Errno> {
+    fn make_parents(&self, path: &Path) -> std::result::Result<OwnedFd, Failed> {
         let mut so_far = PathBuf::new();
-        let mut here = self.open(&so_far)?;
+        let mut here = self.open(&so_far).map_err(by("openat2"))?;
         for component in path.components() {
             so_far.push(component);
-            here = match self.open(&so_far) {
+            let opened = match self.open(&so_far) {
                 Err(Errno::ENOENT) => {
-                    mkdirat(&here, component.as_os_str(), Mode::from_bits_truncate(0o755))?;
-                    self.open(&so_far)?
+                    mkdirat(&here, component.as_os_str(), Mode::from_bits_truncate(0o755))
+                        .map_err(by("mkdirat"))?;
+                    self.open(&so_far)
                 }
-                opened => opened?,
+                opened => opened,
             };
+            here = opened.map_err(by("openat2"))?;
         }
         Ok(here)
     }

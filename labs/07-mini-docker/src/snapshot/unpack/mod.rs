@@ -15,7 +15,9 @@
 
 mod apply;
 mod birth;
+mod dress;
 pub(super) mod entry;
+mod failed;
 mod inside;
 mod stream;
 
@@ -26,6 +28,7 @@ use oci::Digest;
 
 use super::{Mapped, Ownership};
 use apply::Applier;
+pub use inside::explain;
 
 /// Unpacks the archive `packed`, which may be compressed, into the empty directory `dir`.
 ///
