@@ -15,7 +15,7 @@
 //! namespace: [`Runtime::inside`] executes it there.
 
 use std::{
-    ffi::OsString,
+    ffi::{OsStr, OsString},
     fs,
     os::{
         fd::OwnedFd,
@@ -25,7 +25,7 @@ use std::{
     process::{Command, Output, Stdio},
 };
 
-use ground::{Error, Result};
+use ground::{Error, Explanation, Result};
 
 use crate::sys;
 
@@ -134,9 +134,7 @@ impl Runtime {
     pub fn create(&self, id: &str, how: Create<'_>) -> Result<()> {
         let [stdin, stdout, stderr] = how.streams;
         let log = how.bundle.join("log.json");
-        let mut command = self.command(&log);
-        command.current_dir(how.bundle).arg("create").arg("--bundle").arg(how.bundle);
-        command.arg("--pid-file").arg(how.pid_file);
+        let mut command = self.creating(how.bundle, how.pid_file);
         if let Some(socket) = how.console_socket {
             command.arg("--console-socket").arg(socket);
         }
@@ -151,6 +149,28 @@ impl Runtime {
         }
     }
     // ANCHOR_END: create
+
+    /// The same in words: what [`Runtime::create`] executes for a container without a terminal.
+    pub fn explain_create(&self, id: &str, bundle: &Path, pid_file: &Path) -> Explanation {
+        let mut command = self.creating(bundle, pid_file);
+        command.arg(id);
+        let name = match self.program {
+            Program::Own => OsStr::new(OWN_NAME),
+            Program::Other(_) => command.get_program(),
+        };
+        Explanation::new(
+            execve(name, &command),
+            "the runtime is told of a directory and config.json, and makes the process (labs 01 to 06)",
+            "2 execve",
+        )
+    }
+
+    fn creating(&self, bundle: &Path, pid_file: &Path) -> Command {
+        let mut command = self.command(&bundle.join("log.json"));
+        command.current_dir(bundle).arg("create").arg("--bundle").arg(bundle);
+        command.arg("--pid-file").arg(pid_file);
+        command
+    }
 
     /// Lets the program of a created container begin.
     ///
@@ -271,6 +291,13 @@ impl Runtime {
             .see("2 execve")
             .fix("check that it is a program for this machine, and that you may run it")
     }
+}
+
+/// The call by which a command becomes its program, under this name.
+pub fn execve(name: &OsStr, command: &Command) -> String {
+    let words: Vec<String> =
+        [name].into_iter().chain(command.get_args()).map(|word| format!("{word:?}")).collect();
+    format!("execve({:?}, [{}])", command.get_program(), words.join(", "))
 }
 
 /// A name is looked for in PATH, a path is taken as it is.

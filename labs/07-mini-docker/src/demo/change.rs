@@ -1,18 +1,18 @@
 //! Scenes 8 to 10: what was written, committed, and pushed again.
 
-use std::fs;
+use std::{fs, path::Path};
 
 use ground::{Error, Evidence, Explanation, Outcome, Result, Scene, Table};
-use mini_docker::engine::Commit;
+use mini_docker::engine::{Commit, explain_pack, explain_probe};
 
 use super::{
     expect,
     look::{blobs, fate, short, size},
-    stage::{Heard, Stage},
+    stage::{Heard, Stage, named},
 };
 
-pub fn scenes() -> Vec<Scene<Stage>> {
-    vec![
+pub fn scenes() -> Result<Vec<Scene<Stage>>> {
+    Ok(vec![
         Scene::new(
             "What it wrote is in its upper directory, and nowhere else.",
             [Explanation::new(
@@ -24,23 +24,15 @@ pub fn scenes() -> Vec<Scene<Stage>> {
         ),
         Scene::new(
             "The difference is committed: one layer more, the others as they are.",
-            [Explanation::new(
-                "readdir(upper), write(tar), hash, compress, hash",
-                "a layer of the same files is the same bytes, and so has the same digest",
-                "5 tar",
-            )],
+            explain_pack(Path::new("containers/ID/upper")),
             commit,
         ),
         Scene::new(
             "The new image is pushed: the registry asks for the new layer only.",
-            [Explanation::new(
-                "HEAD /v2/unboxed/blobs/DIGEST = 200",
-                "a blob that the registry has is not sent again, whatever image it belongs to",
-                "2 connect",
-            )],
+            [explain_probe(&named("2")?)],
             push,
         ),
-    ]
+    ])
 }
 
 fn diff(stage: &mut Stage) -> Result<Outcome> {

@@ -1,7 +1,7 @@
 //! Scene 1: an image is made.
 
 use ground::{Evidence, Explanation, Outcome, Result, Scene, Table};
-use mini_docker::snapshot;
+use mini_docker::{snapshot, store};
 use oci::{Config, History, ImageConfig, Manifest, MediaType, Platform};
 use rootfs::{DEFAULT_PATH, Program};
 
@@ -22,11 +22,7 @@ pub fn scenes() -> Vec<Scene<Stage>> {
                 "a program is copied with its loader and libraries, found in its ELF header (lab 03)",
                 "5 elf",
             ),
-            Explanation::new(
-                "write(\"ingest/..\"), fsync(..), rename(\"ingest/..\", \"blobs/sha256/..\")",
-                "content is named by its hash, and appears whole or not at all",
-                "2 rename",
-            ),
+            store::explain_put(),
         ],
         make,
     )]

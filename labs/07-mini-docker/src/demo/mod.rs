@@ -40,7 +40,7 @@ pub fn play(flags: ground::cli::Flags, on_stage: Option<&str>) -> ExitCode {
 
 fn tell(narrator: &mut Narrator<'_>, cgroup: Option<&str>) -> Result<ExitCode> {
     let scenes =
-        [image::scenes(), publish::scenes(), run::scenes()?, change::scenes(), away::scenes()];
+        [image::scenes(), publish::scenes()?, run::scenes()?, change::scenes()?, away::scenes()];
     let lesson = Lesson {
         lab: "lab-07",
         title: "mini-docker",

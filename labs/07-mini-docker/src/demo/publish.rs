@@ -1,62 +1,36 @@
 //! Scenes 2 to 4: pushed, forgotten, pulled back.
 
-use ground::{Evidence, Explanation, Outcome, Result, Scene, Table};
+use std::path::Path;
+
+use ground::{Evidence, Outcome, Result, Scene, Table};
+use mini_docker::{engine::explain_unpack, store};
 
 use super::{
     expect,
     look::{blobs, count, entries, fate, short, size},
-    stage::{Heard, Stage},
+    stage::{Heard, Stage, named, on_paper},
 };
 
-pub fn scenes() -> Vec<Scene<Stage>> {
-    vec![
+pub fn scenes() -> Result<Vec<Scene<Stage>>> {
+    let (engine, reference) = (on_paper(), named("1")?);
+    let unpacked = explain_unpack(Path::new("layers/CHAIN/diff"));
+    Ok(vec![
         Scene::new(
             "A registry is started, and the image is pushed: blobs first, the manifest last.",
-            [
-                Explanation::new(
-                    "HEAD /v2/unboxed/blobs/DIGEST",
-                    "only what the registry does not have is sent (distribution specification)",
-                    "2 connect",
-                ),
-                Explanation::new(
-                    "POST /v2/unboxed/blobs/uploads/, PUT ..?digest=DIGEST",
-                    "the digest comes with the last byte: what does not match is refused",
-                    "2 sendfile",
-                ),
-                Explanation::new(
-                    "PUT /v2/unboxed/manifests/1",
-                    "a registry refuses a manifest that points to nothing",
-                    "2 connect",
-                ),
-            ],
+            engine.explain_push(&reference),
             push,
         ),
         Scene::new(
             "The image is forgotten: with the last name go its blobs and unpacked layers.",
-            [Explanation::new(
-                "flock(\"lock\", LOCK_EX), unlink(\"blobs/sha256/..\")",
-                "what no name can reach is removed, while nobody adds anything",
-                "2 flock",
-            )],
+            [store::explain_gc()],
             forget,
         ),
         Scene::new(
             "The image is pulled back, checked while it comes in, and unpacked.",
-            [
-                Explanation::new(
-                    "GET /v2/unboxed/manifests/1, /v2/unboxed/blobs/DIGEST",
-                    "from one name to everything: each document names the next by digest",
-                    "2 connect",
-                ),
-                Explanation::new(
-                    "openat2(layer, \"usr/bin\", {flags=O_PATH|O_DIRECTORY, resolve=RESOLVE_IN_ROOT})",
-                    "an archive from a stranger: no path in it may lead out of the layer's directory",
-                    "2 openat2",
-                ),
-            ],
+            engine.explain_pull(&reference).into_iter().chain([unpacked]),
             pull,
         ),
-    ]
+    ])
 }
 
 fn push(stage: &mut Stage) -> Result<Outcome> {

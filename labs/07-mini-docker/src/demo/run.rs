@@ -3,7 +3,7 @@
 use std::{fs, path::Path};
 
 use cgroups::{Bound, Group, Site};
-use ground::{Error, Evidence, Explanation, Outcome, Result, Scene, Step, Table};
+use ground::{Error, Evidence, Explanation, Outcome, Result, Scene, Table};
 use mini_docker::{
     container::{Limits, Options, Overrides, Record},
     engine::Create,
@@ -12,10 +12,16 @@ use mini_docker::{
 use namespaces::{Id, Kind};
 use nix::unistd::Pid;
 
-use super::{expect, stage::Stage};
+use super::{
+    expect,
+    stage::{Stage, on_paper, short_path, shortened, some_layer},
+};
 
 /// The container's name.
 const NAME: &str = "demo";
+
+/// Stands for its ID, which nobody knows beforehand.
+const ID: &str = "ID";
 
 const MEMORY: i64 = 64 << 20;
 const QUOTA_US: i64 = 50_000;
@@ -27,12 +33,7 @@ pub fn scenes() -> Result<Vec<Scene<Stage>>> {
         Scene::new("A container is started from the image.", start_calls()?, start),
         Scene::new(
             "It is limited: 64 MiB of memory, half a CPU, 32 processes.",
-            [Explanation::new(
-                "mkdir(\".../mini-docker-ID\"), write(memory, cpu, pids)",
-                "limits are small files of a control group (lab 02); the runtime writes them before \
-                 the program begins",
-                "7 cgroups",
-            )],
+            [shortened(on_paper().explain_limits(ID, &options(limited())))],
             limits,
         ),
         Scene::new(
@@ -54,27 +55,22 @@ pub fn scenes() -> Result<Vec<Scene<Stage>>> {
     ])
 }
 
-/// The overlay's call is the one that the monitor makes, with short names for long paths.
+/// Those of the engine, with short names for long paths.
 fn start_calls() -> Result<Vec<Explanation>> {
-    let snapshot = Snapshot {
-        lower: vec!["layers/CHAIN/diff".into()],
-        upper: "containers/ID/upper".into(),
-        work: "containers/ID/work".into(),
-        merged: "containers/ID/merged".into(),
-    };
-    Ok(vec![
-        Explanation::new(
-            "execve(\"/proc/self/exe\", [\"mini-docker\", \"monitor\", ..]), setsid(), unshare(CLONE_NEWNS)",
-            "one small process watches over the container; its mounts are seen by nobody else",
-            "2 setsid",
-        ),
-        snapshot.overlay().step(Path::new("containers/ID/merged"))?.explain(),
-        Explanation::new(
-            "execve(\"/proc/self/exe\", [\"mini-runc\", \"create\", \"--bundle\", ..])",
-            "the runtime is told of a directory and config.json, and makes the process (labs 01 to 06)",
-            "2 clone3",
-        ),
-    ])
+    let engine = on_paper();
+    let layout = engine.layout();
+    // A long call is told without its middle.
+    let mut snapshot = Snapshot::new(layout, &layout.container(ID), &[some_layer()?]);
+    let Snapshot { lower, upper, work, merged } = &mut snapshot;
+    for path in lower.iter_mut().chain([upper, work, merged]) {
+        *path = short_path(&path.to_string_lossy()).into();
+    }
+    let calls = engine.explain_start(ID, &snapshot)?;
+    Ok(calls.into_iter().map(shortened).collect())
+}
+
+fn options(limits: Limits) -> Options {
+    Options { limits, ..Options::default() }
 }
 
 fn wanted(stage: &Stage, limits: Limits) -> Result<Create> {
@@ -88,7 +84,7 @@ fn wanted(stage: &Stage, limits: Limits) -> Result<Create> {
         },
         platform: None,
         volumes_from: Vec::new(),
-        options: Options { limits, cgroup_parent: stage.cgroup.clone(), ..Options::default() },
+        options: Options { cgroup_parent: stage.cgroup.clone(), ..options(limits) },
     })
 }
 

@@ -8,7 +8,7 @@ use std::{
     sync::Mutex,
 };
 
-use ground::{Error, Result};
+use ground::{Error, Explanation, Result};
 use mini_docker::{
     container::Record,
     engine::{Dns, Engine, Settings},
@@ -25,6 +25,50 @@ const ROOT: &str = "/tmp/mini-docker";
 
 /// Where the registry does.
 const REGISTRY: &str = "/tmp/registry";
+
+fn settings() -> Settings {
+    Settings {
+        root: ROOT.into(),
+        registries: Ok(Options::anonymous()),
+        config_file: ConfigFile::new(format!("{ROOT}/config.json")),
+        platform: Platform::host(),
+        dns: Ok(Dns::default()),
+    }
+}
+
+/// The engine of the calls: what it says of them is what it does.
+pub fn on_paper() -> Engine {
+    Engine::on_paper(settings())
+}
+
+/// A call of the engine with short names for long paths.
+pub fn shortened(call: Explanation) -> Explanation {
+    Explanation { call: short_path(&call.call), ..call }
+}
+
+/// A path, or several in a text, as seen from the root directory.
+pub fn short_path(text: &str) -> String {
+    let zeros = format!("sha256/{}", "0".repeat(64));
+    text.replace(&format!("{ROOT}/"), "").replace(&zeros, "CHAIN")
+}
+
+/// Stands for the layer's chain ID.
+pub fn some_layer() -> Result<Digest> {
+    format!("sha256:{}", "0".repeat(64)).parse().map_err(invalid)
+}
+
+fn invalid(invalid: oci::Invalid) -> Error {
+    Error::new(invalid.what).why(invalid.why)
+}
+
+/// The image's name where the registry has no address yet.
+pub fn named(tag: &str) -> Result<Reference> {
+    at("localhost", tag)
+}
+
+fn at(address: &str, tag: &str) -> Result<Reference> {
+    format!("{address}/unboxed:{tag}").parse().map_err(invalid)
+}
 
 /// What the scenes make and share.
 #[derive(Debug)]
@@ -55,15 +99,8 @@ impl Stage {
     /// # Errors
     /// When the directory cannot be made.
     pub fn open(cgroup: Option<&str>) -> Result<Self> {
-        let settings = Settings {
-            root: ROOT.into(),
-            registries: Ok(Options::anonymous()),
-            config_file: ConfigFile::new(format!("{ROOT}/config.json")),
-            platform: Platform::host(),
-            dns: Ok(Dns::default()),
-        };
         Ok(Self {
-            engine: Engine::open(settings)?,
+            engine: Engine::open(settings())?,
             registry: None,
             address: String::new(),
             cgroup: cgroup.map(str::to_owned),
@@ -77,9 +114,7 @@ impl Stage {
 
     /// The image's name at the registry.
     pub fn reference(&self, tag: &str) -> Result<Reference> {
-        format!("{}/unboxed:{tag}", self.address)
-            .parse()
-            .map_err(|invalid: oci::Invalid| Error::new(invalid.what).why(invalid.why))
+        at(&self.address, tag)
     }
 
     /// The store below the engine, to look into.

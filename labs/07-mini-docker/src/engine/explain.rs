@@ -1,18 +1,25 @@
 //! explain: what `run` would do, as calls, without doing any of it and without any privilege.
+//!
+//! Each call is put in words by the room that makes it, beside the code that does. The demonstration
+//! prints the same words.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, path::Path};
 
-use ground::{Explanation, Step};
-use namespaces::{IdMaps, Kind, Kinds, rootless};
+use ground::{Error as Report, Explanation, Step};
+use namespaces::{IdMaps, Kinds, rootless};
 use nix::unistd::geteuid;
-use oci::runtime::Spec;
-use overlay::{Marks, Options};
+use oci::{Reference, runtime::Spec};
+use overlay::{Marks, Options, Overlay};
 
-use super::{Create, Engine, Result};
+use super::{Create, Engine, Error, Result, taken};
 use crate::{
     bundle::{self, Found},
-    container::{ImageUse, Record, State},
-    snapshot::{Mapped, Snapshot, chain_ids, is_unpacked},
+    container::{self, ImageUse, Record, State},
+    layout::ContainerLayout,
+    registry::client,
+    runtime::Runtime,
+    snapshot::{self, Mapped, Snapshot, chain_ids, is_unpacked},
+    store,
 };
 
 /// The plan of a run.
@@ -37,8 +44,8 @@ impl Engine {
                 record.image.layers = chain_ids(&self.store.image_config(&image)?);
                 record
             }
-            Err(error) if error.kind == crate::store::Kind::NotFound => {
-                calls.push(pull(&wanted.image));
+            Err(error) if error.kind == store::Kind::NotFound => {
+                calls.extend(self.explain_pull(&reference(&wanted.image)?));
                 self.plan_without_image(wanted)?
             }
             Err(error) => return Err(error.into()),
@@ -47,13 +54,10 @@ impl Engine {
         record.id = "0".repeat(64);
         let layout = self.container_layout(&record);
         let snapshot = Snapshot::new(&self.layout, &layout, &record.image.layers);
-        for layer in &record.image.layers {
-            if !is_unpacked(&self.layout, layer) {
-                calls.push(unpack(&self.layout.layer_diff(layer).display().to_string()));
-            }
-        }
-        calls.push(start_monitor());
-        calls.extend(rootless::explain(Kinds::of([Kind::Mount])));
+        let missing = record.image.layers.iter().filter(|it| !is_unpacked(&self.layout, it));
+        calls.extend(missing.map(|layer| explain_unpack(&self.layout.layer_diff(layer))));
+        calls.extend(self.explain_monitor(&record.id));
+        calls.extend(rootless::explain(Kinds::NONE));
         let maps = rootless_maps();
         let mut overlay = snapshot.overlay();
         if maps.is_some() {
@@ -61,8 +65,8 @@ impl Engine {
             overlay.options =
                 Options { index: Some(false), ..Options::kernel_default(Marks::User) };
         }
-        calls.push(overlay.step(&snapshot.merged)?.explain());
-        calls.push(write_bundle(&layout.bundle().display().to_string()));
+        let runtime = record.options.runtime.as_deref();
+        calls.extend(explain_prepare(&layout, (&snapshot.merged, &overlay), &record.id, runtime)?);
         let cgroup = format!("/mini-docker-{}", record.id);
         let other = record.options.network.joined().map(|id| format!("/proc/PID-OF-{id}/ns/net"));
         let parts = bundle::Parts {
@@ -85,11 +89,11 @@ impl Engine {
         if overrides.command.is_empty() && overrides.entrypoint.is_none() {
             overrides.command = vec!["the-command-of-the-image".into()];
         }
-        let nothing = crate::store::sha256(b"");
+        let nothing = store::sha256(b"");
         Ok(Record {
             id: String::new(),
             name: wanted.name.clone(),
-            created: crate::container::now(),
+            created: container::now(),
             image: ImageUse {
                 name: wanted.image.clone(),
                 id: nothing.clone(),
@@ -109,28 +113,79 @@ fn rootless_maps() -> Option<IdMaps> {
     (!geteuid().is_root()).then(maps)
 }
 
-fn pull(image: &str) -> Explanation {
-    Explanation::new(
-        format!("GET /v2/../manifests/.., /v2/../blobs/..   ({image})"),
-        "the image is not here: its manifest names a config and layers, each by digest",
-        "2 connect",
-    )
+impl Engine {
+    /// The requests of a pull.
+    pub fn explain_pull(&self, reference: &Reference) -> Vec<Explanation> {
+        client::explain::pull(&reference.clone().or_latest())
+    }
+
+    /// The requests of a push of something that the registry does not have.
+    pub fn explain_push(&self, reference: &Reference) -> Vec<Explanation> {
+        client::explain::push(&reference.clone().or_latest())
+    }
+
+    /// What a start of this container does above its runtime, as root of its user namespace.
+    ///
+    /// # Errors
+    /// A path with a NUL in it.
+    pub fn explain_start(&self, id: &str, snapshot: &Snapshot) -> Result<Vec<Explanation>> {
+        let mounted = (snapshot.merged.as_path(), &snapshot.overlay());
+        let mut calls = self.explain_monitor(id).to_vec();
+        calls.extend(explain_prepare(&self.layout.container(id), mounted, id, None)?);
+        Ok(calls)
+    }
+
+    /// How limits reach the runtime.
+    pub fn explain_limits(&self, id: &str, options: &container::Options) -> Explanation {
+        let config = self.layout.container(id).bundle().join("config.json");
+        let resources = serde_json::to_value(bundle::limits(options)).unwrap_or_default();
+        Explanation::new(
+            format!("write({config:?}, {{\"linux\": {{\"resources\": {resources}}}}})"),
+            "the runtime makes small files of a control group of these (lab 02), before the program \
+             begins",
+            "7 cgroups",
+        )
+    }
 }
 
-fn unpack(dir: &str) -> Explanation {
-    Explanation::new(
-        format!("openat2(.., RESOLVE_IN_ROOT), mkdirat, linkat, fchownat ..   ({dir})"),
-        "a layer is an archive from a stranger: its paths are resolved as if this were the root",
-        "2 openat2",
-    )
+/// The question that saves most of a push.
+pub fn explain_probe(reference: &Reference) -> Explanation {
+    client::explain::probe(reference)
 }
 
-fn start_monitor() -> Explanation {
-    Explanation::new(
-        "execve(\"/proc/self/exe\", [\"mini-docker\", \"monitor\", ..]), setsid()",
-        "one small process watches over the container: no daemon, and no terminal to lose",
-        "2 setsid",
-    )
+/// How an archive of a layer becomes files below `dir`.
+pub fn explain_unpack(dir: &Path) -> Explanation {
+    snapshot::explain_unpack(dir)
+}
+
+/// How files below `dir` become a blob.
+pub fn explain_pack(dir: &Path) -> [Explanation; 2] {
+    snapshot::explain_pack(dir)
+}
+
+/// From a mount namespace of its own to the execution of the runtime.
+fn explain_prepare(
+    layout: &ContainerLayout,
+    (merged, overlay): (&Path, &Overlay),
+    id: &str,
+    runtime: Option<&str>,
+) -> Result<Vec<Explanation>> {
+    let runtime = Runtime::new(runtime, layout.runtime()).map_err(Error::invalid)?;
+    let mut calls = taken::explain().to_vec();
+    calls.push(overlay.step(merged)?.explain());
+    calls.push(write_bundle(&layout.bundle().display().to_string()));
+    calls.push(runtime.explain_create(id, &layout.bundle(), &layout.pid_file()));
+    Ok(calls)
+}
+
+fn reference(image: &str) -> Result<Reference> {
+    image.parse().map_err(|invalid: oci::Invalid| {
+        let report = Report::new(invalid.what).why(invalid.why);
+        Error::invalid(match invalid.fix {
+            Some(fix) => report.fix(fix),
+            None => report,
+        })
+    })
 }
 
 fn write_bundle(dir: &str) -> Explanation {

@@ -93,7 +93,7 @@ pub use df::{ContainerUsage, ImageUsage, Usage, VolumeUsage};
 pub use discard::discard;
 pub use error::{Error, Kind, Result};
 pub use exec::{Exec, join};
-pub use explain::Plan;
+pub use explain::{Plan, explain_pack, explain_probe, explain_unpack};
 pub use filter::{Filter, Filters};
 pub use history::Step as HistoryStep;
 pub use hold::hold;

@@ -5,13 +5,16 @@ use std::{
     process::{Command, Stdio},
 };
 
-use ground::Error as Report;
+use ground::{Error as Report, Explanation};
 
 use super::{Engine, Error, Result, Session, is_watched};
 use crate::{
     container::{Record, Status, monitor::handover::MONITOR},
-    runtime::OURSELVES,
+    runtime::{OURSELVES, execve},
 };
+
+/// The name by which we are the command line.
+const NAME: &str = "mini-docker";
 
 impl Engine {
     /// Starts a container and waits until its program runs. With `attached` the session then
@@ -36,6 +39,25 @@ impl Engine {
         Ok(session.listening(self.container_layout(record).dir().to_owned()))
     }
 
+    /// The execution of a monitor in words, and what that does first.
+    pub(super) fn explain_monitor(&self, id: &str) -> [Explanation; 2] {
+        let call = execve(NAME.as_ref(), &self.ourselves(&[MONITOR, id]));
+        [
+            Explanation::new(
+                call,
+                "one small process watches over the container: there is no daemon",
+                "2 execve",
+            ),
+            Explanation::new("setsid()", "it has no terminal to lose", "2 setsid"),
+        ]
+    }
+
+    fn ourselves(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(OURSELVES);
+        command.arg0(NAME).arg("--root").arg(self.layout.root()).args(arguments);
+        command
+    }
+
     /// Executes ourselves with these arguments, as a process that may outlive this command, and a
     /// socket to talk to it.
     pub(super) fn execute_beside(
@@ -47,8 +69,7 @@ impl Engine {
             Report::new("cannot start the monitor of the container").io(OURSELVES, &error)
         };
         let (socket, theirs) = UnixStream::pair().map_err(cannot)?;
-        let mut command = Command::new(OURSELVES);
-        command.arg0("mini-docker").arg("--root").arg(self.layout.root()).args(arguments);
+        let mut command = self.ourselves(arguments);
         // Nothing of the caller's stays with a process that outlives it.
         command.stdin(OwnedFd::from(theirs)).stdout(Stdio::null()).stderr(Stdio::null());
         command.current_dir("/").env_clear();

@@ -14,7 +14,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use ground::{Error, Result, Step};
+use ground::{Error, Explanation, Result, Step};
 use namespaces::{Kind, Kinds, steps::PrivateMounts, walls};
 use nix::sched::{CloneFlags, setns, unshare};
 use rootfs::{Mount, MountInfo, MsFlags, Umount, c_path};
@@ -43,6 +43,18 @@ pub(super) fn leave(record: &Record) -> Result<Vec<(usize, Detached)>> {
     }
     PrivateMounts.run().map_err(|errno| PrivateMounts.failed(errno))?;
     Ok(taken)
+}
+
+/// The same in words.
+pub(super) fn explain() -> [Explanation; 2] {
+    [
+        Explanation::new(
+            "unshare(CLONE_NEWNS)",
+            "what the monitor mounts is seen by nobody else, and goes with it",
+            "2 unshare",
+        ),
+        PrivateMounts.explain(),
+    ]
 }
 
 /// Docker's check: nothing would spread, and nobody would say so.

@@ -10,6 +10,7 @@ use std::{
     path::Path,
 };
 
+use ground::Explanation;
 use tempfile::NamedTempFile;
 
 use super::{Result, disk};
@@ -59,6 +60,18 @@ pub(super) fn publish(file: &File, from: &Path, to: &Path) -> io::Result<()> {
     rename(from, to)?;
     sync_dir(parent(to))
     // ANCHOR_END: publish
+}
+
+/// How content of any kind appears, in words.
+pub fn explain_put() -> Explanation {
+    let (from, to) = ("ingest/RANDOM.tmp", "blobs/sha256/DIGEST");
+    Explanation::new(
+        format!(
+            "write({from:?}), fsync({from:?}), rename({from:?}, {to:?}), fsync(\"blobs/sha256\")"
+        ),
+        "content is named by its hash, and appears whole or not at all",
+        "2 rename",
+    )
 }
 
 // ANCHOR: rename

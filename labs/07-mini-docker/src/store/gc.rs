@@ -12,6 +12,7 @@ use std::{
     time::Duration,
 };
 
+use ground::Explanation;
 use oci::{Algorithm, Descriptor, Digest};
 
 use super::{Error, Kind, Result, Store, disk, disk::lock_file};
@@ -26,6 +27,15 @@ pub struct Freed {
     pub blobs: u64,
     /// Their bytes.
     pub bytes: u64,
+}
+
+/// The collection in words.
+pub fn explain() -> Explanation {
+    Explanation::new(
+        "flock(\"lock\", LOCK_EX|LOCK_NB), unlink(\"blobs/sha256/DIGEST\")",
+        "what no name can reach is removed, while nobody adds anything",
+        "2 flock",
+    )
 }
 
 impl Store {

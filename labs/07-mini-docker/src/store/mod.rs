@@ -46,12 +46,13 @@ pub use blobs::BlobWriter;
 pub(crate) use blobs::DOCUMENT_MAX;
 pub use check::Damaged;
 pub use error::{Error, Kind, Result};
-pub use gc::Freed;
+pub use gc::{Freed, explain as explain_gc};
 pub(crate) use gc::{reachable, sweep};
 pub use images::Image;
 pub use part::Part;
 pub use verified::{Mismatch, Verified};
 
+pub use disk::explain_put;
 pub(crate) use disk::replace;
 pub(crate) use error::disk;
 

@@ -33,7 +33,12 @@ fn the_plan_of_a_run_needs_neither_privilege_nor_image() {
         place,
         "run_explain",
         output.success(),
-        [(r"/[^ \x22]*/data/", "/DATA/"), (r"/[^ \x22]*/src", "/SRC")]
+        [
+            (r"/[^ \x22]*/data/", "/DATA/"),
+            (r"/[^ \x22]*/data\x22", "/DATA\""),
+            (r"/[^ \x22]*/src", "/SRC"),
+            (r"execve\(\x22/[^ \x22]*/(mini-docker[a-z-]*)\x22", "execve(\"/BIN/$1\"")
+        ]
     );
     // Limits are told too, to a user who could not make the group.
     let limited =

@@ -44,6 +44,11 @@ impl fmt::Debug for BlobBody {
     }
 }
 
+/// Where a blob is, below its repository.
+pub(super) fn rest(digest: impl std::fmt::Display) -> String {
+    format!("blobs/{digest}")
+}
+
 impl Client {
     /// Opens a blob for reading, from `offset` if the registry can do that. Asks once: whoever
     /// reads knows best where to go on.
@@ -52,7 +57,7 @@ impl Client {
     /// [`super::Kind::NotFound`]; [`super::Kind::Invalid`] if the registry announces another size
     /// than the descriptor.
     pub fn blob(&self, reference: &Reference, blob: &Descriptor, offset: u64) -> Result<BlobBody> {
-        let rest = format!("blobs/{}", blob.digest);
+        let rest = rest(&blob.digest);
         let mut ask = Ask::about(Action::Pull, Method::GET, reference, &rest);
         if offset > 0 {
             ask = ask.header(header::RANGE, format!("bytes={offset}-"));
@@ -72,7 +77,7 @@ impl Client {
     /// # Errors
     /// [`super::Kind::Unauthorized`], or no answer.
     pub fn has_blob(&self, reference: &Reference, digest: &Digest) -> Result<bool> {
-        let rest = format!("blobs/{digest}");
+        let rest = rest(digest);
         let ask = Ask::about(Action::Push, Method::HEAD, reference, &rest);
         Ok(self.ask(&ask, &[200, 404])?.status() == 200)
     }
@@ -101,7 +106,7 @@ impl Client {
     /// # Errors
     /// [`super::Kind::Denied`] if the registry does not allow it.
     pub fn delete_blob(&self, reference: &Reference, digest: &Digest) -> Result<()> {
-        let rest = format!("blobs/{digest}");
+        let rest = rest(digest);
         let ask = Ask::about(Action::Delete, Method::DELETE, reference, &rest);
         self.ask(&ask, &[202, 200]).map(drop)
     }

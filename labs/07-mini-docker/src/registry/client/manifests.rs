@@ -33,6 +33,11 @@ pub struct Fetched {
     pub document: Document,
 }
 
+/// Where a manifest is, below its repository.
+pub(super) fn rest(reference: &Reference) -> String {
+    format!("manifests/{}", reference.tag_or_digest())
+}
+
 impl Client {
     /// What `reference` leads to: a manifest or an index.
     ///
@@ -92,7 +97,7 @@ impl Client {
         media_type: &MediaType,
         bytes: &[u8],
     ) -> Result<()> {
-        let rest = format!("manifests/{}", reference.tag_or_digest());
+        let rest = rest(reference);
         let mut ask = Ask::about(Action::Push, Method::PUT, reference, &rest)
             .header(header::CONTENT_TYPE, media_type.as_str());
         ask.body = bytes;
@@ -105,14 +110,14 @@ impl Client {
     /// [`Kind::Denied`] if the registry does not allow it: many do not, and most know deletion by
     /// digest only.
     pub fn delete_manifest(&self, reference: &Reference) -> Result<()> {
-        let rest = format!("manifests/{}", reference.tag_or_digest());
+        let rest = rest(reference);
         let ask = Ask::about(Action::Delete, Method::DELETE, reference, &rest);
         self.ask(&ask, &[202, 200]).map(drop)
     }
 }
 
 fn asking(method: Method, reference: &Reference) -> Ask<'static> {
-    let rest = format!("manifests/{}", reference.tag_or_digest());
+    let rest = rest(reference);
     let accept: Vec<_> = MediaType::ACCEPTED_MANIFESTS.iter().map(MediaType::as_str).collect();
     Ask::about(Action::Pull, method, reference, &rest).header(header::ACCEPT, accept.join(", "))
 }

@@ -13,6 +13,7 @@
 //! | `credentials`, `keep`, `helper` | Docker's `config.json`, read and written, and its helper programs |
 //! | `manifests`, `blobs`, `upload`, `listing`, `search` | the API itself |
 //! | `download` | any file of the web, for `import` |
+//! | `explain` | the requests in words, for a plan |
 //! | `error` | a registry's answer in words with a fix |
 //!
 //! Everything blocks, and a [`Client`] may be used by many threads at once: a pull is as many
@@ -28,6 +29,7 @@ mod challenge;
 mod credentials;
 mod download;
 mod error;
+pub mod explain;
 mod helper;
 mod host;
 mod keep;

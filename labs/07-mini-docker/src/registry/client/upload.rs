@@ -28,6 +28,12 @@ use super::{
 /// Up to here a blob is read into memory and sent with the last request.
 const SMALL: u64 = 1 << 20;
 
+/// Where an upload begins, below its repository.
+pub(super) const UPLOADS: &str = "blobs/uploads/";
+
+/// The parameter by which the last request says what all of it must be.
+pub(super) const DIGEST_WORD: &str = "digest";
+
 impl Client {
     /// Uploads a blob; `content` is its bytes, which may be read more than once.
     ///
@@ -109,7 +115,7 @@ impl Client {
 
     /// Begins an upload; the answer says where to send it.
     fn start(&self, reference: &Reference) -> Result<String> {
-        let ask = Ask::about(Action::Push, Method::POST, reference, "blobs/uploads/");
+        let ask = Ask::about(Action::Push, Method::POST, reference, UPLOADS);
         let answer = self.ask(&ask, &[202])?;
         location(&ask, &answer)
     }
@@ -164,7 +170,7 @@ fn location(ask: &Ask<'_>, answer: &Answer) -> Result<String> {
 
 fn with_digest(location: &str, blob: &Descriptor) -> String {
     let separator = if location.contains('?') { '&' } else { '?' };
-    format!("{location}{separator}digest={}", blob.digest)
+    format!("{location}{separator}{DIGEST_WORD}={}", blob.digest)
 }
 
 fn unreadable(reference: &Reference, error: &std::io::Error) -> Error {

@@ -24,7 +24,7 @@ use std::{
 };
 
 use flate2::{Compression, write::GzEncoder};
-use ground::{Error, Result};
+use ground::{Error, Explanation, Result};
 use nix::{fcntl::open, sys::stat::Mode};
 use oci::{Algorithm, Descriptor, Digest, MediaType};
 use overlay::Marks;
@@ -32,7 +32,7 @@ use overlay::Marks;
 pub(super) use tree::{DIRECTORY, Top, Tree, write_tree};
 
 use super::Kept;
-use crate::store::{BlobWriter, Digester, Store};
+use crate::store::{self, BlobWriter, Digester, Store};
 
 /// A layer that was packed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -65,6 +65,20 @@ pub fn pack(store: &Store, upper: &Path, kept: &dyn Fn(&Path) -> Option<Kept>) -
     Ok(Packed { blob: writer.commit(MediaType::OciLayerGzip)?, diff_id, entries })
 }
 // ANCHOR_END: pack
+
+/// The same in words.
+pub fn explain(upper: &Path) -> [Explanation; 2] {
+    let flags: Vec<&str> = DIRECTORY.iter_names().map(|(name, _)| name).collect();
+    [
+        Explanation::new(
+            format!("openat({upper:?}, NAME, {})", flags.join("|")),
+            "from directory to directory, in the order of names: a layer of the same files is the same \
+             bytes, and so has the same digest",
+            "2 openat",
+        ),
+        store::explain_put(),
+    ]
+}
 
 /// Writes everything below a directory as an archive; there, a device 0:0 is a device.
 ///
