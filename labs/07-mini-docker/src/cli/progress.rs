@@ -2,7 +2,7 @@
 
 use std::{
     collections::{HashMap, HashSet},
-    io::{self, IsTerminal, Write},
+    io::{self, Write},
     sync::{Mutex, PoisonError},
     time::Duration,
 };
@@ -33,13 +33,14 @@ pub struct Progress {
 impl Progress {
     /// On standard output; `run` says it on standard error, since its output is the program's.
     pub fn new(direction: Direction, to_stderr: bool) -> Self {
-        let is_terminal =
-            if to_stderr { io::stderr().is_terminal() } else { io::stdout().is_terminal() };
         let target =
             if to_stderr { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::stdout() };
+        let bars = MultiProgress::with_draw_target(target);
         Self {
             direction,
-            bars: is_terminal.then(|| MultiProgress::with_draw_target(target)),
+            // Hidden where nobody looks, and at a terminal that cannot go back in a line (TERM=dumb):
+            // what is printed above hidden bars would be lost.
+            bars: Some(bars).filter(|bars| !bars.is_hidden()),
             by_blob: Mutex::default(),
             over: Mutex::default(),
             to_stderr,
