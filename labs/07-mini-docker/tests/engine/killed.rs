@@ -5,11 +5,27 @@ use testbed::{Host, Place, needs};
 
 use crate::world::{turn, with_image};
 
+/// Moments within the time that a command takes: `lasts CMD..` measures it, `moment` waits for a random
+/// part of it. A kill that came too late is none: `struck PID` counts those that hit, and `hits N` wants
+/// so many of them.
+const MOMENTS: &str = r#"
+    seed=${UNBOXED_SEED:-$$}; whole=0; hits=0
+    now() { echo $(( $(date +%s%N) / 1000000 )); }
+    lasts() { begin=$(now); "$@"; whole=$(( $(now) - begin )); }
+    moment() {
+        seed=$(( (seed * 1103515245 + 12345) % 2147483648 ))
+        part=$(( seed / 8 % (whole + 1) ))
+        sleep $(( part / 1000 )).$(printf %03d $(( part % 1000 )))
+    }
+    struck() { code=0; wait $1 2> /dev/null || code=$?; [ $code != 137 ] || hits=$((hits + 1)); }
+    hits() { [ $hits -ge $1 ] || { echo "only $hits kills hit, and $1 were to" >&2; exit 1; }; }
+"#;
+
 #[track_caller]
 fn survives(place: Place, script: &str) {
     let _turn = turn(place);
     let before = Host::now();
-    let output = with_image(place, script);
+    let output = with_image(place, &format!("{MOMENTS}\n{script}"));
     output.success();
     before.assert_unchanged();
 }
@@ -17,16 +33,16 @@ fn survives(place: Place, script: &str) {
 /// Kills the command that starts containers after a random time, many times.
 const COMMAND: &str = r#"
     md pull -q $I > /dev/null
-    seed=${UNBOXED_SEED:-$$}
+    lasts md run -d $I sleep 1000 > /dev/null
     for trial in $(seq 1 40); do
-        seed=$(( (seed * 1103515245 + 12345) % 2147483648 ))
         "$BIN" --root "$home/data" run -d --network none $I sleep 1000 > /dev/null 2>&1 &
         victim=$!
-        sleep 0.0$(( seed % 90 + 10 ))
+        moment
         kill -9 $victim 2> /dev/null || true
-        wait $victim 2> /dev/null || true
+        struck $victim
         md ps -a > /dev/null
     done
+    hits 10
     for id in $(md ps -aq); do md rm -f $id > /dev/null; done
     [ -z "$(md ps -aq)" ]
     md run --rm $I true
@@ -54,19 +70,20 @@ const MONITOR: &str = r#"
 const STARTING: &str = r#"
     md pull -q $I > /dev/null
     md create --name box $I sleep 1000 > /dev/null
-    seed=${UNBOXED_SEED:-$$}
+    lasts md start box > /dev/null
+    md stop -t 0 box > /dev/null
     for trial in $(seq 1 30); do
-        seed=$(( (seed * 1103515245 + 12345) % 2147483648 ))
         "$BIN" --root "$home/data" start box > /dev/null 2>&1 &
         start=$!
-        sleep 0.0$(( seed % 60 + 10 ))
+        moment
         monitor=$(md inspect box | sed -n 's/.*"MonitorPid": \([0-9]*\).*/\1/p')
-        [ -z "$monitor" ] || kill -9 $monitor 2> /dev/null || true
+        [ -z "$monitor" ] || ! kill -9 $monitor 2> /dev/null || hits=$((hits + 1))
         wait $start 2> /dev/null || true
         md ps -a > /dev/null
         md stop -t 0 box > /dev/null
         md ps -a | grep -Eq 'Created|Exited'
     done
+    hits 10
     md start box > /dev/null
     md exec box true
     md rm -f box > /dev/null
@@ -75,11 +92,10 @@ const STARTING: &str = r#"
 /// Kills the monitor at random moments between one run and the next, whichever program it is then.
 const AGAIN: &str = r#"
     md pull -q $I > /dev/null
-    seed=${UNBOXED_SEED:-$$}
+    whole=500
     for trial in $(seq 1 12); do
-        seed=$(( (seed * 1103515245 + 12345) % 2147483648 ))
         md run -d --name box --restart always $I sh -c 'exit 6' > /dev/null
-        sleep 0.$(( seed % 400 + 100 ))
+        sleep 0.1; moment
         monitor=$(md inspect box | sed -n 's/.*"MonitorPid": \([0-9]*\).*/\1/p')
         kill -9 $monitor
         until md ps -a | grep -Eq 'Exited \((6|255)\)'; do sleep 0.02; done
@@ -91,17 +107,18 @@ const AGAIN: &str = r#"
 
 /// Kills a pull at random moments: what is visible is whole, and the next one works.
 const PULL: &str = r#"
-    seed=${UNBOXED_SEED:-$$}
+    lasts md pull -q $I > /dev/null
+    md rmi $I > /dev/null
     for trial in $(seq 1 40); do
-        seed=$(( (seed * 1103515245 + 12345) % 2147483648 ))
         "$BIN" --root "$home/data" pull -q $I > /dev/null 2>&1 &
         victim=$!
-        sleep 0.0$(( seed % 60 + 1 ))
+        moment
         kill -9 $victim 2> /dev/null || true
-        wait $victim 2> /dev/null || true
+        struck $victim
         # Both names, the tag and the digest, come in one step.
         [ -z "$(md images -q)" ] || md rmi $I > /dev/null
     done
+    hits 10
     md pull -q $I > /dev/null
     [ "$(ls data/layers/unfinished | wc -l)" = 0 ]
     md run --rm $I true
