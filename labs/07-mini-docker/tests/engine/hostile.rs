@@ -20,14 +20,14 @@ use tempfile::TempDir;
 use testbed::{needs, snapshot};
 
 /// An archive that is written entry by entry, with names that the crate would refuse.
-struct Archive(Builder<Vec<u8>>);
+pub struct Archive(pub Builder<Vec<u8>>);
 
 impl Archive {
-    fn new() -> Self {
+    pub fn new() -> Self {
         Self(Builder::new(Vec::new()))
     }
 
-    fn header(kind: EntryType, size: u64) -> Header {
+    pub fn header(kind: EntryType, size: u64) -> Header {
         let mut header = Header::new_gnu();
         header.set_entry_type(kind);
         header.set_mode(0o755);
@@ -57,23 +57,23 @@ impl Archive {
         self
     }
 
-    fn file(self, name: &str, content: &[u8]) -> Self {
+    pub fn file(self, name: &str, content: &[u8]) -> Self {
         self.entry(EntryType::Regular, name, "", content)
     }
 
-    fn dir(self, name: &str) -> Self {
+    pub fn dir(self, name: &str) -> Self {
         self.entry(EntryType::Directory, name, "", b"")
     }
 
-    fn link(self, name: &str, to: &str) -> Self {
+    pub fn link(self, name: &str, to: &str) -> Self {
         self.entry(EntryType::Symlink, name, to, b"")
     }
 
-    fn hard_link(self, name: &str, to: &str) -> Self {
+    pub fn hard_link(self, name: &str, to: &str) -> Self {
         self.entry(EntryType::Link, name, to, b"")
     }
 
-    fn tar(self) -> Vec<u8> {
+    pub fn tar(self) -> Vec<u8> {
         self.0.into_inner().unwrap()
     }
 }
@@ -83,7 +83,7 @@ fn copy(to: &mut [u8; 100], from: &str) {
     to[..count].copy_from_slice(&from.as_bytes()[..count]);
 }
 
-fn gzip(bytes: &[u8]) -> Vec<u8> {
+pub fn gzip(bytes: &[u8]) -> Vec<u8> {
     let mut packed = GzEncoder::new(Vec::new(), Compression::fast());
     packed.write_all(bytes).unwrap();
     packed.finish().unwrap()
@@ -141,10 +141,9 @@ impl World {
     }
 }
 
-#[test]
-fn what_leads_outside_or_cannot_be_is_refused_in_words() {
-    needs!(Root);
-    let cases: Vec<(&str, Vec<u8>)> = vec![
+/// Layers that are refused, and why somebody would make them.
+pub fn refused() -> Vec<(&'static str, Vec<u8>)> {
+    vec![
         ("a path with ..", Archive::new().file("../outside", b"evil").tar()),
         ("a path that climbs out later", Archive::new().file("a/../../outside", b"evil").tar()),
         ("a hard link outside", Archive::new().hard_link("a", "../../outside").tar()),
@@ -162,17 +161,23 @@ fn what_leads_outside_or_cannot_be_is_refused_in_words() {
         ("a link that leads in a circle", Archive::new().link("a", "a").file("a/b", b"").tar()),
         ("a header of two megabytes", huge_header()),
         ("a file larger than the disk", larger_than_the_disk()),
-    ];
+    ]
+}
+
+/// What differs from disk to disk.
+pub const NUMBERS: (&str, &str) = (
+    r"wants \d+ bytes, and the file system has \d+",
+    "wants [N] bytes, and the file system has [N]",
+);
+
+#[test]
+fn what_leads_outside_or_cannot_be_is_refused_in_words() {
+    needs!(Root);
     let mut told = String::new();
-    for (name, tar) in cases {
+    for (name, tar) in refused() {
         told += &format!("{name}\n{}\n\n", World::new().check_refused(&tar));
     }
-    let numbers = [(
-        r"wants \d+ bytes, and the file system has \d+",
-        "wants [N] bytes, and the file system has [N]",
-    )];
-    let [numbers] = numbers;
-    snapshot!("hostile", told, [numbers]);
+    snapshot!("hostile", told, [NUMBERS]);
 }
 
 /// pax records are kept in memory, so they must not be as large as they like.

@@ -34,14 +34,15 @@ pub fn registry_dir() -> &'static Path {
     DIR.get_or_init(|| {
         let dir = Path::new(BIN).with_file_name("engine-registry");
         let _ = std::fs::remove_dir_all(&dir);
-        publish(&dir);
+        publish(&dir, "test:1", image);
         // A store keeps other users out, and ordinary users copy this one.
         std::fs::set_permissions(&dir, std::fs::Permissions::from_mode(0o755)).unwrap();
         dir
     })
 }
 
-fn publish(dir: &Path) {
+/// Puts an image into a registry's directory.
+pub fn publish(dir: &Path, name: &str, image: impl FnOnce(&Store, &Path) -> oci::Descriptor) {
     let mut registry = Command::new(BIN)
         .arg("--root")
         .arg(dir)
@@ -55,7 +56,7 @@ fn publish(dir: &Path) {
     let scratch = tempfile::tempdir().unwrap();
     let store = Store::open(Layout::new(scratch.path().join("store"))).unwrap();
     let manifest = image(&store, scratch.path());
-    let reference = format!("{address}/test:1").parse().unwrap();
+    let reference = format!("{address}/{name}").parse().unwrap();
     store.tag(&reference, &manifest).unwrap();
     let image = store.find(&reference).unwrap().unwrap();
     let client = Client::new(Options::anonymous());
