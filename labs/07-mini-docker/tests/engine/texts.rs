@@ -62,18 +62,6 @@ fn the_plan_of_a_run_changes_nothing() {
 }
 
 #[test]
-fn a_noun_in_front_of_a_verb_leaves_its_status() {
-    let place = Place::unprivileged();
-    needs!(In(place));
-    let script = r#"
-        "$BIN" --root ./data run --name '?' box 2> /dev/null; echo $?
-        "$BIN" --root ./data container run --name '?' box 2> /dev/null; echo $?
-        "$BIN" --root ./data container kill box 2> /dev/null; echo $?
-    "#;
-    assert_eq!(place.shell(BIN, script).success(), "125\n125\n1\n");
-}
-
-#[test]
 fn the_plan_of_a_run_is_events_too() {
     let place = Place::unprivileged();
     needs!(In(place));
