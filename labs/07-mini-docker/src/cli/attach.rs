@@ -123,6 +123,21 @@ pub fn signals() -> Result<SignalFd> {
         })
 }
 
+/// Refuses a terminal whose keys come from none: the program would wait for them for ever. Before
+/// anything is started.
+///
+/// # Errors
+/// In docker's words.
+pub fn check_terminal(wanted: &Wanted) -> Result<()> {
+    if !wanted.tty || !wanted.input || io::stdin().is_terminal() {
+        return Ok(());
+    }
+    Err(Error::new("the input device is not a TTY")
+        .why("with -i and -t the keys of this terminal are the program's, and standard input is none")
+        .fix("leave -t out where the input is a pipe or a file, and -i where there is none")
+        .exit_code(1))
+}
+
 /// Runs a session until the program has ended or is let go of.
 ///
 /// # Errors

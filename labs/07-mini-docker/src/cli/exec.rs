@@ -35,13 +35,16 @@ pub fn exec(engine: &Engine, args: &Exec) -> Result<ExitCode> {
         return in_front(engine, &record, &options, args.interactive);
     }
     let keys = settings::detach_keys(args.detach_keys.as_deref())?;
+    let wanted =
+        Wanted { input: args.interactive, shows: Shows::ALL, tty: true, signals: false, keys };
+    if !args.detach {
+        attach::check_terminal(&wanted)?;
+    }
     let signals = attach::signals()?;
     let session = engine.exec_beside(&record, &Kept { options, attached: !args.detach })?;
     if args.detach {
         return Ok(ExitCode::SUCCESS);
     }
-    let wanted =
-        Wanted { input: args.interactive, shows: Shows::ALL, tty: true, signals: false, keys };
     Ok(ExitCode::from(attach::attach(session, wanted, &signals)?.of_visitor()?))
 }
 

@@ -30,6 +30,9 @@ pub fn explain(engine: &Engine, args: &Run) -> Result<ExitCode> {
 pub fn run(engine: &Engine, args: &Run) -> Result<ExitCode> {
     let keys = settings::detach_keys(args.detach_keys.as_deref())?;
     let wanted = wanted(args, keys)?;
+    if !args.detach {
+        attach::check_terminal(&wanted)?;
+    }
     // Before the monitor and any thread: from here on signals are for the program.
     let signals = attach::signals()?;
     let record = make(engine, &args.container, args.detach)?;
@@ -192,8 +195,6 @@ pub fn start(engine: &Engine, args: &Start) -> Result<ExitCode> {
 pub fn attach(engine: &Engine, args: &Attach) -> Result<ExitCode> {
     let keys = settings::detach_keys(args.detach_keys.as_deref())?;
     let record = engine.container(&args.container)?;
-    let signals = attach::signals()?;
-    let session = engine.attach(&record)?;
     let tty = record.options.tty;
     let wanted = Wanted {
         input: !args.no_stdin && record.options.interactive,
@@ -202,6 +203,9 @@ pub fn attach(engine: &Engine, args: &Attach) -> Result<ExitCode> {
         signals: args.sig_proxy && !tty,
         keys,
     };
+    attach::check_terminal(&wanted)?;
+    let signals = attach::signals()?;
+    let session = engine.attach(&record)?;
     let ended = attach::attach(session, wanted, &signals)?;
     if ended == Ended::Detached {
         engine.detached(&record);
