@@ -33,7 +33,10 @@ impl Engine {
         // Opened first: with `--rm` the name is gone when the program has ended.
         let mut exit = File::open(self.container_layout(record).exit()).ok();
         let mut record = self.truth(record.clone());
-        while until == Until::NextExit && !is_watched(&record) {
+        let last_start = record.state.started.clone();
+        // A short run may begin and end between two looks.
+        while until == Until::NextExit && !is_watched(&record) && record.state.started == last_start
+        {
             std::thread::sleep(LOOK);
             let Some(now) = Record::read(&self.container_layout(&record))? else { break };
             record = now;

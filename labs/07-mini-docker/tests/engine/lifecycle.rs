@@ -333,6 +333,29 @@ fn every_state_survives_the_death_of_its_monitor() {
     );
 }
 
+/// Somebody starts a container while somebody else is about to remove it: between their look at it and
+/// what they do to it.
+#[test]
+fn a_container_that_is_started_meanwhile_is_not_removed() {
+    needs!(In(Place::Root), Program("strace"));
+    says(
+        Place::Root,
+        r#"
+        md create --name box $I sleep 1000 > /dev/null
+        strace -qq -o /dev/null -e inject=flock:delay_enter=1000000 \
+            "$BIN" --root "$home/data" rm box > said 2>&1 & removes=$!
+        sleep 0.5; md start box; wait $removes || head -1 said
+        md exec box echo still there; md rm -f box
+        "#,
+        "
+        box
+        error: cannot remove container \"/box\": container is running
+        still there
+        box
+        ",
+    );
+}
+
 #[test]
 fn who_waits_says_what_for() {
     needs!(In(Place::Root));
