@@ -259,6 +259,14 @@ pub fn stream(number: RawFd) -> BorrowedFd<'static> {
     unsafe { BorrowedFd::borrow_raw(number) }
 }
 
+/// Gives all signals their default action. What cannot be changed, SIGKILL and SIGSTOP, has it.
+pub fn default_signals() {
+    for number in 1..=libc::SIGRTMAX() {
+        // SAFETY: an integer and a constant go in.
+        let _ = unsafe { libc::signal(number, libc::SIG_DFL) };
+    }
+}
+
 /// The working directory's path in `buffer`; its length comes back. std's way allocates, and
 /// glibc's own tries to make up for what this is to notice.
 pub fn getcwd(buffer: &mut [u8]) -> Result<usize, Errno> {

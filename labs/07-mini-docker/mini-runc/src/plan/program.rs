@@ -124,18 +124,19 @@ impl Step for NoBlockedSignals {
     }
 }
 
-/// SIGPIPE ends a program unless it says otherwise; it does not end us.
+/// Signals as a program expects them, whatever nohup(1) or a shell's `&` had us ignore.
 #[derive(Debug)]
 struct DefaultSignals(Program);
 
 impl Step for DefaultSignals {
     fn run(&self) -> Done {
+        sys::default_signals();
         self.0.exec.reset_signals()
     }
 
     fn explain(&self) -> Explanation {
         Explanation::new(
-            "sigaction(SIGPIPE, SIG_DFL); sigprocmask(SIG_SETMASK, [])",
+            "sigaction(1 to 64, SIG_DFL); sigprocmask(SIG_SETMASK, [])",
             "an ignored signal stays ignored across exec; before the filter, which may not allow it",
             "7 signal",
         )
