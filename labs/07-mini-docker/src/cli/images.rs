@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use ground::Result;
 use mini_docker::engine::{self, Engine, Removed};
-use oci::Reference;
+use oci::{Platform, Reference};
 
 use super::{
     args::{Commit, Pull, Push, Rmi, Tag},
@@ -23,6 +23,7 @@ pub fn pull(engine: &Engine, args: &Pull) -> Result<ExitCode> {
         }
         let reference = reference.or_latest();
         pull_one(engine, &reference, args.quiet)?;
+        warn_of_platform(engine, &reference, args.platform.as_ref());
         return line(reference.to_string()).map(|()| ExitCode::SUCCESS);
     }
     without_tag(&reference)?;
@@ -30,6 +31,20 @@ pub fn pull(engine: &Engine, args: &Pull) -> Result<ExitCode> {
         pull_one(engine, &tagged, args.quiet)?;
     }
     line(reference.name()).map(|()| ExitCode::SUCCESS)
+}
+
+/// An image that is made for one platform alone comes whatever was asked for.
+fn warn_of_platform(engine: &Engine, reference: &Reference, wanted: Option<&Platform>) {
+    let Some(wanted) = wanted else { return };
+    let Ok((_, config)) = engine.image_config(&reference.to_string()) else { return };
+    if !config.is_for(wanted) {
+        let name = reference.familiar();
+        crate::warn(&format!(
+            "image with reference {name} was found but does not match the specified platform: \
+             wanted {wanted}, actual: {}",
+            config.platform
+        ));
+    }
 }
 
 /// Pulls one name and says what became of it.

@@ -3,7 +3,8 @@
 //! `tests/surface.txt` has a line for each verb, flag and argument of the command line: what it is,
 //! and where it is proven. A proof is a test (`engine/lifecycle::a_name`), a session that is played
 //! to docker as well (`session/everyday/run`), or a page of the book, whose blocks are run
-//! (`book/verbs/ps`). It has to be there, and to have a line with the verb and the flag in it.
+//! (`book/verbs/ps`). It has to be there, and to have a line in which
+//! somebody calls the verb with the flag.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -32,34 +33,56 @@ impl Word {
         format!("{} {flag}", self.verb).trim().to_owned()
     }
 
-    /// Whether a test types it: verb and flag in a line, or, where a script puts its lines together,
-    /// a long flag anywhere.
+    /// Whether a test types it: verb and flag in a line.
     fn is_typed_in(&self, text: &str) -> bool {
-        let by_itself = |line: &str| {
-            self.long.as_ref().is_some_and(|long| has_word(line, &format!("--{long}")))
-        };
-        let verb = self.verb.rsplit(' ').next().unwrap_or_default();
         text.lines().any(|line| self.is_in(line))
-            || (has_word(text, verb) && text.lines().any(by_itself))
     }
 
     /// Whether somebody types it in this line.
     fn is_in(&self, line: &str) -> bool {
         let is_part = |it: char| it.is_ascii_alphanumeric() || "-_=".contains(it);
-        let words: Vec<&str> = line.split(|it| !is_part(it)).filter(|it| !it.is_empty()).collect();
-        let verbs: Vec<&str> = self.verb.split_whitespace().collect();
-        let typed = |at: &usize| words[*at..].starts_with(&verbs);
-        let Some(at) = (0..words.len()).find(typed) else { return false };
-        let mut flags = words[at + verbs.len()..].iter();
-        match (&self.long, self.short) {
-            (None, None) => true,
-            (long, short) => flags.any(|word| is_flag(word, long.as_deref(), short)),
-        }
+        let starts = line.char_indices().zip([' '].into_iter().chain(line.chars()));
+        let starts = starts.filter(|((_, here), before)| is_part(*here) && !is_part(*before));
+        starts.map(|((at, _), _)| line.split_at(at)).any(|(before, rest)| {
+            let words: Vec<&str> =
+                rest.split(|it| !is_part(it)).filter(|it| !it.is_empty()).collect();
+            let verbs: Vec<&str> = self.verb.split_whitespace().collect();
+            // The flags of `create` are those of `run`.
+            let is_verb = words.starts_with(&verbs)
+                || self.verb == "run" && words.starts_with(&["create"]) && self.name() != "run";
+            let mut flags = words.iter().skip(verbs.len());
+            is_verb
+                && (verbs.is_empty() || is_called(before))
+                && match (&self.long, self.short) {
+                    (None, None) => true,
+                    (long, short) => flags.any(|word| is_flag(word, long.as_deref(), short)),
+                }
+        })
     }
 }
 
-fn has_word(text: &str, wanted: &str) -> bool {
-    text.split(|it: char| !(it.is_ascii_alphanumeric() || "-_".contains(it))).any(|it| it == wanted)
+/// How tests, sessions and pages call mini-docker.
+const CALLERS: [&str; 10] =
+    ["md", "docker", "podman", "mini-docker", "BIN", "try", "fails", "recovers", "stages", "verb"];
+
+/// Whether what comes next is a verb: the word before it is the program's name, but for its own
+/// options, or it is the first word of a text.
+fn is_called(before: &str) -> bool {
+    if before.ends_with(['"', '\'']) {
+        return true;
+    }
+    let mut words = before.split_whitespace().rev();
+    let mut caller = words.next();
+    while let Some("--root") = words.clone().next() {
+        caller = words.nth(1);
+    }
+    let name = |word: &str| {
+        let word = word.trim_end_matches('"');
+        word.rsplit(|it: char| !(it.is_ascii_alphanumeric() || "-_".contains(it)))
+            .next()
+            .is_some_and(|it| CALLERS.contains(&it))
+    };
+    caller.is_some_and(name)
 }
 
 fn is_flag(word: &str, long: Option<&str>, short: Option<char>) -> bool {

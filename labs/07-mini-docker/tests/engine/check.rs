@@ -13,15 +13,14 @@ fn damage_is_found_told_and_mended() {
         Place::Root,
         r#"
         exec 2>&1
-        check() { echo "\$ mini-docker system check $*"; md system check "$@" || echo "= $?"; echo; }
         md pull -q $I > /dev/null
         md create --name box -v data:/data $I true > /dev/null
-        check
+        try system check
         echo "- a file of a layer is changed, and the volume is gone"
         layer=$(ls -d data/layers/sha256/*); echo evil > $layer/diff/srv/first; rm -r data/volumes/data
-        check
-        check --repair
-        check
+        try system check
+        try system check --repair
+        try system check
         [ "$(md run --rm $I cat /srv/first)" = "from the image" ]
         echo "- a file too much, a directory that is no container, one that is gone"
         touch $layer/diff/etc/extra; mkdir data/containers/left; rm -r data/containers/*/work
@@ -31,20 +30,20 @@ fn damage_is_found_told_and_mended() {
             touch $dir/.mini-docker-0123456789abcdef $dir/.mini-docker-not-ours
         done
         touch $dir/.mini-docker-fedcba9876543210; exec 9< $dir/.mini-docker-fedcba9876543210; flock 9
-        check --repair
-        check
+        try system check --repair
+        try system check
         echo "- a blob is another"
         blob=$(ls -S data/blobs/sha256/* | head -1); printf x | dd of=$blob conv=notrunc 2> /dev/null
         touch data/blobs/sha256/stray
-        check
-        check --repair
-        check
+        try system check
+        try system check --repair
+        try system check
         md pull -q $I > /dev/null
-        check
+        try system check
         echo "- the list of images is no JSON"
         echo x > data/images.json
-        check --repair
-        check
+        try system check --repair
+        try system check
         md rm box > /dev/null; md volume rm data > /dev/null
         "#,
     );

@@ -65,19 +65,21 @@ fn the_plan_of_a_run_changes_nothing() {
 fn the_plan_of_a_run_is_events_too() {
     let place = Place::unprivileged();
     needs!(In(place));
-    let plan = |flags: &str| {
+    let plan = |verb: &str| {
         let script = format!(
-            "mkdir -p 'a \"b\"'; \"$BIN\" --root './a \"b\"/data' run --explain {flags} -v ./src:/dst:ro alpine sh -c 'echo hi'"
+            "mkdir -p 'a \"b\"'; \"$BIN\" --root './a \"b\"/data' {verb} -v ./src:/dst:ro alpine sh -c 'echo hi'"
         );
         place.shell(BIN, &script).success().to_owned()
     };
-    let events: Vec<serde_json::Value> =
-        plan("--json").lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let events: Vec<serde_json::Value> = plan("run --explain --json")
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
     assert!(events.iter().all(|event| event["event"] == "plan"), "{events:?}");
     let calls: Vec<&serde_json::Value> =
         events.iter().flat_map(|event| event["calls"].as_array().unwrap()).collect();
     // The engine's part, then the runtime's, whose calls name their labs: all that the text has.
-    let text = plan("");
+    let text = plan("run --explain");
     let numbered = |line: &&str| {
         line.trim_start().split_once(". ").is_some_and(|(number, _)| number.parse::<u32>().is_ok())
     };
@@ -110,6 +112,7 @@ fn mistakes_are_told_with_their_fix() {
         try run --rm --runtime nowhere $I true
         try run --rm Upper/Case
         try run --rm --platform linux/riscv64 $I true
+        try pull --platform linux/riscv64 $I
         md run -d --name box $I sleep 100 > /dev/null
         try create --name box $I
         try rm box
