@@ -54,7 +54,7 @@ pub fn play(narrator: &mut Narrator<'_>) -> Result<ExitCode> {
     let lesson = Lesson {
         lab: "lab-01",
         title: "namespaces",
-        point: "A container is a process that was given its own copy of some of the kernel's tables.",
+        point: "A container is a process that was given some of the kernel's tables for itself.",
         scenes,
     };
     lesson.play(narrator, Stage::open).map(|()| ExitCode::SUCCESS)

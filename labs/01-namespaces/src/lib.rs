@@ -1,4 +1,4 @@
-//! Namespaces: a container is a process that was given its own copy of some of the kernel's tables.
+//! Namespaces: a container is a process that was given some of the kernel's tables for itself.
 //!
 //! clone3(2) makes a process and its namespaces in one call, one flag a kind (namespaces(7)).
 //! Nothing else makes a container; all that follows in the labs only furnishes it.

@@ -24,7 +24,7 @@ fn act(_: &mut Stage) -> Result<Outcome> {
         Ok(child) => child,
         Err(error) => return Ok(Outcome::NotHere(error)),
     };
-    let mut table = Table::new(["flag", "our inode", "its inode", "its own copy of"])
+    let mut table = Table::new(["flag", "our inode", "its inode", "has for itself"])
         .title("/proc/self/ns and /proc/PID/ns");
     let mut missing = Vec::new();
     for kind in Kind::ALL {
@@ -46,8 +46,8 @@ fn act(_: &mut Stage) -> Result<Outcome> {
         false => format!(" This kernel has no {} namespaces.", missing.join(", ")),
     };
     let follows = format!(
-        "For every flag another inode: namespaces are what clone was asked to copy, not to share. A \
-         kind that is not asked for stays shared.{lacks}"
+        "For every flag another inode: the child shares none of these with us. A kind that is not asked \
+         for stays shared.{lacks}"
     );
     Ok(Evidence::new(follows).table(table).into())
 }
