@@ -16,6 +16,8 @@ set -m
 leave() {
   local job
   for job in $(jobs -p); do kill -KILL -- "-$job"; done
+  # Until they are gone; that they were killed is no news.
+  wait 2> /dev/null
   cd / && rm -rf --one-file-system "$scratch"
 }
 trap leave EXIT

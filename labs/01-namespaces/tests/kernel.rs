@@ -111,11 +111,12 @@ fn a_shell_inside_can_return_the_terminal() {
     }
 }
 
-/// Starts a command on a terminal of its own; `$P` is the process of lab-01, once it says ready.
+/// Starts a command on a terminal of its own; `$P` is the process of lab-01, once it says ready. No signal is
+/// ignored, as nohup(1) and a shell's `&` would have it.
 const ON_A_TERMINAL: &str = r#"
     start() {
         echo "echo \$\$ > $HOME/pid; exec $*" > $HOME/line
-        script -qec "sh $HOME/line" /dev/null < /dev/null > $HOME/said & S=$!
+        env --default-signal script -qec "sh $HOME/line" /dev/null < /dev/null > $HOME/said & S=$!
         until grep -q ready $HOME/said; do sleep 0.02; done; P=$(cat $HOME/pid)
     }"#;
 

@@ -12,7 +12,8 @@ use crate::{
 };
 
 /// `as_user WITHOUT IDS SCRIPT`: a script of a user with one ID or `many`, where programs are not
-/// installed. What is mounted for it is seen by nobody else.
+/// installed. What is mounted for it is seen by nobody else: a TAP device for everybody, too, as udev(7)
+/// makes it.
 const AS_USER: &str = r#"
     ip route add default via 203.0.113.2
     chmod 711 "$home"; mkdir bin own www; chown 4242:4242 own
@@ -24,6 +25,7 @@ const AS_USER: &str = r#"
             mount --bind "$3/passwd" /etc/passwd
             for it in /etc/subuid /etc/subgid; do [ ! -e $it ] || mount --bind "$3/ids" $it; done
             mount --bind "$(dirname "$BIN")" "$3/bin"; cd "$3/own"
+            mount -t tmpfs -o mode=755 net /dev/net; mknod -m 666 /dev/net/tun c 10 200
             exec setpriv --reuid 4242 --regid 4242 --clear-groups --inh-caps=-all \
                 env HOME="$3/own" BIN="$3/bin/mini-docker" sh -euc "$4"' sh "$1" "$2" "$home" "$3"
     }
