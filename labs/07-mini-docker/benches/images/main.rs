@@ -1,7 +1,7 @@
 //! How long images take to come and to go, beside docker, podman and containerd.
 //!
 //! `cargo bench -p lab-07 --bench images` prints the table of the book's performance page: cold pulls
-//! from a registry on loopback, a push to it, and a commit. The contenders take turns, and the numbers
+//! from a registry on loopback, pushes to an empty one, and a commit. The contenders take turns, and the numbers
 //! are medians. Needs root and docker-registry; a peer that is missing is left out, with the reason.
 //! `--rounds N` for other than five rounds, `--small` for images of a hundredth, which only says that
 //! it runs, `--dir DIR` for files on a disk.
@@ -127,7 +127,9 @@ fn measure(scratch: &Path, wanted: &Wanted) -> io::Result<ExitCode> {
     for shape in &shapes {
         rows.push(pulls(wanted.rounds, shape, &registry, &contenders)?);
     }
-    rows.push(pushes(wanted.rounds, &shapes[0], &registry, &contenders)?);
+    for shape in &shapes {
+        rows.push(pushes(wanted.rounds, shape, &registry, &contenders)?);
+    }
     rows.push(commits(wanted, &registry, &contenders)?);
     print!("{}", tables::all(&contenders, &absent, &rows, wanted.rounds));
     Ok(ExitCode::SUCCESS)
@@ -218,7 +220,7 @@ fn pushes(
     for round in 0..rounds {
         for index in turns(round, contenders) {
             let who = &contenders[index];
-            eprint!("\rpush, round {}, {}              ", round + 1, who.name);
+            eprint!("\rpush {}, round {}, {}      ", shape.name, round + 1, who.name);
             times[index].push(with_patience(who, || {
                 // Another registry each time: nothing is there, and nothing can be mounted.
                 let empty = registry.another()?;
