@@ -35,7 +35,7 @@ use std::{
 };
 
 use ground::{Error, Result};
-use oci::runtime::{Linux, Process, Root, Spec, User};
+use oci::runtime::{ConsoleSize, Linux, Process, Root, Spec, User};
 use serde::{Deserialize, Serialize};
 
 pub use capabilities::ALL as CAPABILITIES;
@@ -179,6 +179,7 @@ pub fn exec_process(
     let mut process = process(record, &found, env);
     process.args = wanted.args.clone();
     process.terminal = wanted.tty;
+    process.console_size = wanted.console_size;
     process.env = command::merged_env(&process.env, &wanted.env);
     if let Some(dir) = &wanted.working_dir {
         process.cwd = dir.clone();
@@ -202,6 +203,8 @@ pub struct ExecOptions {
     pub working_dir: Option<String>,
     /// Whether it gets a terminal.
     pub tty: bool,
+    /// The size that its terminal begins with.
+    pub console_size: Option<ConsoleSize>,
     /// Whether it may do everything.
     pub privileged: bool,
 }
@@ -211,6 +214,7 @@ fn process(record: &Record, found: &Found, further: &[String]) -> Process {
     let (security, account) = (&options.security, &found.account);
     let mut process = Process {
         terminal: options.tty,
+        console_size: options.console_size,
         user: User {
             uid: account.uid,
             gid: account.gid,

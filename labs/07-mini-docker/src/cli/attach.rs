@@ -5,12 +5,10 @@ use std::{
     os::fd::{AsFd, AsRawFd},
 };
 
-use super::{detach_keys::DetachKeys, terminal::Changed};
 use ground::{Error, Result};
 use mini_docker::{
     container::{Frame, logs::Stream},
     engine::Session,
-    sys,
 };
 use nix::{
     errno::Errno,
@@ -21,6 +19,11 @@ use nix::{
         socket::{MsgFlags, send},
         termios::cfmakeraw,
     },
+};
+
+use super::{
+    detach_keys::DetachKeys,
+    terminal::{self, Changed},
 };
 
 /// What a session shows and takes.
@@ -322,8 +325,9 @@ impl Attached {
     }
 
     fn send_size(&mut self, more: u16) {
-        if let Ok((rows, columns)) = sys::window_size(io::stdout()) {
-            let (rows, columns) = (rows.saturating_add(more), columns.saturating_add(more));
+        if let Some(size) = terminal::size() {
+            let (rows, columns) =
+                (size.height.saturating_add(more), size.width.saturating_add(more));
             self.send(&Frame::Resize { rows, columns });
         }
     }

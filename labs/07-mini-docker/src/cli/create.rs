@@ -26,7 +26,7 @@ use mini_docker::{
     engine,
 };
 
-use super::{args::ContainerFlags, connection::connection, life};
+use super::{args::ContainerFlags, connection::connection, life, terminal};
 
 pub use env::{environment, pair};
 pub use limits::live_limits;
@@ -54,6 +54,7 @@ fn options(flags: &ContainerFlags, detached: bool) -> Result<Options> {
     Ok(Options {
         hostname: flags.hostname.clone(),
         tty: flags.tty,
+        console_size: flags.tty.then(terminal::size).flatten(),
         interactive: flags.interactive,
         remove: flags.rm,
         mounts: mounts::mounts(&flags.files)?,

@@ -24,7 +24,7 @@ use super::{
     args::{Exec, Inside},
     attach::{self, Shows, Wanted},
     create::environment,
-    settings,
+    settings, terminal,
 };
 
 /// `exec`
@@ -55,6 +55,7 @@ fn options(args: &Exec) -> Result<ExecOptions> {
         user: args.user.clone(),
         working_dir: args.workdir.clone(),
         tty: args.tty,
+        console_size: args.tty.then(terminal::size).flatten(),
         privileged: args.privileged,
     })
 }

@@ -3,13 +3,10 @@
 
 mod tabs;
 
-use std::io::IsTerminal;
-
 use ground::{Error, Result};
-use mini_docker::sys;
 use template::{Mode, Template, Value, json_line};
 
-use super::output::line;
+use super::{output::line, terminal};
 
 /// What `--format` says, read once.
 #[derive(Debug)]
@@ -94,16 +91,9 @@ impl Format {
         for row in rows {
             lines.push(rendered(template, Mode::Row, row)?);
         }
-        let widest = terminal().filter(|_| self.may_cut);
+        let widest = terminal::columns().filter(|_| self.may_cut);
         line(tabs::aligned(&lines.join("\n"), tabs::LEAST, widest))
     }
-}
-
-/// How wide the terminal is, if we print to one.
-fn terminal() -> Option<usize> {
-    let stdout = std::io::stdout();
-    let size = stdout.is_terminal().then(|| sys::window_size(&stdout).ok()).flatten();
-    size.map(|(_, columns)| usize::from(columns)).filter(|columns| *columns > 0)
 }
 
 /// Parses a template of a list.
@@ -144,7 +134,7 @@ fn unescaped(text: &str) -> String {
 /// As write(2).
 pub fn table(headings: &[&str], rows: &[Vec<String>]) -> Result<()> {
     let lines = std::iter::once(headings.join("\t")).chain(rows.iter().map(|row| row.join("\t")));
-    line(tabs::aligned(&lines.collect::<Vec<_>>().join("\n"), tabs::LEAST, terminal()))
+    line(tabs::aligned(&lines.collect::<Vec<_>>().join("\n"), tabs::LEAST, terminal::columns()))
 }
 
 /// Cells with tabs between them as columns of at least twenty: the output of `top`.

@@ -6,7 +6,20 @@
 use std::io;
 
 use ground::{Error, Result};
+use mini_docker::sys;
 use nix::sys::termios::{SetArg, Termios, tcgetattr, tcsetattr};
+use oci::runtime::ConsoleSize;
+
+/// How large the terminal is where our output goes, if that is one and knows anything of it.
+pub fn size() -> Option<ConsoleSize> {
+    let (height, width) = sys::window_size(io::stdout()).ok()?;
+    (height != 0 || width != 0).then_some(ConsoleSize { height, width })
+}
+
+/// How wide it is.
+pub fn columns() -> Option<usize> {
+    size().map(|size| size.width.into()).filter(|columns| *columns != 0)
+}
 
 /// The terminal on standard input with other habits. Given back on drop.
 #[derive(Debug)]

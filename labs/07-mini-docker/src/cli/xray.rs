@@ -3,9 +3,9 @@
 use std::{io, process::ExitCode};
 
 use ground::{Error, Look, Narrator, Result};
-use mini_docker::{engine::Engine, sys, xray::Section};
+use mini_docker::{engine::Engine, xray::Section};
 
-use super::{args::Xray, output::line};
+use super::{args::Xray, output::line, terminal};
 
 /// `xray`
 pub fn xray(engine: &Engine, args: &Xray) -> Result<ExitCode> {
@@ -25,7 +25,7 @@ pub fn xray(engine: &Engine, args: &Xray) -> Result<ExitCode> {
 fn tell(section: &Section) -> Result<()> {
     line(format!("\n{} ({})", section.title, section.lab))?;
     let mut stdout = io::stdout();
-    let columns = sys::window_size(&stdout).ok().map(|(_, columns)| columns.into());
+    let columns = terminal::columns();
     let mut narrator = Narrator::new(&mut stdout, Look { columns, ..Look::default() });
     for table in &section.tables {
         match narrator.table(table) {

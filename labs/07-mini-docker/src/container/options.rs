@@ -11,6 +11,7 @@ mod security;
 
 use std::collections::BTreeMap;
 
+use oci::runtime::ConsoleSize;
 use serde::{Deserialize, Serialize};
 
 pub use devices::{DeviceAccess, DeviceUse};
@@ -28,6 +29,9 @@ pub struct Options {
     pub hostname: Option<String>,
     /// Whether the program gets a pseudo-terminal.
     pub tty: bool,
+    /// The size that it begins with: that of the terminal where somebody asked for it.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub console_size: Option<ConsoleSize>,
     /// Whether standard input stays open.
     pub interactive: bool,
     /// Whether the container is removed when its program ends.

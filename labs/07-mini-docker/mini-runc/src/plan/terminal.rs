@@ -100,8 +100,17 @@ impl Step for OpenTerminal {
     }
 
     fn explain(&self) -> Explanation {
+        let size = match self.size {
+            Some(ConsoleSize { height, width }) => {
+                format!(" ioctl(slave, TIOCSWINSZ, {height} rows, {width} columns);")
+            }
+            None => String::new(),
+        };
         Explanation::new(
-            "open(\"rootfs/dev/pts/ptmx\"); ioctl(master, TIOCGPTPEER); sendmsg(socket, SCM_RIGHTS [master]); dup2(slave, 0..2); ioctl(slave, TIOCSCTTY)",
+            format!(
+                "open(\"rootfs/dev/pts/ptmx\"); ioctl(master, TIOCGPTPEER);{size} sendmsg(socket, \
+                 SCM_RIGHTS [master]); dup2(slave, 0..2); ioctl(slave, TIOCSCTTY)"
+            ),
             "process.terminal: a terminal of the container's own devpts; its master goes to the caller",
             "7 pty",
         )

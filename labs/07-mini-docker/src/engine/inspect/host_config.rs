@@ -167,7 +167,7 @@ pub(super) fn document(record: &Record) -> HostConfig {
         auto_remove: options.remove,
         volume_driver: options.volume_driver.clone().unwrap_or_default(),
         volumes_from: None,
-        console_size: [0, 0],
+        console_size: options.console_size.map_or([0, 0], |size| [size.height, size.width]),
         cap_add: some(&security.cap_add),
         cap_drop: some(&security.cap_drop),
         cgroupns_mode: if options.namespaces.host_cgroup { "host" } else { "private" },
