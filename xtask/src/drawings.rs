@@ -11,7 +11,7 @@
 
 use anyhow::{Context, Result, bail};
 
-use crate::pictures::{CELL, Drawing};
+use crate::pictures::Drawing;
 
 /// The page with its drawings as pictures.
 ///
@@ -108,14 +108,6 @@ fn ways(letter: char) -> &'static [(i8, i8)] {
         '┼' => &[LEFT, RIGHT, UP, DOWN],
         _ => &[],
     }
-}
-
-/// A point of a cell: its middle, moved by halves of a cell.
-pub fn point((column, row): (usize, usize), (x, y): (i8, i8)) -> (usize, usize) {
-    let half = |cell: usize, size: usize, way: i8| {
-        (cell * size + size / 2).saturating_add_signed(isize::from(way) * (size / 2).cast_signed())
-    };
-    (half(column, CELL.0, x), half(row, CELL.1, y))
 }
 
 #[cfg(test)]

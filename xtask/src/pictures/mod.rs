@@ -11,7 +11,6 @@ use std::path::Path;
 use anyhow::{Result, bail};
 
 use crate::{
-    drawings::point,
     html::escape,
     scenes::{Scene, Table, story_of},
 };
@@ -20,7 +19,7 @@ use crate::{
 const LINE: usize = 22;
 const LETTER: usize = 8;
 /// A letter of a drawing: how wide, and how high.
-pub const CELL: (usize, usize) = (LETTER, 18);
+const CELL: (usize, usize) = (LETTER, 18);
 
 /// What a picture is made of.
 #[derive(Debug, Default)]
@@ -106,6 +105,14 @@ impl Drawing {
             escape(title)
         )
     }
+}
+
+/// A point of a cell: its middle, moved by halves of a cell.
+fn point((column, row): (usize, usize), (x, y): (i8, i8)) -> (usize, usize) {
+    let half = |cell: usize, size: usize, way: i8| {
+        (cell * size + size / 2).saturating_add_signed(isize::from(way) * (size / 2).cast_signed())
+    };
+    (half(column, CELL.0, x), half(row, CELL.1, y))
 }
 
 /// The picture of this name.

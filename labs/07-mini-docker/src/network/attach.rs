@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     Ground, Networks,
     host::address,
-    ipam::mac,
+    ipam::{mac, mac_of},
     ledger::{self, Endpoint, Ledger, Link, Network, Open},
     link::{Links, Pair},
     netns::{Netns, set_sysctl},
@@ -274,13 +274,6 @@ fn endpoint(
 /// The digits of a hash: an ID that the same parts always get.
 pub(super) fn hex(parts: &[&[u8]]) -> String {
     sha256(&parts.concat()).hex().to_owned()
-}
-
-/// For an interface without IPv4.
-pub(super) fn mac_of(id: &str) -> [u8; 6] {
-    let byte = |at: usize| id.get(at..at + 2).and_then(|it| u8::from_str_radix(it, 16).ok());
-    let byte = |at| byte(at).unwrap_or_default();
-    [0x02, 0x42, byte(0), byte(2), byte(4), byte(6)]
 }
 
 /// Makes the interfaces of endpoints that the ledger has.

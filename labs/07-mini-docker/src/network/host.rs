@@ -10,10 +10,9 @@ use ground::{Error, Result};
 use ipnet::IpNet;
 
 use super::{
-    attach::mac_of,
     firewall::{self, Applied},
     forwarding,
-    ipam::{Pool, free_subnet, mac, overlap},
+    ipam::{Pool, free_subnet, mac, mac_of, overlap},
     ledger::{Host, Ledger, Network, Open},
     link::{Bridge, Links},
     netns::Netns,

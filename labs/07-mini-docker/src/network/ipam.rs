@@ -120,6 +120,13 @@ pub fn mac(address: Ipv4Addr) -> [u8; 6] {
     [0x02, 0x42, a, b, c, d]
 }
 
+/// The hardware address of an interface without IPv4, from its ID.
+pub fn mac_of(id: &str) -> [u8; 6] {
+    let byte = |at: usize| id.get(at..at + 2).and_then(|it| u8::from_str_radix(it, 16).ok());
+    let byte = |at| byte(at).unwrap_or_default();
+    [0x02, 0x42, byte(0), byte(2), byte(4), byte(6)]
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -23,7 +23,6 @@ use overlay::{
 use tar::Archive;
 
 use super::{
-    dress::{mode, through},
     entry::{Entry, Kind},
     failed::{Failed, by},
     inside::{self, Inside, Place},
@@ -113,7 +112,7 @@ impl Applier {
         let failed = |failed: Failed| failed.on(gone);
         let place = self.inside.place(gone).map_err(failed)?;
         self.clear(gone, &place)?;
-        whiteout::make_whiteout(&through(&place))
+        whiteout::make_whiteout(&place.path())
     }
 
     fn opaque(&mut self, dir: &Path) -> Result<()> {
@@ -149,7 +148,7 @@ impl Applier {
             Kind::Fifo => {
                 self.clear(&entry.path, &place)?;
                 let name = place.name.as_os_str();
-                mknodat(place.parent(), name, SFlag::S_IFIFO, mode(entry), 0)
+                mknodat(place.parent(), name, SFlag::S_IFIFO, entry.permissions(), 0)
                     .map_err(by("mknodat"))
                     .map_err(failed)?;
                 self.dress_node(entry, &place).map_err(failed)
@@ -163,7 +162,7 @@ impl Applier {
         let found = place.stat().map_err(|failed| failed.on(path))?;
         if found.is_some() {
             // Through the descriptor of the parent, so that no link on the way is followed.
-            tree::remove(&through(place))?;
+            tree::remove(&place.path())?;
             self.inside.forget();
             self.kept.forget(path);
         }
@@ -269,10 +268,10 @@ impl Applier {
         let kind = if device.block { SFlag::S_IFBLK } else { SFlag::S_IFCHR };
         let name = place.name.as_os_str();
         let number = makedev(device.major.into(), device.minor.into());
-        match mknodat(place.parent(), name, kind, mode(entry), number) {
+        match mknodat(place.parent(), name, kind, entry.permissions(), number) {
             // Only the host's root makes devices: keep it beside the file.
             Err(Errno::EPERM) => {
-                mknodat(place.parent(), name, SFlag::S_IFREG, mode(entry), 0)
+                mknodat(place.parent(), name, SFlag::S_IFREG, entry.permissions(), 0)
                     .map_err(by("mknodat"))?;
                 let Entry { uid, gid, .. } = *entry;
                 self.kept.keep(&entry.path, Kept { uid, gid, device: Some(device) });

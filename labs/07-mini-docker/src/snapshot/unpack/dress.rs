@@ -6,14 +6,14 @@
 use std::{
     fs::File,
     io,
-    os::fd::{AsFd, AsRawFd, RawFd},
-    path::{Path, PathBuf},
+    os::fd::{AsRawFd, RawFd},
+    path::PathBuf,
 };
 
 use ground::Errno;
 use nix::{
     fcntl::{AT_FDCWD, AtFlags},
-    sys::stat::{FchmodatFlags, Mode, UtimensatFlags, fchmod, fchmodat, futimens, utimensat},
+    sys::stat::{FchmodatFlags, UtimensatFlags, fchmod, fchmodat, futimens, utimensat},
     unistd::{Gid, Uid, chown, fchown, fchownat},
 };
 
@@ -45,7 +45,7 @@ impl Applier {
         if !self.is_born_right(entry, place) {
             self.own(entry, |uid, gid| fchown(file, uid, gid).map_err(by("fchown")))?;
             // After the owner: chown(2) takes the set-user-ID bit away.
-            fchmod(file, mode(entry)).map_err(by("fchmod"))?;
+            fchmod(file, entry.permissions()).map_err(by("fchmod"))?;
         }
         self.attributes(entry, || PathBuf::from(format!("/proc/self/fd/{}", file.as_raw_fd())))?;
         futimens(file, &entry.mtime, &entry.mtime).map_err(by("futimens"))
@@ -55,7 +55,7 @@ impl Applier {
     pub(super) fn dress_directory(&mut self, entry: &Entry, dir: RawFd) -> Result<()> {
         let path = PathBuf::from(format!("/proc/self/fd/{dir}"));
         self.own(entry, |uid, gid| chown(&path, uid, gid).map_err(by("chown")))?;
-        fchmodat(AT_FDCWD, &path, mode(entry), FchmodatFlags::FollowSymlink)
+        fchmodat(AT_FDCWD, &path, entry.permissions(), FchmodatFlags::FollowSymlink)
             .map_err(by("fchmodat"))?;
         self.attributes(entry, || path.clone())?;
         self.inside.changed(&entry.path);
@@ -78,9 +78,9 @@ impl Applier {
     /// The same where the owner is settled.
     pub(super) fn dress_owned(&mut self, entry: &Entry, place: &Place) -> Result<()> {
         let name = place.name.as_os_str();
-        let path = through(place);
+        let path = place.path();
         if !matches!(entry.kind, Kind::Symlink(_)) {
-            fchmodat(AT_FDCWD, &path, mode(entry), FchmodatFlags::FollowSymlink)
+            fchmodat(AT_FDCWD, &path, entry.permissions(), FchmodatFlags::FollowSymlink)
                 .map_err(by("fchmodat"))?;
         }
         // A link is not followed.
@@ -129,14 +129,4 @@ impl Applier {
         self.kept.keep(&entry.path, Kept { uid, gid, device: None });
         Ok(())
     }
-}
-
-/// The mode bits of an entry.
-pub(super) fn mode(entry: &Entry) -> Mode {
-    Mode::from_bits_truncate(entry.mode)
-}
-
-/// A path to the place by way of its open parent, for calls that only take paths.
-pub(super) fn through(place: &Place) -> PathBuf {
-    Path::new(&format!("/proc/self/fd/{}", place.parent().as_fd().as_raw_fd())).join(&place.name)
 }

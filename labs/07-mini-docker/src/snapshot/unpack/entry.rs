@@ -12,7 +12,7 @@ use std::{
 };
 
 use ground::{Error, Result};
-use nix::sys::time::TimeSpec;
+use nix::sys::{stat::Mode, time::TimeSpec};
 use tar::EntryType;
 
 use super::{inside, stream::broken};
@@ -88,6 +88,11 @@ impl Entry {
             xattrs: pax.xattrs,
             path: inside::clean(&path)?,
         })
+    }
+
+    /// Its permissions, for calls that take them.
+    pub fn permissions(&self) -> Mode {
+        Mode::from_bits_truncate(self.mode)
     }
 }
 

@@ -5,7 +5,7 @@
 
 use std::{
     ffi::{OsStr, OsString},
-    os::fd::{AsFd, BorrowedFd, OwnedFd},
+    os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd},
     path::{Component, Path, PathBuf},
     rc::Rc,
 };
@@ -99,6 +99,11 @@ impl Place {
     /// The directory that the name is in.
     pub fn parent(&self) -> BorrowedFd<'_> {
         self.parent.fd.as_fd()
+    }
+
+    /// A path that leads here through the open parent, for calls that only take paths.
+    pub fn path(&self) -> PathBuf {
+        Path::new(&format!("/proc/self/fd/{}", self.parent().as_raw_fd())).join(&self.name)
     }
 
     /// Whether what is made here is born as [`Birth`] says.
