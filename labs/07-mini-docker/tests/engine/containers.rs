@@ -2,30 +2,7 @@
 
 use testbed::{Place, needs};
 
-use crate::world::says;
-
-/// One test in each place.
-macro_rules! in_every_place {
-    ($($name:ident($place:ident) $body:block)+) => {
-        $(mod $name {
-            use super::*;
-            #[test]
-            fn as_root() { needs!(In(Place::Root)); check(Place::Root); }
-            #[test]
-            fn as_user() { needs!(In(Place::User)); check(Place::User); }
-            #[test]
-            fn as_user_with_subids() {
-                needs!(In(Place::UserWithSubids));
-                check(Place::UserWithSubids);
-            }
-            #[test]
-            fn in_v2_guest() { needs!(In(Place::GuestRoot)); check(Place::GuestRoot); }
-            fn check($place: Place) $body
-        })+
-    };
-}
-
-pub(crate) use in_every_place;
+use crate::{places::in_every_place, world::says};
 
 in_every_place! {
     a_program_runs_with_its_streams_and_its_status(place) {

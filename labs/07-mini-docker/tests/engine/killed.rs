@@ -3,7 +3,10 @@
 
 use testbed::{Host, Place, needs};
 
-use crate::world::{turn, with_image};
+use crate::{
+    places::in_places,
+    world::{turn, with_image},
+};
 
 /// Moments within the time that a command takes: `lasts CMD..` measures it, `moment` waits for a random
 /// part of it. A kill that came too late is none: `struck PID` counts those that hit, and `hits N` wants
@@ -151,27 +154,12 @@ fn a_create_may_be_killed_at_each_of_its_calls() {
     survives(Place::Root, MAKING);
 }
 
-macro_rules! as_root_and_as_user {
-    ($($name:ident: $script:expr;)+) => {
-        $(mod $name {
-            use super::*;
-            #[test]
-            fn as_root() { needs!(In(Place::Root)); survives(Place::Root, $script); }
-            #[test]
-            fn as_user_with_subids() {
-                needs!(In(Place::UserWithSubids));
-                survives(Place::UserWithSubids, $script);
-            }
-            #[test]
-            fn as_user() { needs!(In(Place::User)); survives(Place::User, $script); }
-        })+
-    };
-}
+in_places! {
+    [as_root: Root, as_user: User, as_user_with_subids: UserWithSubids]
 
-as_root_and_as_user! {
-    a_command_may_be_killed: COMMAND;
-    a_monitor_may_be_killed: MONITOR;
-    a_start_may_be_killed: STARTING;
-    a_monitor_may_be_killed_between_two_runs: AGAIN;
-    a_pull_may_be_killed: PULL;
+    a_command_may_be_killed(place) { survives(place, COMMAND); }
+    a_monitor_may_be_killed(place) { survives(place, MONITOR); }
+    a_start_may_be_killed(place) { survives(place, STARTING); }
+    a_monitor_may_be_killed_between_two_runs(place) { survives(place, AGAIN); }
+    a_pull_may_be_killed(place) { survives(place, PULL); }
 }

@@ -2,7 +2,7 @@
 
 use testbed::{Place, needs};
 
-use crate::{BIN, world};
+use crate::{BIN, places::in_places, world};
 
 #[track_caller]
 fn says(place: Place, script: &str, expected: &str) {
@@ -19,23 +19,9 @@ const HELPERS: &str = r#"
     md pull -q $I > /dev/null
 "#;
 
-macro_rules! as_root_and_as_user {
-    ($($name:ident($place:ident) $body:block)+) => {
-        $(mod $name {
-            use super::*;
-            #[test]
-            fn as_root() { needs!(In(Place::Root)); check(Place::Root); }
-            #[test]
-            fn as_user_with_subids() {
-                needs!(In(Place::UserWithSubids));
-                check(Place::UserWithSubids);
-            }
-            fn check($place: Place) $body
-        })+
-    };
-}
+in_places! {
+    [as_root: Root, as_user_with_subids: UserWithSubids]
 
-as_root_and_as_user! {
     a_policy_starts_again_and_stop_ends_it(place) {
         says(place, r#"
             md run -d --name fails --restart on-failure:2 $I sh -c 'echo run; exit 3' > /dev/null

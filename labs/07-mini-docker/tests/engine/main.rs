@@ -24,6 +24,7 @@ mod networks;
 mod networks_shared;
 mod networks_user;
 mod options;
+mod places;
 mod progress;
 mod shells;
 mod strangers;

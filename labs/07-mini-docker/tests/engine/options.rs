@@ -2,7 +2,7 @@
 
 use testbed::{Place, needs};
 
-use crate::{containers::in_every_place, world::says};
+use crate::{places::in_every_place, world::says};
 
 in_every_place! {
     an_environment_comes_from_flags_files_and_here(place) {

@@ -15,6 +15,7 @@ use testbed::{Host, Place, needs, snapshot};
 use crate::{
     BIN,
     hostile::{Archive, NUMBERS, gzip, refused},
+    places::in_places,
     world::{publish, turn, with_image},
 };
 
@@ -87,25 +88,9 @@ const AND_NEXT: &str = r#"
     md pull -q $I > /dev/null; md run --rm $I cat /srv/first; md rmi -f $I > /dev/null
 "#;
 
-macro_rules! in_every_place {
-    ($($name:ident($place:ident) $body:block)+) => {
-        $(mod $name {
-            use super::*;
-            #[test]
-            fn as_root() { needs!(In(Place::Root)); check(Place::Root); }
-            #[test]
-            fn as_user() { needs!(In(Place::User)); check(Place::User); }
-            #[test]
-            fn as_user_with_subids() {
-                needs!(In(Place::UserWithSubids));
-                check(Place::UserWithSubids);
-            }
-            fn check($place: Place) $body
-        })+
-    };
-}
+in_places! {
+    [as_root: Root, as_user: User, as_user_with_subids: UserWithSubids]
 
-in_every_place! {
     what_is_refused_is_refused_in_the_same_words(place) {
         let cases = refused();
         let script = format!(r#"
