@@ -12,30 +12,20 @@ use std::{
 
 use ground::{Error, Result};
 use nix::unistd::{AccessFlags, access};
-use serde::{Deserialize, Serialize};
 
 use super::{
+    ledger::{Firewall, Rules},
     nf_tables::NfTables,
     parting::Parting,
-    rules::{Plan, Rules},
+    rules::Plan,
 };
 use crate::sys;
-
-/// A program that changes rules.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Program {
-    /// nft(8).
-    Nft,
-    /// iptables(8) and ip6tables(8).
-    Iptables,
-}
 
 /// Which program to use on this machine.
 ///
 /// # Errors
 /// When there is none.
-pub fn find() -> Result<Program> {
+pub fn find() -> Result<Firewall> {
     let is_program = |dir: PathBuf| access(&dir.join("nft"), AccessFlags::X_OK).is_ok();
     let has_nft = std::env::split_paths(&path()).any(is_program);
     // The older kind of tables is not nft's to see (man 8 xtables-legacy).
@@ -44,11 +34,11 @@ pub fn find() -> Result<Program> {
     // The newer kind is nf_tables, in tables that are called as the older ones were.
     let nothing_passes = NfTables::here().is_ok_and(|kernel| kernel.drops("filter", "FORWARD"));
     if has_nft && !older && !nothing_passes {
-        return Ok(Program::Nft);
+        return Ok(Firewall::Nft);
     }
     match output("iptables", &["-w", "-S", "FORWARD"]) {
-        Ok(_) => Ok(Program::Iptables),
-        Err(_) if has_nft => Ok(Program::Nft),
+        Ok(_) => Ok(Firewall::Iptables),
+        Err(_) if has_nft => Ok(Firewall::Nft),
         Err(error) => Err(error.report().fix(
             "install nftables (apt-get install nftables) or iptables; or do without: \
              --network none, --network host, or a network made with --internal",
@@ -57,10 +47,10 @@ pub fn find() -> Result<Program> {
 }
 
 /// The text that `program` would be given.
-pub fn rules(program: Program, plan: &Plan<'_>) -> Rules {
+pub fn rules(program: Firewall, plan: &Plan<'_>) -> Rules {
     match program {
-        Program::Nft => plan.nft(),
-        Program::Iptables => plan.iptables(false) + &plan.iptables(true),
+        Firewall::Nft => plan.nft(),
+        Firewall::Iptables => plan.iptables(false) + &plan.iptables(true),
     }
 }
 
@@ -96,8 +86,8 @@ const NFT: (&str, [&str; 2]) = ("nft", ["-f", "-"]);
 ///
 /// # Errors
 /// What the program said, as long as it was waited for here.
-pub fn apply(program: Program, plan: &Plan<'_>, first: bool) -> Result<Applied> {
-    if program == Program::Iptables {
+pub fn apply(program: Firewall, plan: &Plan<'_>, first: bool) -> Result<Applied> {
+    if program == Firewall::Iptables {
         return apply_iptables(plan, first).map(|()| Applied::ALREADY);
     }
     let rules = if first { plan.nft_first() } else { plan.nft() };
@@ -131,8 +121,8 @@ fn apply_iptables(plan: &Plan<'_>, first: bool) -> Result<()> {
 ///
 /// # Errors
 /// When it cannot even be begun.
-pub fn remove(program: Program, plan: &Plan<'_>) -> Result<Option<Parting>> {
-    if program == Program::Nft {
+pub fn remove(program: Firewall, plan: &Plan<'_>) -> Result<Option<Parting>> {
+    if program == Firewall::Nft {
         let table = plan.table();
         return Parting::begin(move |tell| remove_table(&table, tell), || false).map(Some);
     }

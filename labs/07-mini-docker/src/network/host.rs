@@ -13,11 +13,11 @@ use super::{
     firewall::{self, Applied},
     forwarding,
     ipam::{Pool, free_subnet, mac, mac_of, overlap},
-    ledger::{Host, Ledger, Network, Open},
+    ledger::{Host, Ledger, Network, Open, Rules},
     link::{Bridge, Links},
     netns::Netns,
     parting::Parting,
-    rules::{Plan, Rules},
+    rules::Plan,
 };
 
 /// How many stores may have a default bridge on one machine.

@@ -187,10 +187,23 @@ pub struct Host {
     /// The settings that we changed, and what they were before.
     pub settings: BTreeMap<String, String>,
     /// Which program has our rules, while there are any.
-    pub firewall: Option<super::firewall::Program>,
+    pub firewall: Option<Firewall>,
     /// The rules that it has.
-    pub rules: super::rules::Rules,
+    pub rules: Rules,
 }
+
+/// A program that changes rules.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Firewall {
+    /// nft(8).
+    Nft,
+    /// iptables(8) and ip6tables(8).
+    Iptables,
+}
+
+/// The text of all rules, as it was given to the program; empty for none.
+pub type Rules = String;
 
 /// The ledger with its lock held.
 #[derive(Debug)]

@@ -16,12 +16,9 @@
 use std::{collections::BTreeSet, fmt::Write as _, net::IpAddr};
 
 use super::{
-    ledger::{Ledger, Network},
+    ledger::{Ledger, Network, Rules},
     link::GROUP,
 };
-
-/// The text of all rules, as it was given to the program; empty for none.
-pub type Rules = String;
 
 /// What rules are made of.
 #[derive(Debug)]
