@@ -153,20 +153,23 @@ fn text_of(proof: &str) -> Result<String, String> {
         _ => return Err(format!("'{place}' is no place of proofs")),
     };
     let text = fs::read_to_string(here(&path)).map_err(|error| format!("{path}: {error}"))?;
-    let is_there =
-        |test: &str| text.contains(&format!("fn {test}(")) || text.contains(&format!(" {test}: "));
-    match test {
-        Some(test) if !is_there(test) => Err(format!("{path} has no test {test}")),
-        Some(test) => Ok(body_of(&text, test).replace("\\\n", " ")),
-        None => Ok(text.replace("\\\n", " ")),
-    }
+    let body = match test {
+        Some(test) => body_of(&text, test).ok_or_else(|| format!("{path} has no test {test}"))?,
+        None => &text,
+    };
+    Ok(body.replace("\\\n", " "))
 }
 
-/// A test and the functions between it and the next one; the whole file where a macro makes several of one body.
-fn body_of<'a>(text: &'a str, test: &str) -> &'a str {
-    let Some(at) = text.find(&format!("fn {test}(")) else { return text };
-    let body = &text[at..];
-    body.find("#[test]").map_or(body, |end| &body[..end])
+/// A test and the functions between it and the next one, or a check that is made in several places; the whole
+/// file where a macro makes several tests of one function.
+fn body_of<'a>(text: &'a str, test: &str) -> Option<&'a str> {
+    let body = |begin: String, end: &str| {
+        let body = &text[text.find(&begin)?..];
+        Some(body.find(end).map_or(body, |end| &body[..end]))
+    };
+    body(format!("fn {test}("), "#[test]")
+        .or_else(|| body(format!("\n    {test}(place) {{"), "\n    }\n"))
+        .or_else(|| text.contains(&format!(" {test}: ")).then_some(text))
 }
 
 /// The lines of the table: what, and where it is proven.
@@ -246,6 +249,15 @@ fn a_word_is_found_where_it_is_typed() {
     );
     assert!(!word("ps", "quiet", Some('q')).is_in("md ps --no-trunc"));
     assert!(!word("run", "rm", None).is_in("md rm x; md ps --rm"));
+}
+
+#[test]
+fn a_proof_is_the_test_that_it_names_and_no_more() {
+    let text = "#[test]\nfn one() { md ps }\n#[test]\nfn two() {}\nin_places! {\n    [as_root: Root]\n\n    \
+                three(place) {\n        md rm\n    }\n    four(place) { md run }\n}\n";
+    assert_eq!(body_of(text, "one"), Some("fn one() { md ps }\n"));
+    assert_eq!(body_of(text, "three"), Some("\n    three(place) {\n        md rm"));
+    assert_eq!(body_of(text, "five"), None);
 }
 
 #[test]
