@@ -80,16 +80,8 @@ impl Exec {
         Err(telling)
     }
 
-    /// Signals as a program expects them, whatever we do with them: nothing ignored, nothing blocked.
-    ///
-    /// # Errors
-    /// None that the kernel knows of.
-    pub fn reset_signals(&self) -> std::result::Result<(), Errno> {
-        sys::default_action(Signal::SIGPIPE);
-        sigprocmask(SigmaskHow::SIG_SETMASK, Some(&SigSet::empty()), None)
-    }
-
-    /// execve(2) and nothing else: for whoever has a filter that judges every call by now. Returns
+    /// execve(2) and nothing else: for whoever has a filter that judges every call by now, and has
+    /// seen to the signals before. Returns
     /// only when no candidate could be executed, with the most telling errno.
     pub fn execute(&self) -> Errno {
         let mut telling = Errno::ENOENT;
@@ -158,7 +150,9 @@ fn c_strings<S: AsRef<OsStr>>(strings: &[S]) -> Result<Vec<CString>> {
 impl Step for Exec {
     /// Returns only when it failed.
     fn run(&self) -> std::result::Result<(), Errno> {
-        self.reset_signals()?;
+        // What we ignore and block for ourselves; what nohup(1) had us ignore the program ignores as well.
+        sys::default_action(Signal::SIGPIPE);
+        sigprocmask(SigmaskHow::SIG_SETMASK, Some(&SigSet::empty()), None)?;
         Err(self.execute())
     }
 

@@ -259,7 +259,8 @@ pub fn stream(number: RawFd) -> BorrowedFd<'static> {
     unsafe { BorrowedFd::borrow_raw(number) }
 }
 
-/// Gives all signals their default action. What cannot be changed, SIGKILL and SIGSTOP, has it.
+/// Gives all signals their default action. What cannot be changed, SIGKILL and SIGSTOP, has it; the C
+/// library keeps 32 and 33 to itself, and lets nobody ignore them.
 pub fn default_signals() {
     for number in 1..=libc::SIGRTMAX() {
         // SAFETY: an integer and a constant go in.
