@@ -3,8 +3,8 @@
 //! `tests/surface.txt` has a line for each verb, flag and argument of the command line: what it is,
 //! and where it is proven. A proof is a test (`engine/lifecycle::a_name`), a session that is played
 //! to docker as well (`session/everyday/run`), or a page of the book, whose blocks are run
-//! (`book/verbs/ps`). It has to be there, and to have a line in which
-//! somebody calls the verb with the flag.
+//! (`book/verbs/ps`). It has to be there, and to have a line in which somebody calls the verb with the
+//! flag.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -38,27 +38,26 @@ impl Word {
         text.lines().any(|line| self.is_in(line))
     }
 
-    /// Whether somebody types it in this line.
+    /// Whether somebody types it in this line; the flags of `create` are those of `run`.
     fn is_in(&self, line: &str) -> bool {
-        let is_part = |it: char| it.is_ascii_alphanumeric() || "-_=".contains(it);
-        let starts = line.char_indices().zip([' '].into_iter().chain(line.chars()));
-        let starts = starts.filter(|((_, here), before)| is_part(*here) && !is_part(*before));
-        starts.map(|((at, _), _)| line.split_at(at)).any(|(before, rest)| {
-            let words: Vec<&str> =
-                rest.split(|it| !is_part(it)).filter(|it| !it.is_empty()).collect();
-            let verbs: Vec<&str> = self.verb.split_whitespace().collect();
-            // The flags of `create` are those of `run`.
-            let is_verb = words.starts_with(&verbs)
-                || self.verb == "run" && words.starts_with(&["create"]) && self.name() != "run";
-            let mut flags = words.iter().skip(verbs.len());
-            is_verb
-                && (verbs.is_empty() || is_called(before))
-                && match (&self.long, self.short) {
-                    (None, None) => true,
-                    (long, short) => flags.any(|word| is_flag(word, long.as_deref(), short)),
-                }
+        let is_flag = self.long.is_some() || self.short.is_some();
+        let also = (is_flag && self.verb == "run").then_some("create");
+        let verbs = [self.verb.as_str()].into_iter().chain(also);
+        verbs.flat_map(|verb| calls(line, verb)).any(|mut flags| match &self.long {
+            long if is_flag => flags.any(|word| is_typed(word, long.as_deref(), self.short)),
+            _ => true,
         })
     }
+}
+
+/// What stands behind a verb, each time that somebody calls it in this line.
+fn calls<'a>(line: &'a str, verb: &'a str) -> impl Iterator<Item = impl Iterator<Item = &'a str>> {
+    let is_part = |it: char| it.is_ascii_alphanumeric() || "-_=".contains(it);
+    line.match_indices(verb).filter_map(move |(at, _)| {
+        let (before, behind) = (&line[..at], &line[at + verb.len()..]);
+        let is_whole = verb.is_empty() || is_called(before) && !behind.starts_with(is_part);
+        is_whole.then(|| behind.split(move |it| !is_part(it)))
+    })
 }
 
 /// How tests, sessions and pages call mini-docker.
@@ -68,8 +67,8 @@ const CALLERS: [&str; 10] =
 /// Whether what comes next is a verb: the word before it is the program's name, but for its own
 /// options, or it is the first word of a text.
 fn is_called(before: &str) -> bool {
-    if before.ends_with(['"', '\'']) {
-        return true;
+    if !before.ends_with(' ') {
+        return before.ends_with(['"', '\'']);
     }
     let mut words = before.split_whitespace().rev();
     let mut caller = words.next();
@@ -85,7 +84,7 @@ fn is_called(before: &str) -> bool {
     caller.is_some_and(name)
 }
 
-fn is_flag(word: &str, long: Option<&str>, short: Option<char>) -> bool {
+fn is_typed(word: &str, long: Option<&str>, short: Option<char>) -> bool {
     match word.strip_prefix("--") {
         Some(name) => long.is_some_and(|long| name.split('=').next() == Some(long)),
         None => word.strip_prefix('-').zip(short).is_some_and(|(letters, short)| {
