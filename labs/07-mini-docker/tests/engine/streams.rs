@@ -85,6 +85,10 @@ END
         shows run --network none --rm -v $home/inside:/inside -it $I
         md run -d --name box -v $home/inside:/inside $I sleep 1000 > /dev/null
         shows exec -it box
+        said() { script -qec "stty cols 91 rows 33; exec $BIN --root $home/data $*" /dev/null < /dev/null | tr -d '\r'; }
+        said create -t --name sized $I > /dev/null
+        md inspect -f '{{.HostConfig.ConsoleSize}}' sized
+        said run --explain -t $I | tr '\n' ' ' | tr -s ' ' | grep -o 'ioctl(slave, TIOCSWINSZ[^)]*)'
         "#,
         "
         33 91
@@ -95,6 +99,8 @@ END
         the first size
         the next one
         and told so
+        [33 91]
+        ioctl(slave, TIOCSWINSZ, 33 rows, 91 columns)
         ",
     );
 }
